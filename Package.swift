@@ -1,0 +1,94 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One set of language settings for every Swift target of the package.
+let swiftSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+  name: "moe-runtime",
+  products: [
+    .library(name: "MoERuntime", targets: ["MoERuntime"]),
+    .executable(name: "moe-run", targets: ["moe-run"]),
+    .executable(name: "moe-bench", targets: ["moe-bench"]),
+  ],
+  dependencies: [
+    // Flags, help and completion of the command line: Apple's own, kept current.
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+  ],
+  targets: [
+    // C. No flags: instruction sets are chosen per function and at run time.
+    .target(name: "CMoEKernels"),
+    .target(name: "CMoERing", dependencies: ["CUring"]),
+    // liburing: the kernel interface's own library, maintained by its author.
+    .systemLibrary(name: "CUring", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
+
+    // Vocabulary.
+    module("MoECore", []),
+    // Mathematics, bytes, residency.
+    module("MoEKernels", ["MoECore", "CMoEKernels"]),
+    module("MoEStore", ["MoECore", "CMoERing"]),
+    module("MoECache", ["MoECore"]),
+    // Where expert weights come from.
+    module("MoEExperts", ["MoECore", "MoEKernels", "MoEStore", "MoECache"]),
+    // Models, files, text.
+    module("MoEModel", ["MoECore", "MoEKernels", "MoEExperts"]),
+    module("MoEFormats", ["MoECore"]),
+    module("MoETokenizer", ["MoECore"]),
+    // Engine and public API.
+    module(
+      "MoERuntime",
+      [
+        "MoECore", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel", "MoEFormats",
+        "MoETokenizer",
+      ]),
+
+    // Programs.
+    .executableTarget(
+      name: "moe-run",
+      dependencies: [
+        "MoERuntime", "MoECore",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "moe-bench", dependencies: ["MoECore", "MoEKernels"], swiftSettings: swiftSettings),
+
+    // Tests.
+    .target(
+      name: "MoETestSupport", dependencies: ["MoECore", "MoEKernels", "MoEStore", "MoEFormats"],
+      path: "Tests/MoETestSupport", swiftSettings: swiftSettings),
+    suite("MoECoreTests", ["MoECore", "MoETestSupport"]),
+    suite("MoEKernelsTests", ["MoEKernels", "MoECore", "MoETestSupport"]),
+    suite("MoEFormatsTests", ["MoEFormats", "MoECore", "MoETestSupport"]),
+    suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
+    suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
+    suite("MoEStoreTests", ["MoEStore", "MoECore", "MoETestSupport"]),
+    suite("MoEModelTests", ["MoEModel", "MoEExperts", "MoEKernels", "MoECore", "MoETestSupport"]),
+    suite(
+      "MoERuntimeTests",
+      ["MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore", "MoETestSupport"]),
+    suite(
+      "GoldenTests",
+      ["MoERuntime", "MoEModel", "MoEExperts", "MoEFormats", "MoECore", "MoETestSupport"]),
+    suite(
+      "SimulationTests",
+      ["MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore", "MoETestSupport"]),
+    suite("TidyTests", []),
+  ],
+  cLanguageStandard: .gnu17
+)

@@ -1,0 +1,21 @@
+/* A fixed team of threads that run one operation at a time, each on its share of the work.
+ *
+ * The caller is worker 0 and takes part. Between operations the others spin briefly, then sleep.
+ * Nothing here allocates after creation, and no result depends on the number of workers. */
+#ifndef MOE_TEAM_H
+#define MOE_TEAM_H
+
+typedef struct moe_team moe_team;
+
+/* One worker's share of an operation: worker in [0, worker_count). Must not block or throw. */
+typedef void (*moe_op)(const void *job, unsigned worker, unsigned worker_count);
+
+/* Starts worker_count - 1 threads (1 to 256 workers); a null pointer where threads cannot start. */
+moe_team *moe_team_create(unsigned worker_count);
+/* Ends and joins the threads. No operation may be running. */
+void moe_team_destroy(moe_team *team);
+unsigned moe_team_worker_count(const moe_team *team);
+/* Runs op on every worker and returns when all have finished. One caller at a time. */
+void moe_team_run(moe_team *team, moe_op op, const void *job);
+
+#endif

@@ -1,0 +1,1 @@
+/* Our wrapper over liburing: no liburing type appears here. */

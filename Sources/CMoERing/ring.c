@@ -1,0 +1,2 @@
+#include "moe_ring.h"
+#include <liburing.h>

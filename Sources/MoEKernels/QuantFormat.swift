@@ -1,0 +1,87 @@
+internal import CMoEKernels
+package import MoECore
+
+/// An element format of weights: one entry of the C table, which alone lists them.
+@safe package struct QuantFormat: @unchecked Sendable, Hashable {
+  // Sendable because the table is constant.
+  package let entry: OpaquePointer
+  package let ggmlType: UInt32
+  package let blockElementCount: Int
+  package let blockByteCount: Int
+  package let activation: ActivationForm
+
+  /// Every supported format, in the table's order.
+  package static let all: [QuantFormat] = (0..<moe_format_count()).compactMap {
+    unsafe QuantFormat(moe_format_at($0))
+  }
+
+  /// Nil where the format is not supported.
+  package init?(ggmlType: UInt32) {
+    unsafe self.init(moe_format_for_type(ggmlType))
+  }
+
+  private init?(_ format: UnsafePointer<moe_format>?) {
+    guard let format = unsafe format, let form = ActivationForm(unsafe format.pointee.activation)
+    else { return nil }
+    unsafe entry = OpaquePointer(format)
+    unsafe ggmlType = format.pointee.ggml_type
+    unsafe blockElementCount = Int(format.pointee.block_elements)
+    unsafe blockByteCount = Int(format.pointee.block_bytes)
+    activation = form
+  }
+
+  /// As GGUF tools print it, for example `Q4_K`.
+  package var name: String {
+    unsafe String(cString: UnsafePointer<moe_format>(entry).pointee.name)
+  }
+
+  /// Bytes of a row; `columnCount` must be a multiple of `blockElementCount`.
+  package func rowByteCount(columnCount: Int) -> Int {
+    precondition(columnCount >= 0 && columnCount % blockElementCount == 0)
+    return columnCount / blockElementCount * blockByteCount
+  }
+
+  /// Blocks to floats; `out.count` elements are written.
+  package func dequantize(_ blocks: ByteView, into out: FloatView) {
+    precondition(rowByteCount(columnCount: out.count) <= blocks.count)
+    unsafe UnsafePointer<moe_format>(entry).pointee.dequantize(
+      blocks.pointer.assumingMemoryBound(to: UInt8.self), out.pointer, out.count)
+  }
+
+  package static func == (left: QuantFormat, right: QuantFormat) -> Bool {
+    left.ggmlType == right.ggmlType
+  }
+
+  package func hash(into hasher: inout Hasher) { hasher.combine(ggmlType) }
+}
+
+/// How a row of activations is stored for a product.
+package enum ActivationForm: Sendable, Hashable, CaseIterable {
+  case f32
+  /// Blocks of 32: scale, 32 signed bytes.
+  case q8_0
+  /// Blocks of 256: scale, 256 signed bytes, 16 sums.
+  case q8_K
+
+  init?(_ value: moe_activation) {
+    switch value {
+    case MOE_ACTIVATION_F32: self = .f32
+    case MOE_ACTIVATION_Q8_0: self = .q8_0
+    case MOE_ACTIVATION_Q8_K: self = .q8_K
+    default: return nil
+    }
+  }
+
+  var cValue: moe_activation {
+    switch self {
+    case .f32: MOE_ACTIVATION_F32
+    case .q8_0: MOE_ACTIVATION_Q8_0
+    case .q8_K: MOE_ACTIVATION_Q8_K
+    }
+  }
+
+  /// Bytes of one row, rounded up to 64.
+  package func rowByteCount(columnCount: Int) -> Int {
+    moe_activation_row_bytes(cValue, columnCount)
+  }
+}

@@ -1,0 +1,99 @@
+package import MoECore
+
+/// Rows of floats in scratch memory: hidden states, projections, logits.
+package struct FloatRows: Sendable {
+  /// (row, stride): row `r` starts at `r * stride` and has `columnCount` elements in use.
+  package var storage: FloatView
+  package var rowCount: Int
+  package var columnCount: Int
+  /// Elements from one row's start to the next.
+  package var stride: Int
+
+  package init(_ storage: FloatView, rowCount: Int, columnCount: Int, stride: Int? = nil) {
+    let stride = stride ?? columnCount
+    precondition(rowCount >= 0 && columnCount >= 0 && stride >= columnCount)
+    precondition(rowCount == 0 || (rowCount - 1) * stride + columnCount <= storage.count)
+    self.storage = storage
+    self.rowCount = rowCount
+    self.columnCount = columnCount
+    self.stride = stride
+  }
+
+  package func row(_ index: Int) -> FloatView {
+    precondition(index >= 0 && index < rowCount)
+    return storage.slice(index * stride, count: columnCount)
+  }
+
+  /// Rows `start ..< start + count`.
+  package func rows(_ start: Int, count: Int) -> FloatRows {
+    precondition(start >= 0 && count >= 0 && start + count <= rowCount)
+    let elements = count == 0 ? 0 : (count - 1) * stride + columnCount
+    return FloatRows(
+      storage.slice(start * stride, count: elements), rowCount: count, columnCount: columnCount,
+      stride: stride)
+  }
+}
+
+/// Rows of activations in the form that a weight format's product wants.
+package struct ActivationRows: Sendable {
+  package var bytes: ByteView
+  package var rowCount: Int
+  package var columnCount: Int
+  package var form: ActivationForm
+
+  package var rowByteCount: Int { form.rowByteCount(columnCount: columnCount) }
+
+  package init(_ bytes: ByteView, rowCount: Int, columnCount: Int, form: ActivationForm) {
+    precondition(rowCount * form.rowByteCount(columnCount: columnCount) <= bytes.count)
+    self.bytes = bytes
+    self.rowCount = rowCount
+    self.columnCount = columnCount
+    self.form = form
+  }
+}
+
+/// A weight matrix in its file's blocks: (row, column), rows consecutive, at any address.
+package struct QuantizedMatrix: Sendable {
+  package var format: QuantFormat
+  package var bytes: ByteView
+  package var rowCount: Int
+  package var columnCount: Int
+
+  package var rowByteCount: Int { format.rowByteCount(columnCount: columnCount) }
+
+  package init(format: QuantFormat, bytes: ByteView, rowCount: Int, columnCount: Int) {
+    precondition(columnCount % format.blockElementCount == 0)
+    precondition(rowCount * format.rowByteCount(columnCount: columnCount) <= bytes.count)
+    self.format = format
+    self.bytes = bytes
+    self.rowCount = rowCount
+    self.columnCount = columnCount
+  }
+}
+
+/// Small integers in scratch memory: token positions, row numbers.
+@safe package struct IndexView: @unchecked Sendable {
+  package let pointer: UnsafeMutablePointer<UInt32>
+  package let count: Int
+
+  package init(_ pointer: UnsafeMutablePointer<UInt32>, count: Int) {
+    unsafe self.pointer = pointer
+    self.count = count
+  }
+
+  package subscript(index: Int) -> UInt32 {
+    get {
+      precondition(index >= 0 && index < count)
+      return unsafe pointer[index]
+    }
+    nonmutating set {
+      precondition(index >= 0 && index < count)
+      unsafe pointer[index] = newValue
+    }
+  }
+
+  package func slice(_ start: Int, count: Int) -> IndexView {
+    precondition(start >= 0 && count >= 0 && start + count <= self.count)
+    return unsafe IndexView(pointer + start, count: count)
+  }
+}
