@@ -1,0 +1,116 @@
+package import MoECore
+
+/// One expert that a step on a layer needs.
+package struct ExpertRequest: Sendable, Equatable {
+  /// The expert's index in its layer.
+  package var expert: Int
+  /// Number, within the step, of the last token that uses it.
+  package var lastToken: Int
+  /// Its place in that token's selection, 0 for the best.
+  package var rank: Int
+  /// How many of the step's tokens use it.
+  package var tokenCount: Int
+
+  package init(expert: Int, lastToken: Int, rank: Int, tokenCount: Int) {
+    self.expert = expert
+    self.lastToken = lastToken
+    self.rank = rank
+    self.tokenCount = tokenCount
+  }
+}
+
+/// Where the weights of routed experts come from: all of them in memory, or a pool filled from disk.
+///
+/// A pass of some tokens through the model starts with `beginPass`; then a step on one layer goes `begin`, then for each request in whatever order suits `waitForAny` or
+/// `wait(for:)`, `weights`, `release`, and at last `end`. One thread uses a source; between `begin`
+/// and `end` no other step may begin. What is computed must not depend on the order in which experts
+/// become ready, so that results are the same for every source.
+package protocol ExpertSource: AnyObject {
+  var layout: ExpertLayout { get }
+
+  /// A pass of `tokenCount` tokens through all layers begins.
+  func beginPass(tokenCount: Int, phase: InferencePhase)
+
+  /// Asks for experts of one MoE layer, ascending by index and each once. Reads start here.
+  func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError)
+
+  /// The numbers (positions in `requests`) of experts that became ready and have not been returned
+  /// before, in `ready`, at least one; waits where none is. Returns how many there are, 0 once all
+  /// have been returned. All requests must fit in the source at once (`simultaneousExpertCount`).
+  func waitForAny(_ ready: inout [Int]) throws(ExpertError) -> Int
+
+  /// Waits until request `number` is ready. Requests must be waited for in ascending order; this
+  /// works however few slots there are, as long as each is released before much later ones are
+  /// waited for.
+  func wait(for number: Int) throws(ExpertError)
+
+  /// The weights of a ready request; valid until it is released.
+  func weights(of number: Int) -> ExpertWeights
+
+  /// Gives one expert back: its slot may be filled with another from now on.
+  func release(_ number: Int)
+
+  /// Ends the step: whatever has not been released is. Also after an error.
+  func end()
+
+  /// How many experts of `layer` can be ready at the same time.
+  func simultaneousExpertCount(layer: Int) -> Int
+
+  var statistics: ExpertStatistics { get }
+}
+
+/// What a source did, by phase. Differences of two values give what happened in between.
+package struct ExpertStatistics: Sendable, Equatable {
+  package struct Counts: Sendable, Equatable {
+    /// Expert requests: one per expert, layer and step.
+    package var requestCount = 0
+    /// Requests that found the expert in memory.
+    package var hitCount = 0
+    /// Bytes that the requests' misses read from disk, alignment included.
+    package var readByteCount = 0
+    /// Time during which the driver waited for experts with nothing left to compute.
+    package var stallNanoseconds: UInt64 = 0
+
+    package init() {}
+
+    package static func - (left: Counts, right: Counts) -> Counts {
+      var counts = Counts()
+      counts.requestCount = left.requestCount - right.requestCount
+      counts.hitCount = left.hitCount - right.hitCount
+      counts.readByteCount = left.readByteCount - right.readByteCount
+      counts.stallNanoseconds = left.stallNanoseconds - right.stallNanoseconds
+      return counts
+    }
+  }
+
+  package var prefill = Counts()
+  package var decode = Counts()
+
+  package init() {}
+
+  package subscript(phase: InferencePhase) -> Counts {
+    get { phase == .prefill ? prefill : decode }
+    set { if phase == .prefill { prefill = newValue } else { decode = newValue } }
+  }
+
+  package static func - (left: ExpertStatistics, right: ExpertStatistics) -> ExpertStatistics {
+    var statistics = ExpertStatistics()
+    statistics.prefill = left.prefill - right.prefill
+    statistics.decode = left.decode - right.decode
+    return statistics
+  }
+}
+
+/// Why experts could not be provided.
+public enum ExpertError: Error, Sendable, CustomStringConvertible {
+  /// The disk or the model file failed; the text says what, where and what to do.
+  case store(String)
+  /// The system refused the memory for the experts.
+  case outOfMemory(String)
+
+  public var description: String {
+    switch self {
+    case .store(let text), .outOfMemory(let text): text
+    }
+  }
+}

@@ -1,0 +1,108 @@
+package import MoECore
+
+/// How a pool of experts is divided into slots.
+///
+/// Experts of different layers can differ in size (mixed quantisation), so slots come in classes: all
+/// layers whose experts take the same bytes share one. Slots of a class are equal, so the pool never
+/// fragments. Each of a slot's three regions has room for its matrix widened to whole 4 KiB blocks of
+/// the file, as direct reads need.
+package struct PoolLayout: Sendable {
+  /// Direct reads are aligned to this at most; what is planned with it fits every backend.
+  package static let alignment = 4096
+
+  package struct SizeClass: Sendable, Equatable {
+    /// Bytes of the slot's regions, in the order of `ExpertMatrix`; multiples of `alignment`.
+    package var regionByteCounts: [Int]
+    package var layers: [Int]
+    package var expertCount: Int
+
+    package var slotByteCount: Int { regionByteCounts.reduce(0, +) }
+  }
+
+  package let classes: [SizeClass]
+  /// (layer): which class its experts are in.
+  package let classOfLayer: [Int]
+  private let expertsPerToken: Int
+
+  package init(_ layout: ExpertLayout) {
+    var classes: [SizeClass] = []
+    var classOfLayer: [Int] = []
+    var sizes: [[Int]] = []
+    for (index, layer) in layout.layers.enumerated() {
+      let size = ExpertMatrix.allCases.map { layer[$0].byteCountPerExpert }
+      let regions = ExpertMatrix.allCases.map { Self.regionByteCount(of: $0, in: layer) }
+      if let found = sizes.firstIndex(of: size) {
+        classes[found].layers.append(index)
+        classes[found].expertCount += layer.expertCount
+        for (matrix, region) in regions.enumerated() {
+          classes[found].regionByteCounts[matrix] = max(
+            classes[found].regionByteCounts[matrix], region)
+        }
+        classOfLayer.append(found)
+      } else {
+        classOfLayer.append(classes.count)
+        sizes.append(size)
+        classes.append(
+          SizeClass(regionByteCounts: regions, layers: [index], expertCount: layer.expertCount))
+      }
+    }
+    self.classes = classes
+    self.classOfLayer = classOfLayer
+    expertsPerToken = layout.expertsPerToken
+  }
+
+  /// Room for any of a layer's experts, whichever way its bytes lie in the file's blocks.
+  private static func regionByteCount(of matrix: ExpertMatrix, in layer: ExpertLayer) -> Int {
+    (0..<layer.expertCount).reduce(0) { largest, expert in
+      let extent = layer.extent(of: matrix, expert: expert)
+      let span = extent.offset % alignment + extent.byteCount
+      return max(largest, (span + alignment - 1) / alignment * alignment)
+    }
+  }
+
+  /// Slots that each class needs for one token's step on a layer.
+  private var floorSlotCounts: [Int] {
+    classes.map { min(expertsPerToken, $0.expertCount) }
+  }
+
+  /// The smallest pool that a step can run with.
+  package var floorByteCount: Int { byteCount(slotCounts: floorSlotCounts) }
+
+  /// The pool that holds every expert.
+  package var fullByteCount: Int { byteCount(slotCounts: classes.map(\.expertCount)) }
+
+  package func byteCount(slotCounts: [Int]) -> Int {
+    zip(classes, slotCounts).reduce(0) { $0 + $1.0.slotByteCount * $1.1 }
+  }
+
+  /// The slots of each class in a pool of at most `byteCount` bytes: the same share of every class's
+  /// experts, what is left over going to the class that is covered least. Nil below the floor.
+  package func slotCounts(byteCount: Int) -> [Int]? {
+    guard byteCount >= floorByteCount else { return nil }
+    let share = min(1, Double(byteCount) / Double(fullByteCount))
+    var counts = zip(classes, floorSlotCounts).map { sizeClass, floor in
+      max(floor, min(sizeClass.expertCount, Int(share * Double(sizeClass.expertCount))))
+    }
+    // Floors may have pushed the sum over: take from the class that is covered most.
+    while self.byteCount(slotCounts: counts) > byteCount {
+      guard
+        let most = classes.indices.filter({ counts[$0] > floorSlotCounts[$0] })
+          .max(by: { coverage($0, counts) < coverage($1, counts) })
+      else { return nil }
+      counts[most] -= 1
+    }
+    while true {
+      let rest = byteCount - self.byteCount(slotCounts: counts)
+      let open = classes.indices.filter {
+        counts[$0] < classes[$0].expertCount && classes[$0].slotByteCount <= rest
+      }
+      guard let least = open.min(by: { coverage($0, counts) < coverage($1, counts) }) else { break }
+      counts[least] += 1
+    }
+    return counts
+  }
+
+  private func coverage(_ index: Int, _ counts: [Int]) -> Double {
+    Double(counts[index]) / Double(classes[index].expertCount)
+  }
+}

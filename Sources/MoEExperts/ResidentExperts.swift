@@ -1,0 +1,101 @@
+package import MoECore
+import MoEKernels
+package import MoEStore
+
+/// All experts in memory, read once at load: what runs when the model fits, and the oracle that the
+/// offloaded source is tested against.
+package final class ResidentExperts: ExpertSource {
+  package let layout: ExpertLayout
+  private let buffer: AlignedBuffer
+  /// (layer, matrix): where the stack's bytes begin in the buffer.
+  private let stackOffsets: [[Int]]
+  private var requests: [ExpertRequest] = []
+  private var layer = 0
+  private var phase = InferencePhase.prefill
+  private var wasReturned = false
+  package private(set) var statistics = ExpertStatistics()
+
+  /// What the experts take from the memory budget.
+  package static func byteCount(_ layout: ExpertLayout) -> Int {
+    AlignedBuffer.mappedByteCount(for: offsets(layout).byteCount)
+  }
+
+  private static func offsets(_ layout: ExpertLayout) -> (offsets: [[Int]], byteCount: Int) {
+    var end = 0
+    let offsets = layout.layers.map { layer in
+      ExpertMatrix.allCases.map { matrix in
+        defer { end += ExtentReader.destinationByteCount(for: layer[matrix].extent.byteCount) }
+        return end
+      }
+    }
+    return (offsets, end)
+  }
+
+  /// Reads every expert.
+  package init(
+    _ layout: ExpertLayout, reader: ExtentReader, progress: (_ byteCount: Int) -> Void = { _ in }
+  ) throws(ExpertError) {
+    self.layout = layout
+    let (starts, byteCount) = Self.offsets(layout)
+    do {
+      buffer = try AlignedBuffer(byteCount: byteCount)
+    } catch {
+      throw .outOfMemory("the experts do not fit in memory: \(error)")
+    }
+    var offsets = starts
+    do {
+      for (index, layer) in layout.layers.enumerated() {
+        for matrix in ExpertMatrix.allCases {
+          let extent = layer[matrix].extent
+          let start = starts[index][matrix.rawValue]
+          let room = ExtentReader.destinationByteCount(for: extent.byteCount)
+          try reader.read(extent, into: buffer.bytes(atOffset: start, count: room))
+          offsets[index][matrix.rawValue] = start + reader.phase(of: extent)
+          progress(extent.byteCount)
+        }
+      }
+    } catch {
+      throw .store(error.description)
+    }
+    stackOffsets = offsets
+  }
+
+  package func beginPass(tokenCount: Int, phase: InferencePhase) { self.phase = phase }
+
+  package func begin(layer: Int, requests: [ExpertRequest]) {
+    self.layer = layer
+    self.requests = requests
+    wasReturned = false
+    statistics[phase].requestCount += requests.count
+    statistics[phase].hitCount += requests.count
+  }
+
+  package func waitForAny(_ ready: inout [Int]) -> Int {
+    ready.removeAll(keepingCapacity: true)
+    if !wasReturned { ready.append(contentsOf: requests.indices) }
+    wasReturned = true
+    return ready.count
+  }
+
+  package func wait(for number: Int) {}
+
+  package func weights(of number: Int) -> ExpertWeights {
+    let expert = requests[number].expert
+    func matrix(_ kind: ExpertMatrix) -> QuantizedMatrix {
+      let stack = layout.layers[layer][kind]
+      let size = stack.byteCountPerExpert
+      let bytes = buffer.bytes(
+        atOffset: stackOffsets[layer][kind.rawValue] + expert * size, count: size)
+      return QuantizedMatrix(
+        format: stack.format, bytes: bytes, rowCount: stack.rowCount,
+        columnCount: stack.columnCount)
+    }
+    return ExpertWeights(gate: matrix(.gate), up: matrix(.up), down: matrix(.down))
+  }
+
+  package func release(_ number: Int) {}
+
+  package func end() { requests = [] }
+
+  package func simultaneousExpertCount(layer: Int) -> Int { layout.layers[layer].expertCount }
+}

@@ -1,0 +1,150 @@
+package import MoECore
+private import MoEKernels
+
+/// A model file's metadata as an architecture asks for it: keys without the architecture's prefix,
+/// values checked, and everything that would change the mathematics but is not supported refused.
+package struct ArchitectureReader {
+  package let architecture: String
+  package let file: String
+  private let metadata: any MetadataSource
+  private let tensors: [String: TensorDescriptor]
+
+  package init(metadata: any MetadataSource, tensors: [TensorDescriptor]) throws(ModelError) {
+    self.metadata = metadata
+    file = metadata.sourceName
+    self.tensors = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    do {
+      architecture = try metadata.requireString("general.architecture")
+    } catch {
+      throw .metadata(error)
+    }
+  }
+
+  package func integer(_ key: String, in range: ClosedRange<Int>) throws(ModelError) -> Int {
+    do {
+      return try metadata.requireInteger("\(architecture).\(key)", in: range)
+    } catch {
+      throw .metadata(error)
+    }
+  }
+
+  package func optionalInteger(
+    _ key: String, in range: ClosedRange<Int>
+  ) throws(ModelError) -> Int? {
+    do {
+      return try metadata.optionalInteger("\(architecture).\(key)", in: range)
+    } catch {
+      throw .metadata(error)
+    }
+  }
+
+  package func optionalNumber(_ key: String) throws(ModelError) -> Double? {
+    do {
+      return try metadata.optionalFloat("\(architecture).\(key)").map { Double($0) }
+    } catch {
+      throw .metadata(error)
+    }
+  }
+
+  package func number(_ key: String) throws(ModelError) -> Double {
+    do {
+      return Double(try metadata.requireFloat("\(architecture).\(key)"))
+    } catch {
+      throw .metadata(error)
+    }
+  }
+
+  /// Refuses a file in which `key` has another value than those that give what we compute anyway.
+  package func expect(
+    _ key: String, absentOr accepted: [MetadataValue], supported: String
+  ) throws(ModelError) {
+    let fullKey = "\(architecture).\(key)"
+    guard let found = metadata.value(forKey: fullKey) else { return }
+    guard accepted.contains(where: { $0 == found || ($0.number != nil && $0.number == found.number) })
+    else {
+      throw .unsupportedValue(key: fullKey, found: "\(found)", supported: supported, file: file)
+    }
+  }
+
+  package func shape(of tensor: String) throws(ModelError) -> [Int] {
+    guard let descriptor = tensors[tensor] else {
+      throw .missingTensor(name: tensor, architecture: architecture, file: file)
+    }
+    return descriptor.shape
+  }
+}
+
+extension ArchitectureReader {
+  /// The numbers that all supported architectures give under the same keys. What an architecture
+  /// does in its own way are the parameters.
+  package func standardDescription(
+    queryKeyNorm: QueryKeyNorm, renormalizesWeights: Bool
+  ) throws(ModelError) -> ModelDescription {
+    try expect(
+      "rope.scaling.type", absentOr: [.string("none")],
+      supported: "'none' (no scaling of rotary positions)")
+    try expect("attention.clamp_kqv", absentOr: [.float(0)], supported: "no clamping")
+    try expect("expert_gating_func", absentOr: [.unsigned(1)], supported: "1 (softmax)")
+    try expect(
+      "expert_weights_scale", absentOr: [.float(0), .float(1)], supported: "1 (no scaling)")
+    try expect(
+      "expert_weights_norm", absentOr: [.bool(renormalizesWeights)],
+      supported: "\(renormalizesWeights), as published for this architecture")
+    try expect("expert_shared_count", absentOr: [.unsigned(0)], supported: "0 (no shared expert)")
+    try expect("leading_dense_block_count", absentOr: [.unsigned(0)], supported: "0")
+
+    let hiddenSize = try integer("embedding_length", in: 1...1 << 20)
+    let headCount = try integer("attention.head_count", in: 1...1 << 14)
+    let expertCount = try integer("expert_count", in: 1...1 << 14)
+    let headDimension =
+      try optionalInteger("attention.key_length", in: 1...1024) ?? hiddenSize / headCount
+    try expect(
+      "attention.value_length", absentOr: [.unsigned(UInt64(headDimension))],
+      supported: "\(headDimension), the key length")
+    let embedding = try shape(of: TensorName.embedding)
+    let gate = try shape(of: TensorName.gateExperts(0))
+    guard embedding.count == 2, gate.count == 3 else {
+      let name = embedding.count == 2 ? TensorName.gateExperts(0) : TensorName.embedding
+      throw .wrongShape(
+        tensor: name, expected: embedding.count == 2 ? [0, 0, 0] : [0, 0],
+        found: embedding.count == 2 ? gate : embedding, file: file)
+    }
+    let keyValueHeadCount =
+      try optionalInteger("attention.head_count_kv", in: 1...headCount) ?? headCount
+    let rotaryDimension =
+      try optionalInteger("rope.dimension_count", in: 2...headDimension) ?? headDimension
+    try require(
+      headCount % keyValueHeadCount == 0, "attention.head_count_kv", "\(keyValueHeadCount)",
+      "a divisor of the head count \(headCount)")
+    try require(
+      headDimension % 2 == 0 && rotaryDimension % 2 == 0, "rope.dimension_count",
+      "\(rotaryDimension)", "an even number")
+    return ModelDescription(
+      architecture: architecture,
+      layerCount: try integer("block_count", in: 1...4096),
+      hiddenSize: hiddenSize,
+      vocabularySize: embedding[1],
+      contextLength: try integer("context_length", in: 1...1 << 30),
+      normEpsilon: Float(try number("attention.layer_norm_rms_epsilon")),
+      attention: AttentionDescription(
+        headCount: headCount, keyValueHeadCount: keyValueHeadCount, headDimension: headDimension,
+        queryKeyNorm: queryKeyNorm,
+        rotary: RotaryDescription(
+          base: try optionalNumber("rope.freq_base") ?? 10000, dimension: rotaryDimension,
+          pairing: .halves)),
+      router: RouterDescription(
+        expertCount: expertCount,
+        expertsPerToken: try integer("expert_used_count", in: 1...expertCount),
+        renormalizesWeights: renormalizesWeights),
+      expertWidth: gate[1])
+  }
+
+  private func require(
+    _ condition: Bool, _ key: String, _ found: String, _ supported: String
+  ) throws(ModelError) {
+    guard condition else {
+      throw .unsupportedValue(
+        key: "\(architecture).\(key)", found: found, supported: supported, file: file)
+    }
+  }
+}

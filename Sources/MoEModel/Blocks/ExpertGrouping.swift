@@ -1,0 +1,58 @@
+import MoECore
+import MoEExperts
+
+/// A step's selection turned around: for each chosen expert, the tokens that take it.
+///
+/// Experts ascending, tokens of an expert ascending. Made anew for every layer and step without
+/// allocating.
+struct ExpertGrouping {
+  /// One per chosen expert, ascending by index.
+  private(set) var requests: [ExpertRequest] = []
+  /// First entry of each request in the grouped arrays, and the end of the last.
+  private(set) var starts: [Int] = []
+  /// (expert): tokens that take it, then the next free entry of its group.
+  private var cursors: [Int]
+  /// (expert): its request's number.
+  private var numbers: [Int]
+
+  init(expertCount: Int) {
+    cursors = Array(repeating: 0, count: expertCount)
+    numbers = cursors
+    requests.reserveCapacity(expertCount)
+    starts.reserveCapacity(expertCount + 1)
+  }
+
+  /// - Parameters:
+  ///   - tokens, weights: Receive the token number and weight of every choice, grouped.
+  mutating func group(_ selection: Selection, tokens: IndexView, weights: FloatView) {
+    requests.removeAll(keepingCapacity: true)
+    starts.removeAll(keepingCapacity: true)
+    for expert in cursors.indices { cursors[expert] = 0 }
+    for token in 0..<selection.tokenCount {
+      for rank in 0..<selection.expertsPerToken {
+        cursors[selection.expert(token: token, rank: rank)] += 1
+      }
+    }
+    var start = 0
+    for expert in cursors.indices where cursors[expert] > 0 {
+      let count = cursors[expert]
+      requests.append(
+        ExpertRequest(expert: expert, lastToken: 0, rank: 0, tokenCount: count))
+      numbers[expert] = requests.count - 1
+      starts.append(start)
+      cursors[expert] = start
+      start += count
+    }
+    starts.append(start)
+    for token in 0..<selection.tokenCount {
+      for rank in 0..<selection.expertsPerToken {
+        let expert = selection.expert(token: token, rank: rank)
+        tokens[cursors[expert]] = UInt32(token)
+        weights[cursors[expert]] = selection.weight(token: token, rank: rank)
+        cursors[expert] += 1
+        requests[numbers[expert]].lastToken = token
+        requests[numbers[expert]].rank = rank
+      }
+    }
+  }
+}

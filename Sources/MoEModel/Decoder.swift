@@ -1,0 +1,157 @@
+package import MoECore
+package import MoEExperts
+package import MoEKernels
+
+/// The transformer, for every architecture: embedding, then for each layer attention and routed
+/// experts, then norm and output matrix.
+///
+/// Holds one sequence's keys and values. One thread uses it. What it computes for a token depends on
+/// the tokens before it alone: not on how they were cut into chunks, on the number of workers, or on
+/// where the experts' weights came from; the bits are the same.
+package final class Decoder {
+  package let description: ModelDescription
+  package let weights: DecoderWeights
+  package let experts: any ExpertSource
+  package let team: WorkerTeam
+  package weak var observer: (any DecoderObserver)?
+  /// Positions that keys and values are held for.
+  package private(set) var position = 0
+
+  let cache: KVCache
+  let scratch: Scratch
+  let rotary: RotaryTable
+  let router: Router
+  var products: ProductList
+  var activations: InputActivations
+  var grouping: ExpertGrouping
+  /// Numbers of requests that became ready, reused from step to step.
+  var ready: [Int] = []
+  /// Rows of the last chunk whose hidden states can be turned into logits.
+  private var chunkTokenCount = 0
+
+  package init(
+    description: ModelDescription, weights: DecoderWeights, experts: any ExpertSource,
+    team: WorkerTeam, scratch layout: ScratchLayout, contextLength: Int, kvType: KVType
+  ) throws(OutOfMemory) {
+    self.description = description
+    self.weights = weights
+    self.experts = experts
+    self.team = team
+    cache = try KVCache(description: description, capacity: contextLength, type: kvType)
+    scratch = try Scratch(layout)
+    rotary = RotaryTable(description.attention.rotary)
+    router = Router(description: description.router)
+    products = ProductList(capacity: max(4, 2 * description.router.expertsPerToken))
+    activations = InputActivations()
+    grouping = ExpertGrouping(expertCount: description.router.expertCount)
+    ready.reserveCapacity(description.router.expertCount)
+  }
+
+  /// Makes the kernel provide cache and scratch now, so that later steps take no page faults.
+  package func populate() {
+    cache.populate()
+    scratch.populate()
+  }
+
+  package var contextLength: Int { cache.capacity }
+  /// Tokens that one `forward` takes at most.
+  package var chunkTokenCountMax: Int { scratch.layout.tokenCount }
+  package var logitRowCountMax: Int { scratch.layout.logitRowCount }
+
+  /// Forgets the sequence, or all of it from `position` on.
+  package func truncate(to position: Int = 0) {
+    precondition(position >= 0 && position <= self.position)
+    self.position = position
+    chunkTokenCount = 0
+  }
+
+  /// Runs the next tokens of the sequence through all layers.
+  ///
+  /// The caller has checked the ids against the vocabulary, and that they fit the chunk and the
+  /// context. Throws `ExpertError` where weights cannot be read and `CancellationError`; the
+  /// position is then what it was, and the same tokens may be tried again.
+  package func forward(
+    _ tokens: some Collection<Int32>, phase: InferencePhase, cancellation: CancellationFlag? = nil
+  ) throws {
+    let count = tokens.count
+    precondition(count >= 1 && count <= chunkTokenCountMax && position + count <= contextLength)
+    chunkTokenCount = 0
+    let layout = scratch.layout
+    let ids = scratch.indices(layout.tokens)
+    for (index, token) in tokens.enumerated() {
+      precondition(token >= 0 && token < description.vocabularySize)
+      ids[index] = UInt32(token)
+    }
+    let hidden = scratch.rows(layout.hidden, count: count)
+    team.embed(ids.slice(0, count: count), from: weights.embedding, into: hidden)
+    observer?.didEmbed(hidden)
+    rotary.fill(
+      cosines: scratch.rows(layout.cosines, count: count),
+      sines: scratch.rows(layout.sines, count: count), position: position)
+    experts.beginPass(tokenCount: count, phase: phase)
+    for layer in 0..<description.layerCount {
+      if cancellation?.isCancelled == true { throw CancellationError() }
+      attend(layer: layer, hidden: hidden)
+      try addExperts(layer: layer, hidden: hidden)
+      observer?.didFinish(layer: layer, hidden)
+    }
+    position += count
+    chunkTokenCount = count
+  }
+
+  /// Logits of rows `start ..< start + count` of the last chunk: (row, vocabularySize), valid until
+  /// the next call. At most `logitRowCountMax` rows.
+  package func logits(from start: Int, count: Int) -> FloatRows {
+    precondition(count >= 1 && start >= 0 && start + count <= chunkTokenCount)
+    let layout = scratch.layout
+    let hidden = scratch.rows(layout.hidden, count: chunkTokenCount).rows(start, count: count)
+    // The norm's rows are free between chunks, and there are at least as many as hidden rows.
+    let normed = scratch.rows(layout.normed, count: count)
+    team.rmsNorm(
+      hidden, weight: weights.outputNorm, epsilon: description.normEpsilon, into: normed)
+    observer?.didNormalize(normed)
+    activations.begin(normed)
+    let logits = scratch.rows(layout.logits, count: count)
+    products.removeAll()
+    append(weights.output, into: logits)
+    team.multiply(products)
+    return logits
+  }
+
+  /// Logits of the last token: (vocabularySize).
+  package func lastLogits() -> FloatView {
+    logits(from: chunkTokenCount - 1, count: 1).row(0)
+  }
+
+  /// Adds a product of the current input (`activations`) to the list.
+  func append(_ matrix: QuantizedMatrix, into output: FloatRows) {
+    let input = activations.rows(form: matrix.format.activation, scratch: scratch, team: team)
+    products.append(matrix, input, into: output)
+  }
+}
+
+/// The rows that the next products read, in each form that one of them wants; made when first asked.
+struct InputActivations {
+  private var source: FloatRows?
+  private var made: [ActivationRows?] = Array(repeating: nil, count: ActivationForm.allCases.count)
+
+  /// New rows: what was made of the old ones is void.
+  mutating func begin(_ rows: FloatRows) {
+    source = rows
+    for index in made.indices { made[index] = nil }
+  }
+
+  mutating func rows(
+    form: ActivationForm, scratch: borrowing Scratch, team: WorkerTeam
+  ) -> ActivationRows {
+    guard let source else { preconditionFailure("no rows to read") }
+    if form == .f32 { return source.asActivations }
+    let index = form == .q8_0 ? 0 : 1
+    if let rows = made[index] { return rows }
+    let rows = scratch.activations(
+      scratch.layout.inputForms, form: form, count: source.rowCount, columns: source.columnCount)
+    team.quantize(source, into: rows)
+    made[index] = rows
+    return rows
+  }
+}

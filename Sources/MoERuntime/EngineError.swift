@@ -1,0 +1,50 @@
+public import MoECore
+public import MoEFormats
+public import MoEModel
+public import MoETokenizer
+public import MoEExperts
+
+/// Why a model could not be loaded or run: one sentence that says what is wrong, where, and what to do.
+public enum EngineError: Error, Sendable, CustomStringConvertible {
+  case format(GGUFError)
+  case model(ModelError)
+  case tokenizer(TokenizerError)
+  /// The disk, the file or its reader failed.
+  case experts(ExpertError)
+  case store(String)
+  case outOfMemory(String)
+  /// The budget cannot hold what the run needs; the plan says who needs what.
+  case budgetTooSmall(MemoryPlan)
+  case invalidOption(name: String, wanted: String, found: String)
+  case invalidToken(id: Int32, vocabularySize: Int)
+  case contextExceeded(tokenCount: Int, contextLength: Int)
+  case emptyPrompt
+  /// A text that is too short to be scored.
+  case textTooShort(tokenCount: Int, wanted: Int)
+
+  public var description: String {
+    switch self {
+    case .format(let error): return error.description
+    case .model(let error): return error.description
+    case .tokenizer(let error): return error.description
+    case .experts(let error): return error.description
+    case .store(let text), .outOfMemory(let text): return text
+    case .budgetTooSmall(let plan):
+      return
+        "a memory budget of \(ByteSize(plan.budgetByteCount)) is too small for this model: give at "
+        + "least --memory \(plan.smallestBudgetArgument)"
+    case .invalidOption(let name, let wanted, let found):
+      return "\(name) must be \(wanted), but is \(found)"
+    case .invalidToken(let id, let vocabularySize):
+      return "token \(id) is not in the vocabulary of \(vocabularySize) tokens"
+    case .contextExceeded(let tokenCount, let contextLength):
+      return
+        "the prompt has \(tokenCount) tokens, but the context holds \(contextLength); shorten it or "
+        + "give a larger context (-c)"
+    case .emptyPrompt:
+      return "the prompt is empty and the model has no token to begin with; give some text"
+    case .textTooShort(let tokenCount, let wanted):
+      return "the text has \(tokenCount) tokens; at least \(wanted) are needed"
+    }
+  }
+}

@@ -1,0 +1,52 @@
+public import MoECore
+
+/// How a model is to be loaded. Every value has a default that suits most runs.
+public struct EngineOptions: Sendable {
+  /// Everything the process may make the machine hold: `8G`, or a share of the model's files. Nil:
+  /// the cgroup's limit or the available memory, whichever is less, minus a reserve.
+  public var memory: SizeSpecification?
+  /// Caps the pool of routed experts alone: a size, or a share of all experts. Nil: what the memory
+  /// budget leaves.
+  public var expertPool: SizeSpecification?
+  /// Positions that keys and values are held for. Nil: the model's own, at most 4096.
+  public var contextLength: Int?
+  /// Nil: one per online processor that the process may run on.
+  public var threadCount: Int?
+  /// Number type of keys and values.
+  public var kvCacheType = KVCacheType.f16
+  /// Prompt tokens that are run together. Nil: up to 512, fewer where memory is scarce. Does not
+  /// change results.
+  public var chunkTokenCount: Int?
+  /// How weights are read; a name of `StoreChoice.names`.
+  public var store = StoreChoice.automatic
+  /// Reads in flight at once, 1 to 1024.
+  public var inputDepth = 32
+  /// How the cache chooses whom to evict; a name of `Engine.cachePolicies`.
+  public var cachePolicy = "lru"
+  /// Whether a model that fits in the budget is read whole at load.
+  public var placement = ExpertPlacement.automatic
+  /// Rows of logits that are computed at once; more than 1 serves `perplexity` alone.
+  public var logitRowCount = 1
+
+  public init() {}
+}
+
+/// Number type of cached keys and values.
+public enum KVCacheType: String, Sendable, CaseIterable, Codable {
+  case f16, f32
+}
+
+/// How weights are read from disk.
+public enum StoreChoice {
+  public static let automatic = "automatic"
+}
+
+/// Where routed experts are kept.
+public enum ExpertPlacement: String, Sendable, CaseIterable, Codable {
+  /// In memory as a whole where they fit the budget, else offloaded.
+  case automatic
+  /// All in memory, read at load.
+  case resident
+  /// In a pool, read as they are needed.
+  case offloaded
+}

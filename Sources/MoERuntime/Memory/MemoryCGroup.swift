@@ -1,0 +1,92 @@
+#if canImport(Glibc)
+  private import Glibc
+#else
+  private import Musl
+#endif
+
+/// The memory control group that this process is in, of either version.
+package struct MemoryCGroup: Sendable {
+  /// The group's folder, and its ancestors' up to the mount point: a limit may stand at any of them.
+  private let folders: [String]
+  private let isVersion2: Bool
+
+  /// Nil where there is none, or it cannot be read.
+  package static let current = MemoryCGroup(
+    membership: SystemFile.read("/proc/self/cgroup") ?? "",
+    mounts: SystemFile.read("/proc/self/mountinfo") ?? "")
+
+  /// - Parameters:
+  ///   - membership: The text of `/proc/self/cgroup`.
+  ///   - mounts: The text of `/proc/self/mountinfo`.
+  package init?(membership: String, mounts: String) {
+    var versionOnePath: String?
+    var versionTwoPath: String?
+    for line in membership.split(separator: "\n") {
+      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard fields.count == 3 else { continue }
+      if fields[0] == "0" && fields[1].isEmpty { versionTwoPath = String(fields[2]) }
+      if fields[1].split(separator: ",").contains("memory") { versionOnePath = String(fields[2]) }
+    }
+    // Where both are mounted, the memory controller is in one of them: version 1 if it is listed.
+    isVersion2 = versionOnePath == nil
+    guard let path = versionOnePath ?? versionTwoPath,
+      let mount = Self.mountPoint(in: mounts, isVersion2: isVersion2)
+    else { return nil }
+    var relative = path[...]
+    if mount.root != "/", relative.hasPrefix(mount.root) { relative.removeFirst(mount.root.count) }
+    var folders: [String] = []
+    var parts = relative.split(separator: "/")
+    while true {
+      folders.append(([mount.point] + parts.map(String.init)).joined(separator: "/"))
+      if parts.isEmpty { break }
+      parts.removeLast()
+    }
+    self.folders = folders
+  }
+
+  private static func mountPoint(
+    in mounts: String, isVersion2: Bool
+  ) -> (root: String, point: String)? {
+    for line in mounts.split(separator: "\n") {
+      // "36 35 98:0 /root /point options - type source superoptions"
+      let halves = line.split(separator: " - ", maxSplits: 1)
+      guard halves.count == 2 else { continue }
+      let left = halves[0].split(separator: " ")
+      let right = halves[1].split(separator: " ")
+      guard left.count >= 5, let type = right.first else { continue }
+      let matches =
+        isVersion2
+        ? type == "cgroup2"
+        : type == "cgroup" && (right.last ?? "").split(separator: ",").contains("memory")
+      if matches { return (String(left[3]), String(left[4])) }
+    }
+    return nil
+  }
+
+  /// The tightest limit of the group and its ancestors; nil where none is set.
+  package var limitByteCount: Int? {
+    let name = isVersion2 ? "memory.max" : "memory.limit_in_bytes"
+    // Version 1 writes "no limit" as the largest multiple of a page in 63 bits.
+    return folders.compactMap { Self.number("\($0)/\(name)") }.filter { $0 < 1 << 60 }.min()
+  }
+
+  /// What the group is charged for now.
+  package var usageByteCount: Int? {
+    Self.number("\(folders[0])/\(isVersion2 ? "memory.current" : "memory.usage_in_bytes")")
+  }
+
+  /// The most that the group was charged for; nil where the kernel does not say.
+  package var peakByteCount: Int? {
+    Self.number("\(folders[0])/\(isVersion2 ? "memory.peak" : "memory.max_usage_in_bytes")")
+  }
+
+  /// Whether this process is the only one in the group, so that the group's charges are its own.
+  package var isAlone: Bool {
+    guard let text = SystemFile.read("\(folders[0])/cgroup.procs") else { return false }
+    return text.split(separator: "\n").map(String.init) == ["\(getpid())"]
+  }
+
+  private static func number(_ path: String) -> Int? {
+    SystemFile.read(path).flatMap { Int($0.split(separator: "\n").first ?? "") }
+  }
+}

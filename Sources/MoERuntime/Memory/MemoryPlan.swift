@@ -1,0 +1,61 @@
+public import MoECore
+
+/// Who gets how much of the memory budget, decided before any weight is read.
+public struct MemoryPlan: Sendable, Codable, Equatable {
+  /// Where a figure comes from.
+  public enum Basis: String, Sendable, Codable {
+    case measured, derived, `default`, user
+  }
+
+  public struct Row: Sendable, Codable, Equatable {
+    public var name: String
+    public var byteCount: Int
+    public var basis: Basis
+    /// What the figure is made of, in a few words.
+    public var note: String
+  }
+
+  public var budgetByteCount: Int
+  public var budgetBasis: Basis
+  public var budgetNote: String
+  /// Everything but the experts.
+  public var rows: [Row]
+  /// The pool, or all experts where they are resident.
+  public var experts: Row
+  public var placement: ExpertPlacement
+  /// Slots of the pool; as many as there are experts where all are resident.
+  public var slotCount: Int
+  public var expertCount: Int
+  public var contextLength: Int
+  public var chunkTokenCount: Int
+  public var threadCount: Int
+  /// The smallest `--memory` that this model runs in with these options.
+  public var smallestBudgetByteCount: Int
+
+  public var totalByteCount: Int { rows.reduce(experts.byteCount) { $0 + $1.byteCount } }
+
+  public var fits: Bool { totalByteCount <= budgetByteCount }
+
+  /// The smallest budget as `--memory` takes it, rounded up to whole MiB.
+  public var smallestBudgetArgument: String { "\((smallestBudgetByteCount + (1 << 20) - 1) >> 20)M" }
+
+  /// The plan as lines of text, sizes in MiB.
+  public var table: String {
+    let lines = rows + [experts]
+    let width = lines.map(\.name.count).max() ?? 0
+    func line(_ name: String, _ bytes: Int, _ basis: String, _ note: String) -> String {
+      let name = name + String(repeating: " ", count: max(0, width - name.count))
+      let tenths = (bytes * 10 + (1 << 19)) >> 20
+      let size = "\(tenths / 10).\(tenths % 10)"
+      let padding = String(repeating: " ", count: max(0, 9 - size.count))
+      let basis = basis + String(repeating: " ", count: max(0, 8 - basis.count))
+      return "  \(name) \(padding)\(size) MiB  \(basis)  \(note)"
+    }
+    var text = lines.map { line($0.name, $0.byteCount, $0.basis.rawValue, $0.note) }
+    text.append(line("total", totalByteCount, "", ""))
+    text.append(line("budget", budgetByteCount, budgetBasis.rawValue, budgetNote))
+    text.append(
+      line("smallest", smallestBudgetByteCount, "derived", "--memory \(smallestBudgetArgument)"))
+    return text.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,163 @@
+import MoECore
+import MoEExperts
+import MoEKernels
+import MoEModel
+
+/// Divides a memory budget: first what has a fixed size, the rest to the experts.
+struct MemoryPlanner {
+  let description: ModelDescription
+  let tensors: ModelTensors
+  let modelByteCount: Int
+  let options: EngineOptions
+  let threadCount: Int
+  let contextLength: Int
+  /// What the process costs before anything of the model is in memory.
+  let processByteCount: Int
+  let budget: MemoryBudget
+
+  /// What the process will still grow by: stacks of workers and readers, rings and queues, the
+  /// tokenizer's and sampler's working arrays, code that has not run yet.
+  private static let growthByteCount = 6 << 20
+  private static let workerByteCount = 64 << 10
+  /// Chunks of a prompt, in order of preference. All give the same results.
+  private static let chunkSizes = [512, 256, 128, 64, 32, 16, 8]
+  /// Scratch may take this share of what is left for scratch and experts.
+  private static let scratchShare = 0.1
+
+  func plan() throws(EngineError) -> MemoryPlan {
+    let pool = PoolLayout(tensors.experts)
+    let fixed = fixedRows()
+    let fixedByteCount = fixed.reduce(0) { $0 + $1.byteCount }
+    let chunk = chunkTokenCount(fixedByteCount: fixedByteCount, floor: pool.floorByteCount)
+    let scratch = scratchByteCount(chunk)
+    var rows = fixed
+    rows.append(
+      MemoryPlan.Row(
+        name: "scratch", byteCount: scratch,
+        basis: options.chunkTokenCount == nil ? .derived : .user,
+        note: "activations of \(chunk) prompt tokens at once"))
+    let kernelShare = kernelByteCount(budget.byteCount)
+    rows.append(
+      MemoryPlan.Row(
+        name: "kernel", byteCount: kernelShare, basis: .derived,
+        note: "page tables, charged by memory cgroups"))
+    let rest = budget.byteCount - fixedByteCount - scratch - kernelShare
+    let experts = try expertsRow(pool: pool, available: rest)
+    return MemoryPlan(
+      budgetByteCount: budget.byteCount, budgetBasis: budget.basis, budgetNote: budget.note,
+      rows: rows, experts: experts.row, placement: experts.placement,
+      slotCount: experts.slotCount, expertCount: tensors.experts.expertCount,
+      contextLength: contextLength, chunkTokenCount: chunk, threadCount: threadCount,
+      smallestBudgetByteCount: smallestBudget(
+        fixedByteCount: fixedByteCount, floor: pool.floorByteCount))
+  }
+
+  private func fixedRows() -> [MemoryPlan.Row] {
+    let vocabulary = description.vocabularySize * Sampler.byteCountPerCandidate
+    let growth = Self.growthByteCount + threadCount * Self.workerByteCount + vocabulary
+    return [
+      MemoryPlan.Row(
+        name: "process", byteCount: processByteCount, basis: .measured,
+        note: "code, Swift runtime, tokenizer, file header"),
+      MemoryPlan.Row(
+        name: "growth", byteCount: growth, basis: .derived,
+        note: "\(threadCount) workers, reader, sampler, code not run yet"),
+      MemoryPlan.Row(
+        name: "dense weights", byteCount: DenseWeights.byteCount(tensors), basis: .derived,
+        note: "attention, norms, routers, embedding, output"),
+      MemoryPlan.Row(
+        name: "KV cache",
+        byteCount: KVCache.byteCount(
+          description: description, capacity: contextLength, type: options.kvCacheType.kvType),
+        basis: options.contextLength == nil ? .default : .user,
+        note: "\(contextLength) positions in \(options.kvCacheType.rawValue)"),
+    ]
+  }
+
+  private func scratchByteCount(_ chunk: Int) -> Int {
+    ScratchLayout(
+      description: description, forms: ActivationForms(tensors), tokenCount: chunk,
+      logitRowCount: options.logitRowCount
+    ).mappedByteCount
+  }
+
+  /// Eight bytes for each page of four KiB: huge pages need fewer, but are not certain.
+  private func kernelByteCount(_ total: Int) -> Int { min(total, fullByteCount) / 512 }
+
+  /// More than this is never touched, whatever the budget.
+  private var fullByteCount: Int {
+    fixedRows().reduce(0) { $0 + $1.byteCount } + scratchByteCount(Self.chunkSizes[0])
+      + PoolLayout(tensors.experts).fullByteCount
+  }
+
+  private func chunkTokenCount(fixedByteCount: Int, floor: Int) -> Int {
+    if let chosen = options.chunkTokenCount { return min(chosen, contextLength) }
+    let sizes = Self.chunkSizes.filter { $0 < contextLength * 2 }.map { min($0, contextLength) }
+    let rest = budget.byteCount - fixedByteCount
+    return sizes.first { size in
+      let scratch = scratchByteCount(size)
+      return Double(scratch) <= Self.scratchShare * Double(rest) && scratch + floor <= rest
+    } ?? sizes.last ?? 1
+  }
+
+  private func smallestBudget(fixedByteCount: Int, floor: Int) -> Int {
+    let chunk = options.chunkTokenCount ?? Self.chunkSizes[Self.chunkSizes.count - 1]
+    // Pools are mapped in units of 2 MiB.
+    let need =
+      fixedByteCount + scratchByteCount(min(chunk, contextLength))
+      + AlignedBuffer.mappedByteCount(for: floor)
+    return need + need / 511 + 1
+  }
+
+  private func expertsRow(
+    pool: PoolLayout, available: Int
+  ) throws(EngineError) -> (row: MemoryPlan.Row, placement: ExpertPlacement, slotCount: Int) {
+    let residentByteCount = ResidentExperts.byteCount(tensors.experts)
+    let wantsResident =
+      options.placement == .resident
+      || (options.placement == .automatic && options.expertPool == nil
+        && residentByteCount <= available)
+    if wantsResident {
+      let row = MemoryPlan.Row(
+        name: "experts", byteCount: residentByteCount,
+        basis: options.placement == .resident ? .user : .derived,
+        note: "all \(tensors.experts.expertCount) resident")
+      return (row, .resident, tensors.experts.expertCount)
+    }
+    var wanted = pool.fullByteCount
+    if let cap = options.expertPool {
+      wanted = cap.byteCount(of: pool.fullByteCount)
+      guard wanted >= pool.floorByteCount else {
+        let percent = 100 * Double(pool.floorByteCount) / Double(pool.fullByteCount)
+        throw .invalidOption(
+          name: "--expert-pool",
+          wanted:
+            "at least \(ByteSize(pool.floorByteCount)) or \((percent * 100).rounded(.up) / 100)%, "
+            + "the experts of one step of this model", found: cap.description)
+      }
+    }
+    // Large pools are mapped in units of 2 MiB, so only whole units of the rest can be used.
+    let unit = AlignedBuffer.hugePageByteCount
+    let usable = available >= unit ? available / unit * unit : max(0, available)
+    let counts =
+      pool.slotCounts(byteCount: min(wanted, usable))
+      ?? pool.slotCounts(byteCount: pool.floorByteCount) ?? []
+    let byteCount = pool.byteCount(slotCounts: counts)
+    let slotCount = counts.reduce(0, +)
+    let share = 100 * slotCount / max(1, tensors.experts.expertCount)
+    let row = MemoryPlan.Row(
+      name: "expert pool", byteCount: AlignedBuffer.mappedByteCount(for: byteCount),
+      basis: options.expertPool == nil ? .derived : .user,
+      note: "\(slotCount) of \(tensors.experts.expertCount) experts (\(share)%)")
+    return (row, .offloaded, slotCount)
+  }
+}
+
+extension KVCacheType {
+  var kvType: KVType {
+    switch self {
+    case .f16: .f16
+    case .f32: .f32
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import MoECore
+
+/// The tokens that may come next, with their logits. Stages of a sampler drop some, reorder them or
+/// change their logits; nothing here allocates after `init`.
+struct Candidates {
+  /// Token ids; the first `count` are in play.
+  private(set) var tokens: [Int32]
+  private(set) var logits: [Float]
+  private(set) var count = 0
+  /// Whether the logits in play are descending.
+  private(set) var isSorted = false
+  /// Room for a selection's intermediate results.
+  private var order: [Int32]
+  private var spareTokens: [Int32]
+  private var spareLogits: [Float]
+
+  init(vocabularySize: Int) {
+    tokens = Array(repeating: 0, count: vocabularySize)
+    logits = Array(repeating: 0, count: vocabularySize)
+    spareTokens = tokens
+    spareLogits = logits
+    order = []
+    order.reserveCapacity(vocabularySize)
+  }
+
+  /// All tokens, in the order of their ids. Values that are not numbers are never drawn.
+  mutating func load(_ source: FloatView) {
+    count = source.count
+    isSorted = false
+    for index in 0..<count {
+      tokens[index] = Int32(index)
+      let logit = source[index]
+      logits[index] = logit.isNaN ? -.infinity : logit
+    }
+  }
+
+  mutating func setLogit(_ value: Float, at index: Int) {
+    precondition(!isSorted)
+    logits[index] = value
+  }
+
+  /// Keeps the `limit` largest logits, descending; of equals the smaller id comes first.
+  mutating func keepLargest(_ limit: Int) {
+    let limit = min(limit, count)
+    if isSorted {
+      count = limit
+      return
+    }
+    order.removeAll(keepingCapacity: true)
+    if limit < count {
+      // Few are wanted of many: a heap of the best so far, the worst of them on top.
+      for index in 0..<count {
+        if order.count < limit {
+          order.append(Int32(index))
+          siftUp()
+        } else if isBetter(Int32(index), order[0]) {
+          order[0] = Int32(index)
+          siftDown(count: limit)
+        }
+      }
+    } else {
+      for index in 0..<count { order.append(Int32(index)) }
+    }
+    order.sort { isBetter($0, $1) }
+    for (index, source) in order.enumerated() {
+      spareTokens[index] = tokens[Int(source)]
+      spareLogits[index] = logits[Int(source)]
+    }
+    swap(&tokens, &spareTokens)
+    swap(&logits, &spareLogits)
+    count = limit
+    isSorted = true
+  }
+
+  /// Drops all but the first `limit`; the candidates must be sorted.
+  mutating func truncate(to limit: Int) {
+    precondition(isSorted && limit >= 1)
+    count = min(count, limit)
+  }
+
+  /// Divides all logits.
+  mutating func scale(by divisor: Float) {
+    for index in 0..<count { logits[index] /= divisor }
+  }
+
+  private func isBetter(_ left: Int32, _ right: Int32) -> Bool {
+    let (first, second) = (logits[Int(left)], logits[Int(right)])
+    return first > second || (first == second && left < right)
+  }
+
+  private mutating func siftUp() {
+    var child = order.count - 1
+    while child > 0 {
+      let parent = (child - 1) / 2
+      guard isBetter(order[parent], order[child]) else { return }
+      order.swapAt(parent, child)
+      child = parent
+    }
+  }
+
+  private mutating func siftDown(count: Int) {
+    var parent = 0
+    while true {
+      var worst = parent
+      for child in [2 * parent + 1, 2 * parent + 2]
+      where child < count && isBetter(order[worst], order[child]) {
+        worst = child
+      }
+      if worst == parent { return }
+      order.swapAt(parent, worst)
+      parent = worst
+    }
+  }
+}

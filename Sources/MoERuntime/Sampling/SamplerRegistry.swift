@@ -1,0 +1,32 @@
+/// One step of drawing a token: narrows the candidates or changes their logits.
+protocol SamplerStage: Sendable {
+  /// - Parameter history: The sequence so far, prompt included, oldest first.
+  func apply(to candidates: inout Candidates, history: [Int32])
+}
+
+/// A kind of stage and when it is wanted.
+struct SamplerEntry: Sendable {
+  let name: String
+  let summary: String
+  /// Nil where the options switch the stage off.
+  let make: @Sendable (SamplingOptions) -> (any SamplerStage)?
+}
+
+enum SamplerRegistry {
+  /// In the order in which they are applied.
+  static let all: [SamplerEntry] = [
+    SamplerEntry(
+      name: "repeat-penalty", summary: "Makes tokens that appeared lately less probable.",
+      make: RepeatPenalty.make),
+    SamplerEntry(name: "top-k", summary: "Keeps the k most probable tokens.", make: TopK.make),
+    SamplerEntry(
+      name: "top-p", summary: "Keeps the most probable tokens up to a total probability.",
+      make: TopP.make),
+    SamplerEntry(
+      name: "min-p", summary: "Keeps tokens not much less probable than the best.",
+      make: MinP.make),
+    SamplerEntry(
+      name: "temperature", summary: "Flattens or sharpens the distribution.",
+      make: Temperature.make),
+  ]
+}
