@@ -1,0 +1,63 @@
+package import MoECore
+
+/// A model as it lies on disk: the headers of one GGUF file or of all shards of a split one.
+///
+/// Weights are not read. Metadata is that of the first shard; tensors are those of all, in order.
+package struct GGUFFile: Sendable, MetadataSource {
+  /// The shards in order; tensors' `fileIndex` points here.
+  package let files: [ModelFile]
+  package let version: Int
+  package let metadata: GGUFMetadata
+  /// Offsets count from the start of each tensor's own file.
+  package let tensors: [TensorDescriptor]
+  private let tensorIndices: [String: Int]
+
+  /// Opens the file, or all shards where `path` is any one of them.
+  package init(path: String) throws(GGUFError) {
+    let shards = try Shard.openAll(path: path)
+    files = shards.map { ModelFile(path: $0.path, byteCount: $0.byteCount) }
+    version = shards[0].header.version
+    metadata = shards[0].header.metadata
+
+    var tensors: [TensorDescriptor] = []
+    var indices: [String: Int] = [:]
+    for (fileIndex, shard) in shards.enumerated() {
+      for var tensor in shard.header.tensors {
+        tensor.extent.fileIndex = fileIndex
+        if let other = indices.updateValue(tensors.count, forKey: tensor.name) {
+          throw GGUFError(
+            .shards, path: shard.path, subject: "tensor \(tensor.name.quotedForMessage)",
+            wanted: "each tensor once",
+            found: "it in \(files[tensors[other].extent.fileIndex].path) too")
+        }
+        tensors.append(tensor)
+      }
+    }
+    self.tensors = tensors
+    tensorIndices = indices
+  }
+
+  package var sourceName: String { files[0].path }
+
+  package func value(forKey key: String) -> MetadataValue? { metadata[key] }
+
+  /// Nil where the model has no such tensor.
+  package func tensor(named name: String) -> TensorDescriptor? {
+    tensorIndices[name].map { tensors[$0] }
+  }
+
+  /// `general.architecture`, for example `olmoe`; nil where absent or not a string.
+  package var architecture: String? {
+    guard case .string(let name) = metadata["general.architecture"] else { return nil }
+    return name
+  }
+
+  /// Bytes of all files together.
+  package var totalByteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+}
+
+/// One of a model's files.
+package struct ModelFile: Sendable, Hashable {
+  package let path: String
+  package let byteCount: Int
+}

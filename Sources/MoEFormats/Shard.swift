@@ -1,0 +1,113 @@
+internal import MoECore
+
+/// One file of a model, which may be its only one.
+///
+/// A split model's files are named `NAME-00001-of-00003.gguf`; their metadata gives the number of
+/// each (`split.no`, from zero), of all (`split.count`) and of tensors in all (`split.tensors.count`).
+struct Shard {
+  let path: String
+  let byteCount: Int
+  let header: GGUFHeader
+
+  init(path: String) throws(GGUFError) {
+    let file = try HeaderFile(path: path)
+    self.path = path
+    byteCount = file.byteCount
+    header = try GGUFHeader(file)
+  }
+
+  /// Every shard of the model that the file at `path` belongs to, in order; at least one.
+  static func openAll(path: String) throws(GGUFError) -> [Shard] {
+    let named = try Shard(path: path)
+    let count = try named.integer("split.count") ?? 1
+    guard count > 1 else { return [named] }
+    guard let name = ShardName(path: path), name.count == count else {
+      throw GGUFError(
+        .shards, path: path, subject: "one of \(count) shards",
+        wanted: "a name that ends in -00001-of-\(ShardName.fiveDigits(count)).gguf",
+        found: "another", advice: "give the shards the names under which they were published")
+    }
+    var shards: [Shard] = []
+    for number in 1...count {
+      let shard = number == name.number ? named : try sibling(name.path(number: number))
+      try shard.check(number: number, count: count, first: shards.first ?? shard)
+      shards.append(shard)
+    }
+    let tensorCount = shards.reduce(0) { $0 + $1.header.tensors.count }
+    if let wanted = try shards[0].integer("split.tensors.count"), wanted != tensorCount {
+      throw GGUFError(
+        .shards, path: shards[0].path, subject: "key \"split.tensors.count\"",
+        wanted: "\(wanted) tensors in all \(count) shards", found: "\(tensorCount)")
+    }
+    return shards
+  }
+
+  /// Opens another shard; one that is missing is an error about shards, not about a path.
+  private static func sibling(_ path: String) throws(GGUFError) -> Shard {
+    do {
+      return try Shard(path: path)
+    } catch where error.kind == .unreadable {
+      throw GGUFError(.shards, path: path, wanted: "a shard of the model", found: error.found)
+    }
+  }
+
+  private func check(number: Int, count: Int, first: Shard) throws(GGUFError) {
+    let wanted = [("split.no", number - 1), ("split.count", count)]
+    for (key, value) in wanted {
+      let found = try integer(key)
+      guard found == value else {
+        throw GGUFError(
+          .shards, path: path, subject: "key \"\(key)\"",
+          wanted: "\(value), as its name and the other shards say",
+          found: found.map(String.init) ?? "no such key")
+      }
+    }
+    // Shards behind the first need not repeat the metadata, but what they repeat must agree.
+    let key = "general.architecture"
+    if let own = header.metadata[key], own != first.header.metadata[key] {
+      throw GGUFError(
+        .shards, path: path, subject: "key \"\(key)\"",
+        wanted: first.header.metadata[key]?.summary ?? "none, as in the first shard",
+        found: own.summary)
+    }
+  }
+
+  private func integer(_ key: String) throws(GGUFError) -> Int? {
+    guard let value = header.metadata[key] else { return nil }
+    guard let integer = value.integer, (0...Int(Int32.max)).contains(integer) else {
+      throw GGUFError(
+        .shards, path: path, subject: "key \"\(key)\"", wanted: "a count", found: value.summary)
+    }
+    return integer
+  }
+}
+
+/// The parts of a path such as `folder/NAME-00001-of-00003.gguf`.
+struct ShardName {
+  /// Everything before the first number: `folder/NAME-`.
+  private let prefix: Substring
+  /// From one.
+  let number: Int
+  let count: Int
+
+  /// Nil where the path has another form.
+  init?(path: String) {
+    let form = /(?<prefix>.*-)(?<number>[0-9]{5})-of-(?<count>[0-9]{5})\.gguf/
+      .dotMatchesNewlines()
+    guard let match = path.wholeMatch(of: form), let number = Int(match.number),
+      let count = Int(match.count), (1...max(count, 1)).contains(number)
+    else { return nil }
+    prefix = match.prefix
+    self.number = number
+    self.count = count
+  }
+
+  func path(number: Int) -> String {
+    "\(prefix)\(Self.fiveDigits(number))-of-\(Self.fiveDigits(count)).gguf"
+  }
+
+  static func fiveDigits(_ number: Int) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+  }
+}
