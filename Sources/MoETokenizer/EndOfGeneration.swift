@@ -1,0 +1,28 @@
+import MoECore
+
+/// Tokens at which generation stops.
+///
+/// Files name one end of sequence, sometimes an end of turn and of message, and rarely all that a
+/// chat model was trained to stop at; so tokens with a well-known text count as well.
+enum EndOfGeneration {
+  static let keys = [
+    MetadataKey.endToken, MetadataKey.endOfTurnToken, MetadataKey.endOfMessageToken,
+  ]
+
+  private static let texts = [
+    "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|calls|>",
+    "<|flush|>", "<end_of_turn>", "<turn|>", "<|tool_response>", "<|endoftext|>",
+    "<|end_of_text|>", "<end_of_utterance>", "</s>", "<eos>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]",
+    // Ends of files in code that is filled in: what follows belongs to another file.
+    "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>",
+  ]
+
+  /// The tokens that end generation by their text.
+  ///
+  /// Where a turn is ended by `<|return|>` or `<|call|>`, `<|end|>` only ends a message within it.
+  static func tokens(in vocabulary: TokenTextTable) -> [Int32] {
+    func token(_ text: String) -> Int32? { vocabulary.token(for: Array(text.utf8).span) }
+    let endsMessages = token("<|return|>") != nil && token("<|call|>") != nil
+    return texts.filter { !(endsMessages && $0 == "<|end|>") }.compactMap(token)
+  }
+}
