@@ -1,0 +1,88 @@
+/// One way to read a model's files.
+package struct BackendEntry: Sendable {
+  package let name: String
+  package let summary: String
+  /// Whether `automatic` may choose it; it tries entries in the registry's order.
+  package let isAutomatic: Bool
+  /// Throws `backendUnavailable` with the reason where it cannot work here.
+  package let make: @Sendable (_ open: OpenFiles, _ depth: Int) throws(StoreError) -> any StoreBackend
+
+  package init(
+    name: String, summary: String, isAutomatic: Bool,
+    make: @escaping @Sendable (OpenFiles, Int) throws(StoreError) -> any StoreBackend
+  ) {
+    self.name = name
+    self.summary = summary
+    self.isAutomatic = isAutomatic
+    self.make = make
+  }
+}
+
+/// Every store backend, the best first.
+package enum BackendRegistry {
+  package static let all: [BackendEntry] = [
+    BackendEntry(
+      name: "ring", summary: "Direct reads by io_uring.", isAutomatic: true,
+      make: { open, depth throws(StoreError) in try RingBackend(open, depth: depth) }),
+    BackendEntry(
+      name: "pread", summary: "Direct reads by a set of threads.", isAutomatic: true,
+      make: { open, depth throws(StoreError) in try ThreadedBackend.direct(open, depth: depth) }),
+    BackendEntry(
+      name: "buffered", summary: "Reads through the page cache, dropped after use.",
+      isAutomatic: true,
+      make: { open, depth throws(StoreError) in try ThreadedBackend.buffered(open, depth: depth) }),
+    BackendEntry(
+      name: "memory", summary: "Whole files in memory, for tests.", isAutomatic: false,
+      make: { open, depth throws(StoreError) in try MemoryBackend(open, depth: depth) }),
+  ]
+}
+
+/// Which backend to use.
+package enum BackendChoice: Hashable, Sendable {
+  /// The first of the registry that works here.
+  case automatic
+  case named(String)
+
+  /// As written on a command line: `automatic` or a backend's name, checked when it is used.
+  package init(parsing text: String) { self = text == "automatic" ? .automatic : .named(text) }
+}
+
+/// A backend that works, and why better ones were not taken.
+package struct BackendSelection {
+  package let backend: any StoreBackend
+  /// One reason per better backend that could not be used.
+  package let reasons: [String]
+
+  /// A backend that the caller made.
+  package init(_ backend: any StoreBackend) {
+    self.backend = backend
+    reasons = []
+  }
+
+  /// Tries the backends of `registry` on the files.
+  package init(
+    _ choice: BackendChoice, for open: OpenFiles, depth: Int,
+    registry: [BackendEntry] = BackendRegistry.all
+  ) throws(StoreError) {
+    switch choice {
+    case .named(let name):
+      guard let entry = registry.first(where: { $0.name == name }) else {
+        throw .unknownBackend(name: name, known: ["automatic"] + registry.map(\.name))
+      }
+      backend = try entry.make(open, depth)
+      reasons = []
+    case .automatic:
+      var reasons: [String] = []
+      for entry in registry where entry.isAutomatic {
+        do throws(StoreError) {
+          backend = try entry.make(open, depth)
+          self.reasons = reasons
+          return
+        } catch .backendUnavailable(let name, let reason) {
+          reasons.append("\(name) not taken: \(reason)")
+        }
+      }
+      throw .backendUnavailable(name: "automatic", reason: reasons.joined(separator: "; "))
+    }
+  }
+}
