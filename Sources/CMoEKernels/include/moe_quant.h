@@ -51,9 +51,15 @@ size_t moe_activation_row_bytes(moe_activation activation, size_t columns);
 /* x: `columns` floats -> out. Rounds as the reference does: to nearest, ties to even. */
 void moe_quantize_activation(moe_activation activation, const float *x, uint8_t *out,
                              size_t columns);
+/* The same at one level, or null where this machine or build has none (for tests). All levels give
+ * the same bytes. A block with an infinity or NaN makes every product with it NaN. */
+typedef void (*moe_quantize_fn)(const float *x, uint8_t *out, size_t columns);
+moe_quantize_fn moe_activation_quantizer_at(moe_activation activation, moe_isa isa);
 
 /* The level in use, and its name ("scalar", "avx2", ...). */
 moe_isa moe_isa_current(void);
+/* Whether this machine can run a level, whether or not a format has a variant for it. */
+int moe_isa_supported(moe_isa isa);
 const char *moe_isa_name(moe_isa isa);
 
 #endif

@@ -1,0 +1,180 @@
+/* Activations as products want them. All levels give the same bytes.
+ *
+ * Q8_0 and Q8_K round as their reference implementations do, and say what those leave open: a block
+ * with an infinity or a NaN gets the scale NaN, so that the fault shows in every product with it; a
+ * block too small for its scale becomes zero; and a Q8_0 scale too large for 16 bits stays a float. */
+#include "activations.h"
+
+#include "avx2.h"
+#include "format.h"
+#include "half.h"
+
+enum { INFINITY_BITS = 0x7f800000, MAGNITUDE_BITS = 0x7fffffff };
+
+/* To nearest, ties to even, for |x| < 2^22: at 1.5 * 2^23 the last bit of a float counts ones. */
+static int32_t round_to_integer(float x) {
+  return (int32_t)(moe_bits_from_float(x + 0x1.8p23f) - 0x4b400000);
+}
+
+/* Magnitudes of floats order as their bits do, with NaN above infinity. */
+static uint32_t largest_magnitude_bits(const float *x, size_t count) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits = moe_bits_from_float(x[i]) & MAGNITUDE_BITS;
+    if (bits > largest) largest = bits;
+  }
+  return largest;
+}
+
+/* The factor that brings values to integers; 0 where the block becomes zeros. */
+typedef struct {
+  float to_integer, scale;
+} block_scale;
+
+static block_scale q8_0_scale(uint32_t magnitude_bits) {
+  if (magnitude_bits >= INFINITY_BITS) return (block_scale){0, moe_float_from_bits(0x7fc00000)};
+  float exact = moe_float_from_bits(magnitude_bits) / 127.0f;
+  float rounded = moe_float_from_f16(moe_f16_from_float(exact));
+  if (rounded == 0) return (block_scale){0, 0};
+  int overflows = moe_bits_from_float(rounded) == INFINITY_BITS;
+  return (block_scale){1.0f / exact, overflows ? exact : rounded};
+}
+
+/* largest: the value of largest magnitude, with its sign; it becomes -127. */
+static block_scale q8_k_scale(float largest) {
+  uint32_t magnitude_bits = moe_bits_from_float(largest) & MAGNITUDE_BITS;
+  if (magnitude_bits >= INFINITY_BITS) return (block_scale){0, moe_float_from_bits(0x7fc00000)};
+  float to_integer = -127.0f / largest;
+  if ((moe_bits_from_float(to_integer) & MAGNITUDE_BITS) >= INFINITY_BITS) {
+    return (block_scale){0, 0}; /* All zero, or below 4e-37. */
+  }
+  return (block_scale){to_integer, 1.0f / to_integer};
+}
+
+static void quantize_f32(const float *x, uint8_t *out, size_t columns) {
+  memcpy(out, x, columns * sizeof *x);
+}
+
+static void quantize_q8_0_scalar(const float *x, uint8_t *out, size_t columns) {
+  int8_t *quants = (int8_t *)out;
+  float *scales = (float *)(out + columns);
+  for (size_t block = 0; block < columns / MOE_Q8_0_ELEMENTS; block++) {
+    const float *values = x + block * MOE_Q8_0_ELEMENTS;
+    block_scale s = q8_0_scale(largest_magnitude_bits(values, MOE_Q8_0_ELEMENTS));
+    scales[block] = s.scale;
+    for (int i = 0; i < MOE_Q8_0_ELEMENTS; i++) {
+      int32_t q = s.to_integer == 0 ? 0 : round_to_integer(values[i] * s.to_integer);
+      quants[block * MOE_Q8_0_ELEMENTS + (size_t)i] = (int8_t)q;
+    }
+  }
+}
+
+/* The first of the values whose magnitude is the largest. */
+static float first_of_magnitude(const float *values, size_t count, uint32_t magnitude_bits) {
+  for (size_t i = 0; i < count; i++) {
+    if ((moe_bits_from_float(values[i]) & MAGNITUDE_BITS) == magnitude_bits) return values[i];
+  }
+  return 0;
+}
+
+static void quantize_q8_k_scalar(const float *x, uint8_t *out, size_t columns) {
+  int8_t *quants = (int8_t *)out;
+  int16_t *sums = (int16_t *)(out + columns);
+  float *scales = (float *)(out + columns + columns / 8);
+  for (size_t block = 0; block < columns / MOE_Q8_K_ELEMENTS; block++) {
+    const float *values = x + block * MOE_Q8_K_ELEMENTS;
+    uint32_t magnitude_bits = largest_magnitude_bits(values, MOE_Q8_K_ELEMENTS);
+    block_scale s = q8_k_scale(first_of_magnitude(values, MOE_Q8_K_ELEMENTS, magnitude_bits));
+    scales[block] = s.scale;
+    for (int group = 0; group < MOE_Q8_K_SUMS; group++) {
+      int32_t sum = 0;
+      for (int i = group * 16; i < group * 16 + 16; i++) {
+        int32_t q = s.to_integer == 0 ? 0 : round_to_integer(values[i] * s.to_integer);
+        quants[block * MOE_Q8_K_ELEMENTS + (size_t)i] = (int8_t)q;
+        sum += q;
+      }
+      sums[block * MOE_Q8_K_SUMS + (size_t)group] = (int16_t)sum;
+    }
+  }
+}
+
+#if defined(__x86_64__)
+
+static MOE_TARGET_AVX2 uint32_t largest_magnitude_bits_avx2(const float *x, size_t count) {
+  __m256i mask = _mm256_set1_epi32(MAGNITUDE_BITS), largest = _mm256_setzero_si256();
+  for (size_t i = 0; i < count; i += 8) {
+    largest = _mm256_max_epi32(largest, _mm256_and_si256(moe_load_256_avx2(x + i), mask));
+  }
+  __m128i four =
+      _mm_max_epi32(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
+  __m128i two = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return (uint32_t)_mm_cvtsi128_si32(_mm_max_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+}
+
+/* 32 values times the factor, rounded, as bytes. */
+static MOE_TARGET_AVX2 __m256i quantize_32_avx2(const float *x, float to_integer) {
+  if (to_integer == 0) return _mm256_setzero_si256();
+  __m256 factor = _mm256_set1_ps(to_integer);
+  __m256i q0 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), factor));
+  __m256i q1 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), factor));
+  __m256i q2 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 16), factor));
+  __m256i q3 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 24), factor));
+  /* Packing works within 128-bit halves; the permutation puts the groups of four in order. */
+  __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(q0, q1), _mm256_packs_epi32(q2, q3));
+  return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+static MOE_TARGET_AVX2 void quantize_q8_0_avx2(const float *x, uint8_t *out, size_t columns) {
+  float *scales = (float *)(out + columns);
+  for (size_t block = 0; block < columns / MOE_Q8_0_ELEMENTS; block++) {
+    const float *values = x + block * MOE_Q8_0_ELEMENTS;
+    block_scale s = q8_0_scale(largest_magnitude_bits_avx2(values, MOE_Q8_0_ELEMENTS));
+    scales[block] = s.scale;
+    _mm256_storeu_si256((__m256i *)(out + block * MOE_Q8_0_ELEMENTS),
+                        quantize_32_avx2(values, s.to_integer));
+  }
+}
+
+static MOE_TARGET_AVX2 void quantize_q8_k_avx2(const float *x, uint8_t *out, size_t columns) {
+  int16_t *sums = (int16_t *)(out + columns);
+  float *scales = (float *)(out + columns + columns / 8);
+  for (size_t block = 0; block < columns / MOE_Q8_K_ELEMENTS; block++) {
+    const float *values = x + block * MOE_Q8_K_ELEMENTS;
+    uint32_t magnitude_bits = largest_magnitude_bits_avx2(values, MOE_Q8_K_ELEMENTS);
+    block_scale s = q8_k_scale(first_of_magnitude(values, MOE_Q8_K_ELEMENTS, magnitude_bits));
+    scales[block] = s.scale;
+    for (size_t i = 0; i < MOE_Q8_K_ELEMENTS; i += 32) {
+      __m256i quants = quantize_32_avx2(values + i, s.to_integer);
+      _mm256_storeu_si256((__m256i *)(out + block * MOE_Q8_K_ELEMENTS + i), quants);
+      __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), quants);
+      __m256i quads = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+      __m256i halves = _mm256_hadd_epi32(quads, quads);
+      __m256i sixteens = _mm256_hadd_epi32(halves, halves);
+      int16_t *target = sums + block * MOE_Q8_K_SUMS + i / 16;
+      target[0] = (int16_t)_mm256_extract_epi32(sixteens, 0);
+      target[1] = (int16_t)_mm256_extract_epi32(sixteens, 4);
+    }
+  }
+}
+
+#endif
+
+moe_quantize_fn moe_activation_variant(moe_activation activation, moe_isa isa) {
+  if (activation == MOE_ACTIVATION_F32) return isa == MOE_ISA_SCALAR ? quantize_f32 : NULL;
+  int is_q8_k = activation == MOE_ACTIVATION_Q8_K;
+  if (isa == MOE_ISA_SCALAR) return is_q8_k ? quantize_q8_k_scalar : quantize_q8_0_scalar;
+#if defined(__x86_64__)
+  if (isa == MOE_ISA_AVX2) return is_q8_k ? quantize_q8_k_avx2 : quantize_q8_0_avx2;
+#endif
+  return NULL;
+}
+
+size_t moe_activation_row_bytes(moe_activation activation, size_t columns) {
+  size_t bytes = columns * sizeof(float);
+  if (activation == MOE_ACTIVATION_Q8_0) {
+    bytes = columns + columns / MOE_Q8_0_ELEMENTS * sizeof(float);
+  } else if (activation == MOE_ACTIVATION_Q8_K) {
+    bytes = columns + columns / 16 * sizeof(int16_t) + columns / MOE_Q8_K_ELEMENTS * sizeof(float);
+  }
+  return (bytes + 63) / 64 * 64;
+}

@@ -1,0 +1,51 @@
+/* BF16: the upper half of IEEE 754 binary32. Activations stay floats. */
+#include "floats.h"
+
+static float load_1(const uint8_t *weight) { return moe_float_from_bf16(moe_load_u16(weight)); }
+
+static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
+  for (size_t i = 0; i < elements; i++) out[i] = load_1(blocks + i * 2);
+}
+
+static void moe_matmul_bf16_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                                 size_t x_stride, size_t tokens, size_t columns, float *y,
+                                 size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_floats_matmul_scalar(load_1, 2, &all, rows, tokens);
+}
+
+#if defined(__x86_64__)
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256 load_8(const uint8_t *weights) {
+  __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)weights));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows, int tokens) {
+  moe_floats_tile_avx2(load_8, 2, tile, rows, tokens);
+}
+
+static MOE_TARGET_AVX2 void moe_matmul_bf16_avx2(const uint8_t *w, size_t w_stride, size_t rows,
+                                               const uint8_t *x, size_t x_stride, size_t tokens,
+                                               size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_tiled_matmul(tile_avx2, 2, &all, rows, tokens);
+}
+
+#endif
+
+const moe_format_definition moe_definition_bf16 = {
+    .format = {.name = "BF16",
+               .ggml_type = 30,
+               .block_elements = 1,
+               .block_bytes = 2,
+               .activation = MOE_ACTIVATION_F32,
+               .dequantize = dequantize},
+    .matmul =
+        {
+            [MOE_ISA_SCALAR] = moe_matmul_bf16_scalar,
+#if defined(__x86_64__)
+            [MOE_ISA_AVX2] = moe_matmul_bf16_avx2,
+#endif
+        },
+};

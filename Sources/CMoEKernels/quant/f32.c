@@ -1,0 +1,50 @@
+/* F32: IEEE 754 binary32. Activations stay floats. */
+#include "floats.h"
+
+static float load_1(const uint8_t *weight) { return moe_float_from_bits(moe_load_u32(weight)); }
+
+static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
+  for (size_t i = 0; i < elements; i++) out[i] = load_1(blocks + i * 4);
+}
+
+static void moe_matmul_f32_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                                 size_t x_stride, size_t tokens, size_t columns, float *y,
+                                 size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_floats_matmul_scalar(load_1, 4, &all, rows, tokens);
+}
+
+#if defined(__x86_64__)
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256 load_8(const uint8_t *weights) {
+  return _mm256_castsi256_ps(moe_load_256_avx2(weights));
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows, int tokens) {
+  moe_floats_tile_avx2(load_8, 4, tile, rows, tokens);
+}
+
+static MOE_TARGET_AVX2 void moe_matmul_f32_avx2(const uint8_t *w, size_t w_stride, size_t rows,
+                                               const uint8_t *x, size_t x_stride, size_t tokens,
+                                               size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_tiled_matmul(tile_avx2, 2, &all, rows, tokens);
+}
+
+#endif
+
+const moe_format_definition moe_definition_f32 = {
+    .format = {.name = "F32",
+               .ggml_type = 0,
+               .block_elements = 1,
+               .block_bytes = 4,
+               .activation = MOE_ACTIVATION_F32,
+               .dequantize = dequantize},
+    .matmul =
+        {
+            [MOE_ISA_SCALAR] = moe_matmul_f32_scalar,
+#if defined(__x86_64__)
+            [MOE_ISA_AVX2] = moe_matmul_f32_avx2,
+#endif
+        },
+};
