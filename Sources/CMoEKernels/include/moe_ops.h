@@ -1,5 +1,6 @@
-/* The operations of a decoder layer, each a job description and a function that does one worker's
- * share of it (see moe_team.h). Strides count elements of the pointed-to type unless named bytes.
+/* The operations of a decoder layer, each a job description here and a function in the table below
+ * that does one worker's share of it (see moe_team.h). Strides count elements of the pointed-to type
+ * unless named bytes.
  *
  * Batch invariant throughout: what is computed for one token is bit-identical whatever other tokens
  * stand beside it in the job and however many workers share it. */
@@ -7,6 +8,9 @@
 #define MOE_OPS_H
 
 #include "moe_quant.h"
+#include "moe_team.h"
+
+#pragma clang assume_nonnull begin
 
 /* out[t] = row ids[t] of the table, as floats. Ids are checked by the caller. */
 typedef struct {
@@ -14,10 +18,9 @@ typedef struct {
   const uint8_t *table;
   size_t row_bytes;
   const int32_t *ids; /* (tokens) */
-  float *out;         /* (tokens, columns) */
-  size_t tokens, columns;
+  float *out;         /* (tokens, columns), out_stride apart */
+  size_t out_stride, tokens, columns;
 } moe_embed_job;
-void moe_op_embed(const void *job, unsigned worker, unsigned worker_count);
 
 /* y = x / sqrt(mean(x^2) + epsilon) * weight, for each row; y may be x. Rows lie in groups: row
  * g * rows_per_group + r starts at x + g * group_stride + r * row_stride (per-head norms inside a
@@ -26,12 +29,11 @@ typedef struct {
   float *x;
   size_t groups, group_stride, rows_per_group, row_stride;
   const float *weight; /* (columns) */
-  float *y;            /* null: in place */
+  float *_Nullable y;  /* null: in place */
   size_t y_row_stride;
   size_t columns;
   float epsilon;
 } moe_rms_norm_job;
-void moe_op_rms_norm(const void *job, unsigned worker, unsigned worker_count);
 
 /* Rows of floats into the activation form of a product. */
 typedef struct {
@@ -42,7 +44,6 @@ typedef struct {
   size_t rows, columns;
   moe_activation activation;
 } moe_quantize_job;
-void moe_op_quantize(const void *job, unsigned worker, unsigned worker_count);
 
 /* Several matrix products at once; the rows of each are divided among the workers. */
 typedef struct {
@@ -58,7 +59,6 @@ typedef struct {
   const moe_matmul_segment *segments;
   size_t segment_count;
 } moe_matmul_job;
-void moe_op_matmul(const void *job, unsigned worker, unsigned worker_count);
 
 /* Rotary position embedding in place (RoFormer, arXiv 2104.09864), over the first 2 * pairs
  * elements of each head. paired_halves: element i turns with i + pairs (as GPT-NeoX does); else
@@ -69,7 +69,6 @@ typedef struct {
   const float *cosines, *sines;
   int paired_halves;
 } moe_rope_job;
-void moe_op_rope(const void *job, unsigned worker, unsigned worker_count);
 
 typedef enum { MOE_KV_F16 = 0, MOE_KV_F32 = 1 } moe_kv_type;
 
@@ -81,10 +80,9 @@ typedef struct {
   moe_kv_type type;
   size_t tokens, position, capacity, kv_heads, head_dimension;
 } moe_kv_append_job;
-void moe_op_kv_append(const void *job, unsigned worker, unsigned worker_count);
 
 /* Causal attention of tokens at positions position ..< position + tokens over the cache, which
- * already holds them. heads is a multiple of kv_heads. Softmax is taken block by block in position
+ * already holds them. heads is a multiple of kv_heads; out must not overlap q. Softmax is taken block by block in position
  * order with a running maximum (FlashAttention, arXiv 2205.14135), blocks aligned to position 0. */
 typedef struct {
   const float *q; /* (tokens, heads, head_dimension), q_stride apart */
@@ -96,9 +94,6 @@ typedef struct {
   float *out; /* (tokens, heads, head_dimension), out_stride apart */
   size_t out_stride;
 } moe_attention_job;
-void moe_op_attention(const void *job, unsigned worker, unsigned worker_count);
-/* Largest head_dimension that moe_op_attention takes. */
-enum { MOE_ATTENTION_HEAD_DIMENSION_MAX = 1024 };
 
 /* gate = silu(gate) * up, row by row, where silu(x) = x / (1 + exp(-x)) (SwiGLU, 2002.05202). */
 typedef struct {
@@ -106,7 +101,6 @@ typedef struct {
   const float *up;
   size_t rows, columns, gate_stride, up_stride;
 } moe_swiglu_job;
-void moe_op_swiglu(const void *job, unsigned worker, unsigned worker_count);
 
 /* x += y, count elements. */
 typedef struct {
@@ -114,7 +108,6 @@ typedef struct {
   const float *y;
   size_t count;
 } moe_add_job;
-void moe_op_add(const void *job, unsigned worker, unsigned worker_count);
 
 /* out[tokens[i]] += weights[i] * y[i], for i = 0, 1, ... in that order (fused multiply-add). */
 typedef struct {
@@ -125,7 +118,6 @@ typedef struct {
   float *out;             /* (any, columns), out_stride apart */
   size_t out_stride, rows, columns;
 } moe_scatter_add_job;
-void moe_op_scatter_add(const void *job, unsigned worker, unsigned worker_count);
 
 /* out[i] = row indices[i] of the source. */
 typedef struct {
@@ -135,15 +127,28 @@ typedef struct {
   uint8_t *out;
   size_t out_stride_bytes, rows, row_bytes;
 } moe_gather_job;
-void moe_op_gather(const void *job, unsigned worker, unsigned worker_count);
 
-/* Plain functions, for one thread. */
+/* Every operation at one level. Elementwise results (embed, rope, kv_append, swiglu, add, scatter_add,
+ * gather) are bit-identical at every level; sums (rms_norm, attention, softmax) may round otherwise. */
+typedef struct {
+  moe_op embed, rms_norm, quantize, matmul, rope, kv_append, attention, swiglu, add, scatter_add,
+      gather;
 
-/* x = exp(x - max) / sum, in place; returns log(sum) + max. count >= 1. */
-float moe_softmax(float *x, size_t count);
-/* log(sum(exp(x))), double accumulation. */
-double moe_log_sum_exp(const float *x, size_t count);
-/* Index of the largest value, the first of equals; NaN never wins. */
-size_t moe_argmax(const float *x, size_t count);
+  /* Plain functions, for one thread. */
+
+  /* x = exp(x - max) / sum, in place; returns log(sum) + max. count >= 1. */
+  float (*softmax)(float *x, size_t count);
+  /* log(sum(exp(x))), double accumulation. count >= 1. */
+  double (*log_sum_exp)(const float *x, size_t count);
+  /* Index of the largest value, the first of equals; NaN never wins. 0 where there is none. */
+  size_t (*argmax)(const float *x, size_t count);
+} moe_operations;
+
+/* Null where this machine or build has no variants of that level. */
+const moe_operations *_Nullable moe_operations_at(moe_isa isa);
+/* The best table at or below moe_isa_current(). */
+const moe_operations *moe_operations_current(void);
+
+#pragma clang assume_nonnull end
 
 #endif

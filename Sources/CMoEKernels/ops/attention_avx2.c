@@ -1,0 +1,237 @@
+/* Causal attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of eight.
+ *
+ * Four, two or one rows are taken through a block at a time. Both products keep eight running sums in
+ * registers, enough to hide the latency of the multiply-add. The order of every sum is fixed: a score
+ * adds each lane over the head dimension and then the lanes; an output element adds its positions. */
+#include "attention.h"
+
+#if defined(__x86_64__)
+#include "exp.h"
+#include "half.h"
+
+enum { LANES = 8, SUMS = 8, TILE_ROWS = 4, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64 };
+
+/* The cache head that a unit reads. */
+typedef struct {
+  const void *keys, *values; /* (position, head_dimension) */
+  size_t head_dimension;
+  float scale;
+} cache_head;
+
+/* One block as the products see it. */
+typedef struct {
+  const float *const *q; /* (rows) */
+  float *const *out;     /* (rows) */
+  float *weights;        /* (rows, BLOCK): scores, then their exponentials */
+  size_t position;       /* the block's first */
+} block_tile;
+
+MOE_INLINE size_t element_bytes(moe_kv_type type) { return type == MOE_KV_F32 ? 4 : 2; }
+
+MOE_INLINE MOE_AVX2 __m256 load_lanes(const void *cache, size_t index, moe_kv_type type) {
+  if (type == MOE_KV_F32) return _mm256_loadu_ps((const float *)cache + index);
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)((const uint16_t *)cache + index)));
+}
+
+MOE_INLINE MOE_AVX2 float load_one(const void *cache, size_t index, moe_kv_type type) {
+  if (type == MOE_KV_F32) return ((const float *)cache)[index];
+  return moe_float_from_f16(((const uint16_t *)cache)[index]);
+}
+
+/* The sums of four vectors' lanes: ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)). */
+MOE_INLINE MOE_AVX2 __m128 fold4(__m256 a, __m256 b, __m256 c, __m256 d) {
+  __m256 quads = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+  return _mm_add_ps(_mm256_castps256_ps128(quads), _mm256_extractf128_ps(quads, 1));
+}
+
+/* Values are read a few dimensions at a time, which hardware does not recognise as a stream; so they
+ * are asked for while the keys of the same positions are read. */
+MOE_INLINE void prefetch_values(const cache_head *head, size_t position, size_t count,
+                                moe_kv_type type) {
+  size_t row_bytes = head->head_dimension * element_bytes(type);
+  const char *begin = (const char *)head->values + position * row_bytes;
+  for (size_t i = 0; i < count * row_bytes; i += CACHE_LINE_BYTES)
+    __builtin_prefetch(begin + i, 0, 3);
+}
+
+/* Scores of `positions` positions from j on, for `rows` rows from `row` on. */
+MOE_INLINE MOE_AVX2 void score_tile(const int rows, const int positions, const moe_kv_type type,
+                                    const cache_head *head, const block_tile *tile, size_t row,
+                                    size_t j) {
+  size_t width = head->head_dimension, start = (tile->position + j) * width, d = 0;
+  __m256 sums[SUMS];
+  for (int i = 0; i < SUMS; i++) sums[i] = _mm256_setzero_ps();
+  for (; d + LANES <= width; d += LANES) {
+    __m256 keys[SUMS];
+    for (int p = 0; p < positions; p++)
+      keys[p] = load_lanes(head->keys, start + (size_t)p * width + d, type);
+    for (int r = 0; r < rows; r++) {
+      __m256 q = _mm256_loadu_ps(tile->q[row + (size_t)r] + d);
+      for (int p = 0; p < positions; p++)
+        sums[r * positions + p] = _mm256_fmadd_ps(q, keys[p], sums[r * positions + p]);
+    }
+  }
+  float dots[SUMS];
+  _mm_storeu_ps(dots, fold4(sums[0], sums[1], sums[2], sums[3]));
+  if (rows * positions > 4) _mm_storeu_ps(dots + 4, fold4(sums[4], sums[5], sums[6], sums[7]));
+  for (int r = 0; r < rows; r++) {
+    for (int p = 0; p < positions; p++) {
+      float dot = dots[r * positions + p];
+      for (size_t t = d; t < width; t++)
+        dot = fmaf(tile->q[row + (size_t)r][t],
+                   load_one(head->keys, start + (size_t)p * width + t, type), dot);
+      tile->weights[(row + (size_t)r) * BLOCK + j + (size_t)p] = dot * head->scale;
+    }
+  }
+}
+
+/* Scores of positions [begin, end) of the block. */
+MOE_INLINE MOE_AVX2 void score(const int rows, const moe_kv_type type, const cache_head *head,
+                               const block_tile *tile, size_t row, size_t begin, size_t end,
+                               int prefetch) {
+  const int positions = SUMS / rows;
+  size_t j = begin;
+  for (; j + (size_t)positions <= end; j += (size_t)positions) {
+    if (prefetch) prefetch_values(head, tile->position + j, (size_t)positions, type);
+    score_tile(rows, positions, type, head, tile, row, j);
+  }
+  for (; j < end; j++) score_tile(rows, 1, type, head, tile, row, j);
+}
+
+/* out += weights * values over positions [begin, end), for `vectors` vectors from dimension d on. */
+MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, const moe_kv_type type,
+                                         const cache_head *head, const block_tile *tile,
+                                         size_t row, size_t begin, size_t end, size_t d) {
+  size_t width = head->head_dimension;
+  __m256 sums[SUMS];
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors; v++)
+      sums[r * vectors + v] = _mm256_loadu_ps(tile->out[row + (size_t)r] + d + LANES * v);
+  for (size_t j = begin; j < end; j++) {
+    size_t start = (tile->position + j) * width + d;
+    __m256 values[SUMS];
+    for (int v = 0; v < vectors; v++)
+      values[v] = load_lanes(head->values, start + (size_t)(LANES * v), type);
+    for (int r = 0; r < rows; r++) {
+      __m256 weight = _mm256_broadcast_ss(tile->weights + (row + (size_t)r) * BLOCK + j);
+      for (int v = 0; v < vectors; v++)
+        sums[r * vectors + v] = _mm256_fmadd_ps(weight, values[v], sums[r * vectors + v]);
+    }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors; v++)
+      _mm256_storeu_ps(tile->out[row + (size_t)r] + d + LANES * v, sums[r * vectors + v]);
+}
+
+MOE_INLINE MOE_AVX2 void accumulate(const int rows, const moe_kv_type type, const cache_head *head,
+                                    const block_tile *tile, size_t row, size_t begin, size_t end) {
+  const int vectors = SUMS / rows;
+  size_t width = head->head_dimension, d = 0;
+  for (; d + (size_t)(vectors * LANES) <= width; d += (size_t)(vectors * LANES))
+    accumulate_tile(rows, vectors, type, head, tile, row, begin, end, d);
+  for (; d + LANES <= width; d += LANES)
+    accumulate_tile(rows, 1, type, head, tile, row, begin, end, d);
+  for (; d < width; d++) {
+    for (int r = 0; r < rows; r++) {
+      const float *weights = tile->weights + (row + (size_t)r) * BLOCK;
+      float *out = tile->out[row + (size_t)r] + d;
+      for (size_t j = begin; j < end; j++)
+        *out = fmaf(weights[j], load_one(head->values, (tile->position + j) * width + d, type),
+                    *out);
+    }
+  }
+}
+
+/* Scores of one row to weights relative to the largest so far; what was summed before fades. */
+static MOE_AVX2 void weigh(float *weights, size_t count, float *largest, float *sum, float *out,
+                           size_t width) {
+  size_t padded = (count + LANES - 1) / LANES * LANES;
+  for (size_t j = count; j < padded; j++) weights[j] = -INFINITY; /* weighs 0 */
+  __m256 most = _mm256_set1_ps(*largest);
+  for (size_t j = 0; j < padded; j += LANES)
+    most = _mm256_max_ps(most, _mm256_loadu_ps(weights + j));
+  most = _mm256_max_ps(most, _mm256_permute2f128_ps(most, most, 1));
+  most = _mm256_max_ps(most, _mm256_permute_ps(most, 0x4e));
+  most = _mm256_max_ps(most, _mm256_permute_ps(most, 0xb1));
+  float new_largest = _mm256_cvtss_f32(most);
+
+  __m256 sums = _mm256_setzero_ps();
+  for (size_t j = 0; j < padded; j += LANES) {
+    __m256 weight = moe_exp_avx2(_mm256_sub_ps(_mm256_loadu_ps(weights + j), most));
+    _mm256_storeu_ps(weights + j, weight);
+    sums = _mm256_add_ps(sums, weight);
+  }
+  float added = _mm_cvtss_f32(fold4(sums, sums, sums, sums));
+  if (new_largest != *largest) {
+    float fade = moe_exp(*largest - new_largest);
+    *sum *= fade;
+    for (size_t d = 0; d < width; d++) out[d] *= fade;
+    *largest = new_largest;
+  }
+  *sum += added;
+}
+
+/* Takes a block of positions into `count` rows from `first` on. Rows see different numbers of its
+ * positions; those that all see are taken together and the others row by row. */
+MOE_INLINE MOE_AVX2 void attend_block(const int count, const moe_kv_type type,
+                                      const cache_head *head, moe_attention_rows *rows,
+                                      size_t first, size_t position) {
+  float weights[TILE_ROWS * BLOCK];
+  block_tile tile = {rows->q + first, rows->out + first, weights, position};
+  /* Limits never fall with the index. */
+  size_t common = moe_attention_visible(rows, first, position);
+  score(count, type, head, &tile, 0, 0, common, first == 0);
+  for (int r = 0; r < count; r++) {
+    size_t row = first + (size_t)r, visible = moe_attention_visible(rows, row, position);
+    if (visible == 0) continue;
+    if (visible > common) score(1, type, head, &tile, (size_t)r, common, visible, 0);
+    weigh(weights + (size_t)r * BLOCK, visible, &rows->largest[row], &rows->sum[row],
+          rows->out[row], head->head_dimension);
+  }
+  if (common > 0) accumulate(count, type, head, &tile, 0, 0, common);
+  for (int r = 1; r < count; r++) {
+    size_t visible = moe_attention_visible(rows, first + (size_t)r, position);
+    if (visible > common) accumulate(1, type, head, &tile, (size_t)r, common, visible);
+  }
+}
+
+MOE_INLINE MOE_AVX2 void attend_rows(const moe_kv_type type, const cache_head *head,
+                                     moe_attention_rows *rows) {
+  size_t limit = rows->limit[rows->count - 1];
+  for (size_t position = 0; position < limit; position += BLOCK) {
+    size_t row = 0;
+    for (; row + 4 <= rows->count; row += 4) attend_block(4, type, head, rows, row, position);
+    for (; row + 2 <= rows->count; row += 2) attend_block(2, type, head, rows, row, position);
+    for (; row < rows->count; row++) attend_block(1, type, head, rows, row, position);
+  }
+}
+
+static MOE_AVX2 void attend_rows_f16(const cache_head *head, moe_attention_rows *rows) {
+  attend_rows(MOE_KV_F16, head, rows);
+}
+
+static MOE_AVX2 void attend_rows_f32(const cache_head *head, moe_attention_rows *rows) {
+  attend_rows(MOE_KV_F32, head, rows);
+}
+
+MOE_AVX2 void moe_attention_avx2(const void *argument, unsigned worker, unsigned worker_count) {
+  const moe_attention_job *job = argument;
+  moe_attention_split split = moe_attention_split_for(job, worker_count);
+  for (size_t unit = worker; unit < split.count; unit += worker_count) {
+    moe_attention_rows rows;
+    size_t kv_head = moe_attention_unit(job, &split, unit, &rows);
+    size_t offset = kv_head * job->capacity * job->head_dimension * element_bytes(job->type);
+    cache_head head = {(const char *)job->k_cache + offset, (const char *)job->v_cache + offset,
+                       job->head_dimension, job->scale};
+    if (job->type == MOE_KV_F16) {
+      attend_rows_f16(&head, &rows);
+    } else {
+      attend_rows_f32(&head, &rows);
+    }
+    for (size_t row = 0; row < rows.count; row++) {
+      float inverse = 1.0f / rows.sum[row];
+      for (size_t d = 0; d < head.head_dimension; d++) rows.out[row][d] *= inverse;
+    }
+  }
+}
+#endif

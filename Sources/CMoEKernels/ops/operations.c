@@ -1,0 +1,55 @@
+/* The tables of operations, one per level. */
+#include "ops.h"
+
+static const moe_operations scalar_operations = {
+    .embed = moe_embed,
+    .rms_norm = moe_rms_norm_scalar,
+    .quantize = moe_quantize,
+    .matmul = moe_matmul,
+    .rope = moe_rope_scalar,
+    .kv_append = moe_kv_append_scalar,
+    .attention = moe_attention_scalar,
+    .swiglu = moe_swiglu_scalar,
+    .add = moe_add_scalar,
+    .scatter_add = moe_scatter_add_scalar,
+    .gather = moe_gather,
+    .softmax = moe_softmax_scalar,
+    .log_sum_exp = moe_log_sum_exp_scalar,
+    .argmax = moe_argmax_scalar,
+};
+
+#if defined(__x86_64__)
+static const moe_operations avx2_operations = {
+    .embed = moe_embed,
+    .rms_norm = moe_rms_norm_avx2,
+    .quantize = moe_quantize,
+    .matmul = moe_matmul,
+    .rope = moe_rope_avx2,
+    .kv_append = moe_kv_append_avx2,
+    .attention = moe_attention_avx2,
+    .swiglu = moe_swiglu_avx2,
+    .add = moe_add_avx2,
+    .scatter_add = moe_scatter_add_avx2,
+    .gather = moe_gather,
+    .softmax = moe_softmax_avx2,
+    .log_sum_exp = moe_log_sum_exp_avx2,
+    .argmax = moe_argmax_avx2,
+};
+#endif
+
+const moe_operations *moe_operations_at(moe_isa isa) {
+  if (isa == MOE_ISA_SCALAR) return &scalar_operations;
+#if defined(__x86_64__)
+  if (isa == MOE_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("f16c"))
+    return &avx2_operations;
+#endif
+  return NULL;
+}
+
+const moe_operations *moe_operations_current(void) {
+  moe_isa current = moe_isa_current();
+  const moe_operations *best = NULL;
+  if (current == MOE_ISA_AVX2 || current == MOE_ISA_AVX512) best = moe_operations_at(MOE_ISA_AVX2);
+  return best ? best : &scalar_operations;
+}

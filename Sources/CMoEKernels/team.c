@@ -1,0 +1,190 @@
+/* The worker team.
+ *
+ * Handing over an operation takes no lock. The caller writes the job, sets `pending` and raises
+ * `generation`; workers watch the generation. A worker that has watched in vain for a while counts
+ * itself as a sleeper, looks once more and sleeps on the generation's futex. Raise then read
+ * sleepers on one side, count then read generation on the other, all sequentially consistent: one of
+ * the two sees the other, so no wake-up is lost. The caller waits for `pending` in the same way. */
+#define _GNU_SOURCE
+#include "moe_team.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+  WORKER_COUNT_MAX = 256,
+  /* Operations keep their scratch within a few KiB; memory is budgeted, so stacks stay small. */
+  STACK_BYTES = 256 << 10,
+  /* Some tens of microseconds: longer than the gap between two operations of a layer. */
+  SPIN_PAUSES = 1500,
+  /* With more workers than processors a spinning thread holds up the one it waits for. */
+  SPIN_PAUSES_OVERSUBSCRIBED = 20,
+  CACHE_LINE_BYTES = 64,
+};
+
+typedef struct {
+  moe_team *team;
+  pthread_t thread;
+  unsigned index;
+} worker_thread;
+
+struct moe_team {
+  /* Written by the caller before it raises the generation, read by workers after they saw that. */
+  _Alignas(CACHE_LINE_BYTES) atomic_uint generation;
+  moe_op op;
+  const void *job;
+  int stopping;
+  /* Workers, the caller aside, that have not finished the operation. */
+  _Alignas(CACHE_LINE_BYTES) atomic_uint pending;
+  atomic_uint caller_sleeps;
+  _Alignas(CACHE_LINE_BYTES) atomic_uint sleepers;
+  unsigned worker_count, spin_pauses;
+  worker_thread threads[]; /* worker_count - 1 */
+};
+
+static inline void pause_briefly(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");
+#endif
+}
+
+/* Sleeps while *word == expected; may return early. Every error (EINTR, EAGAIN) means "look again",
+ * which callers do anyway. */
+static void futex_wait(atomic_uint *word, unsigned expected) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+static void futex_wake(atomic_uint *word, int count) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+static void await_generation_after(moe_team *team, unsigned last) {
+  for (unsigned spins = 0; spins < team->spin_pauses; spins++) {
+    if (atomic_load_explicit(&team->generation, memory_order_acquire) != last) return;
+    pause_briefly();
+  }
+  atomic_fetch_add(&team->sleepers, 1);
+  while (atomic_load(&team->generation) == last) futex_wait(&team->generation, last);
+  atomic_fetch_sub(&team->sleepers, 1);
+}
+
+static void await_workers(moe_team *team) {
+  for (unsigned spins = 0; spins < team->spin_pauses; spins++) {
+    if (atomic_load_explicit(&team->pending, memory_order_acquire) == 0) return;
+    pause_briefly();
+  }
+  atomic_store(&team->caller_sleeps, 1);
+  unsigned pending;
+  while ((pending = atomic_load(&team->pending)) != 0) futex_wait(&team->pending, pending);
+  atomic_store_explicit(&team->caller_sleeps, 0, memory_order_relaxed);
+}
+
+static void raise_generation(moe_team *team) {
+  atomic_fetch_add(&team->generation, 1);
+  if (atomic_load(&team->sleepers) != 0) futex_wake(&team->generation, INT_MAX);
+}
+
+static void *worker_main(void *argument) {
+  const worker_thread *worker = argument;
+  moe_team *team = worker->team;
+  /* Generations rise only after all workers finished the one before, so none is ever missed; the
+   * team starts at 0 and may have been raised before this thread first ran. */
+  for (unsigned last = 0;; last++) {
+    await_generation_after(team, last);
+    if (team->stopping) return NULL;
+    team->op(team->job, worker->index, team->worker_count);
+    if (atomic_fetch_sub(&team->pending, 1) == 1 && atomic_load(&team->caller_sleeps) != 0)
+      futex_wake(&team->pending, 1);
+  }
+}
+
+static void stop_and_join(moe_team *team, unsigned thread_count) {
+  team->stopping = 1;
+  raise_generation(team);
+  for (unsigned i = 0; i < thread_count; i++) pthread_join(team->threads[i].thread, NULL);
+}
+
+/* Processors this process may run on, at least 1. */
+static unsigned available_processors(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return (unsigned)CPU_COUNT(&set);
+  long online = sysconf(_SC_NPROCESSORS_ONLN); /* more processors than a cpu_set_t holds */
+  return online < 1 ? 1 : (unsigned)online;
+}
+
+/* Starts the threads and returns how many did start. */
+static unsigned start_threads(moe_team *team) {
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return 0;
+  pthread_attr_setstacksize(&attributes, STACK_BYTES);
+  unsigned count = 0;
+  for (; count < team->worker_count - 1; count++) {
+    worker_thread *worker = &team->threads[count];
+    worker->team = team;
+    worker->index = count + 1;
+    if (pthread_create(&worker->thread, &attributes, worker_main, worker) != 0) break;
+    char name[16];
+    snprintf(name, sizeof name, "moe-worker-%u", worker->index % 1000);
+    pthread_setname_np(worker->thread, name);
+  }
+  pthread_attr_destroy(&attributes);
+  return count;
+}
+
+moe_team *moe_team_create(unsigned worker_count) {
+  if (worker_count < 1 || worker_count > WORKER_COUNT_MAX) return NULL;
+  size_t bytes = sizeof(moe_team) + (worker_count - 1) * sizeof(worker_thread);
+  bytes = (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+  moe_team *team = aligned_alloc(CACHE_LINE_BYTES, bytes);
+  if (!team) return NULL;
+  atomic_init(&team->generation, 0);
+  atomic_init(&team->pending, 0);
+  atomic_init(&team->caller_sleeps, 0);
+  atomic_init(&team->sleepers, 0);
+  team->op = NULL;
+  team->job = NULL;
+  team->stopping = 0;
+  team->worker_count = worker_count;
+  team->spin_pauses =
+      worker_count > available_processors() ? SPIN_PAUSES_OVERSUBSCRIBED : SPIN_PAUSES;
+
+  /* Threads inherit the mask: signals are for the threads of the program, never for workers. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  unsigned started = start_threads(team);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (started == worker_count - 1) return team;
+  stop_and_join(team, started);
+  free(team);
+  return NULL;
+}
+
+void moe_team_destroy(moe_team *team) {
+  if (!team) return;
+  stop_and_join(team, team->worker_count - 1);
+  free(team);
+}
+
+unsigned moe_team_worker_count(const moe_team *team) { return team->worker_count; }
+
+void moe_team_run(moe_team *team, moe_op op, const void *job) {
+  if (team->worker_count > 1) {
+    team->op = op;
+    team->job = job;
+    atomic_store_explicit(&team->pending, team->worker_count - 1, memory_order_relaxed);
+    raise_generation(team);
+  }
+  op(job, 0, team->worker_count);
+  if (team->worker_count > 1) await_workers(team);
+}
