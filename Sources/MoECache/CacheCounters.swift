@@ -1,9 +1,3 @@
-/// The two phases of inference, whose hit rates are told apart.
-package enum InferencePhase: Sendable, Hashable, CaseIterable {
-  case prefill
-  case decode
-}
-
 /// What became of the requests for experts, counted once per expert and step.
 package struct CacheCounters: Sendable, Equatable {
   /// Requests whose expert had a slot, loaded or on its way.

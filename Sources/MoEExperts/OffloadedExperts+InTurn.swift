@@ -1,3 +1,4 @@
+import MoECache
 import MoECore
 
 /// Steps of many tokens, which may need more experts than the pool has slots: slots are handed out in

@@ -79,7 +79,7 @@ package final class OffloadedExperts: ExpertSource {
     outcomes.reserveCapacity(largest)
     rankedExperts.reserveCapacity(layout.expertsPerToken)
     rankedNumbers.reserveCapacity(layout.expertsPerToken)
-    reader.registerBuffer(pool.memory())
+    reader.registerBuffers([pool.memory()])
   }
 
   deinit { reader.drain() }
@@ -105,7 +105,7 @@ package final class OffloadedExperts: ExpertSource {
   package func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError) {
     assert(entries.isEmpty, "the step before has not been ended")
     self.layer = layer
-    readByteCountAtBegin = reader.readByteCount
+    readByteCountAtBegin = reader.counters.readByteCount
     for request in requests { entries.append(Entry(request: request)) }
     if passTokenCount == 1 && requests.count <= simultaneousExpertCount(layer: layer) {
       try requestTogether()
@@ -149,15 +149,17 @@ package final class OffloadedExperts: ExpertSource {
     entries[number].state = .loading
     entryOfSlot[entry.slot] = number
     let stacks = layout.layers[layer]
-    for matrix in ExpertMatrix.allCases {
-      let extent = stacks.extent(of: matrix, expert: entry.request.expert)
+    func part(_ matrix: ExpertMatrix) -> ReadPart {
       let region = pool.region(slot: entry.slot, layer: layer, matrix: matrix)
-      do {
-        try reader.submit(
-          extent, into: region, tag: entry.slot, partCount: ExpertMatrix.allCases.count)
-      } catch {
-        throw .store(error.description)
-      }
+      return unsafe ReadPart(
+        extent: stacks.extent(of: matrix, expert: entry.request.expert),
+        destination: region.pointer, capacity: region.count)
+    }
+    let parts: [3 of ReadPart] = [part(.gate), part(.up), part(.down)]
+    do {
+      try reader.submit(tag: entry.slot, parts: parts.span)
+    } catch {
+      throw .store(error.description)
     }
   }
 
@@ -212,7 +214,7 @@ package final class OffloadedExperts: ExpertSource {
     precondition(entry.state == .ready)
     let stacks = layout.layers[layer]
     func matrix(_ kind: ExpertMatrix) -> QuantizedMatrix {
-      let phase = reader.phase(of: stacks.extent(of: kind, expert: entry.request.expert))
+      let phase = reader.placement.phase(of: stacks.extent(of: kind, expert: entry.request.expert))
       let stack = stacks[kind]
       let region = pool.region(slot: entry.slot, layer: layer, matrix: kind)
       return QuantizedMatrix(
@@ -242,6 +244,6 @@ package final class OffloadedExperts: ExpertSource {
     }
     for number in entries.indices where entries[number].state == .ready { release(number) }
     entries.removeAll(keepingCapacity: true)
-    statistics[phase].readByteCount += reader.readByteCount - readByteCountAtBegin
+    statistics[phase].readByteCount += reader.counters.readByteCount - readByteCountAtBegin
   }
 }

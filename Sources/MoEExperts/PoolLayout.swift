@@ -1,4 +1,4 @@
-package import MoECore
+import MoECore
 
 /// How a pool of experts is divided into slots.
 ///

@@ -21,10 +21,12 @@ package final class ResidentExperts: ExpertSource {
   }
 
   private static func offsets(_ layout: ExpertLayout) -> (offsets: [[Int]], byteCount: Int) {
+    // Planned for the largest alignment, which is enough for every other.
+    let placement = ReadPlacement(alignment: PoolLayout.alignment)
     var end = 0
     let offsets = layout.layers.map { layer in
       ExpertMatrix.allCases.map { matrix in
-        defer { end += ExtentReader.destinationByteCount(for: layer[matrix].extent.byteCount) }
+        defer { end += placement.slotByteCount(for: layer[matrix].extent) }
         return end
       }
     }
@@ -48,9 +50,14 @@ package final class ResidentExperts: ExpertSource {
         for matrix in ExpertMatrix.allCases {
           let extent = layer[matrix].extent
           let start = starts[index][matrix.rawValue]
-          let room = ExtentReader.destinationByteCount(for: extent.byteCount)
-          try reader.read(extent, into: buffer.bytes(atOffset: start, count: room))
-          offsets[index][matrix.rawValue] = start + reader.phase(of: extent)
+          let region = buffer.bytes(
+            atOffset: start, count: reader.placement.slotByteCount(for: extent))
+          let parts = [
+            unsafe ReadPart(
+              extent: extent, destination: region.pointer, capacity: region.count)
+          ]
+          try reader.read(parts.span)
+          offsets[index][matrix.rawValue] = start + reader.placement.phase(of: extent)
           progress(extent.byteCount)
         }
       }

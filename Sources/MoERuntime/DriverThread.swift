@@ -1,0 +1,95 @@
+#if canImport(Glibc)
+  private import Glibc
+#else
+  private import Musl
+#endif
+private import Synchronization
+
+/// The one thread that owns a model's decoder, ring and pool.
+///
+/// Work is handed to it as closures that it runs in order; the rings' interfaces and the worker team
+/// want a single caller, and an actor may run on a different thread each time.
+final class DriverThread: Sendable {
+  private struct State {
+    var jobs: [@Sendable () -> Void] = []
+    var isStopping = false
+  }
+
+  private let state = Mutex(State())
+  private let wake: Semaphore
+
+  init() throws(EngineError) {
+    let wake = Semaphore()
+    self.wake = wake
+    let body = unsafe Unmanaged.passRetained(ThreadBody(self)).toOpaque()
+    var thread = pthread_t()
+    var attributes = pthread_attr_t()
+    unsafe pthread_attr_init(&attributes)
+    defer { unsafe pthread_attr_destroy(&attributes) }
+    unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    let code = unsafe pthread_create(
+      &thread, &attributes,
+      { argument in
+        guard let argument = unsafe argument else { return nil }
+        unsafe Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run()
+        return nil
+      }, body)
+    guard code == 0 else {
+      unsafe Unmanaged<ThreadBody>.fromOpaque(body).release()
+      throw .outOfMemory(
+        "the system refused a thread (error \(code)); close other programs or raise its limits")
+    }
+  }
+
+  /// Runs jobs until `stop`. Holds the queue, not the engine: an engine that is let go stops it.
+  private final class ThreadBody {
+    let driver: DriverThread
+    init(_ driver: DriverThread) { unsafe self.driver = driver }
+
+    func run() {
+      // Signals are for the program's main thread.
+      var all = sigset_t()
+      unsafe sigfillset(&all)
+      unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
+      while true {
+        driver.wake.wait()
+        let (job, isStopping) = driver.state.withLock { state in
+          (state.jobs.isEmpty ? nil : state.jobs.removeFirst(), state.isStopping)
+        }
+        if let job { job() } else if isStopping { return }
+      }
+    }
+  }
+
+  /// Runs a closure on the thread after those handed over before.
+  func enqueue(_ job: @escaping @Sendable () -> Void) {
+    state.withLock { $0.jobs.append(job) }
+    wake.signal()
+  }
+
+  /// Ends the thread once it has run what was handed over.
+  func stop() {
+    state.withLock { $0.isStopping = true }
+    wake.signal()
+  }
+}
+
+/// A counting semaphore of the system's threads library.
+@safe private final class Semaphore: @unchecked Sendable {
+  // Sendable because sem_t is made for use from several threads, and its memory does not move.
+  private let storage: UnsafeMutablePointer<sem_t>
+
+  init() {
+    unsafe storage = .allocate(capacity: 1)
+    unsafe sem_init(storage, 0, 0)
+  }
+
+  deinit {
+    unsafe sem_destroy(storage)
+    unsafe storage.deallocate()
+  }
+
+  func signal() { unsafe sem_post(storage) }
+
+  func wait() { while unsafe sem_wait(storage) != 0 {} }
+}

@@ -1,0 +1,91 @@
+import MoECore
+import MoEExperts
+import MoEModel
+import MoETokenizer
+
+extension EngineCore {
+  /// Generates from a prompt; calls `emit` with each token and stops early where it returns false.
+  func generate(
+    _ prompt: [Int32], options: GenerationOptions, cancellation: CancellationFlag,
+    emit: (GeneratedToken) -> Bool
+  ) throws -> GenerationStatistics {
+    guard prompt.count <= decoder.contextLength else {
+      throw EngineError.contextExceeded(
+        tokenCount: prompt.count, contextLength: decoder.contextLength)
+    }
+    let meter = GenerationMeter(self, promptTokenCount: prompt.count)
+    decoder.truncate()
+    try prefill(prompt, cancellation: cancellation) { start, count in
+      options.promptProgress?(start + count, prompt.count)
+    }
+    var logits = decoder.lastLogits()
+    meter.finishPrefill()
+
+    var sampler = Sampler(options.sampling, vocabularySize: header.description.vocabularySize)
+    var detokenizer = Detokenizer(
+      tokenizer: header.tokenizer, renderSpecial: options.rendersSpecialTokens)
+    let room = decoder.contextLength - prompt.count + 1
+    let limit = min(options.tokenCountMax ?? room, room)
+    var history = prompt
+    history.reserveCapacity(prompt.count + limit)
+    for step in 0..<limit {
+      let token = sampler.sample(logits, history: history)
+      if header.tokenizer.isEnd(token) && !options.ignoresEnd { break }
+      history.append(token)
+      var text = detokenizer.push(token)
+      let isLast = step + 1 == limit
+      if isLast { text += detokenizer.finish() }
+      meter.countToken()
+      if !emit(GeneratedToken(id: token, text: text)) || isLast { break }
+      try decoder.forward(
+        CollectionOfOne(token), phase: .decode, cancellation: cancellation)
+      logits = decoder.lastLogits()
+    }
+    return meter.statistics()
+  }
+}
+
+/// Measures one generation.
+private final class GenerationMeter {
+  private let core: EngineCore
+  private let before: ExpertStatistics
+  private let start = MonotonicClock.nanoseconds()
+  private var prefillEnd: UInt64 = 0
+  private var firstToken: UInt64 = 0
+  private var lastToken: UInt64 = 0
+  private var result = GenerationStatistics()
+
+  init(_ core: EngineCore, promptTokenCount: Int) {
+    self.core = core
+    before = core.decoder.experts.statistics
+    result.promptTokenCount = promptTokenCount
+  }
+
+  func finishPrefill() { prefillEnd = MonotonicClock.nanoseconds() }
+
+  func countToken() {
+    lastToken = MonotonicClock.nanoseconds()
+    if result.generatedTokenCount == 0 { firstToken = lastToken }
+    result.generatedTokenCount += 1
+  }
+
+  func statistics() -> GenerationStatistics {
+    let traffic = core.decoder.experts.statistics - before
+    result.prefillSeconds = Double(prefillEnd - start) * 1e-9
+    result.decodeSeconds = Double(lastToken - firstToken) * 1e-9
+    result.prefill = ExpertTraffic(traffic.prefill)
+    result.decode = ExpertTraffic(traffic.decode)
+    result.peakByteCount = ProcessMemory.peakByteCount()
+    result.budgetByteCount = core.plan.budgetByteCount
+    return result
+  }
+}
+
+extension ExpertTraffic {
+  init(_ counts: ExpertStatistics.Counts) {
+    requestCount = counts.requestCount
+    hitCount = counts.hitCount
+    readByteCount = counts.readByteCount
+    stallSeconds = Double(counts.stallNanoseconds) * 1e-9
+  }
+}

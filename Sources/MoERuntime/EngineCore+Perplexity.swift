@@ -1,0 +1,85 @@
+#if canImport(Glibc)
+  private import Glibc
+#else
+  private import Musl
+#endif
+import MoECore
+import MoEKernels
+import MoEModel
+
+extension EngineCore {
+  func perplexity(
+    of tokens: [Int32], options: PerplexityOptions, cancellation: CancellationFlag
+  ) throws -> PerplexityResult {
+    let start = MonotonicClock.nanoseconds()
+    let tokens = Array(tokens.prefix(options.tokenCountMax ?? tokens.count))
+    let window = options.windowTokenCount
+    let stride = options.stride ?? window
+    try checkPerplexity(window: window, stride: stride, tokenCount: tokens.count, options)
+    var (sum, count) = (0.0, 0)
+    var windowStart = 0
+    while windowStart + 1 < tokens.count {
+      let end = min(windowStart + window, tokens.count)
+      if options.scoring == .secondHalf && end - windowStart < window { break }
+      let first: Int
+      switch options.scoring {
+      case .all: first = windowStart == 0 ? 1 : max(1, window - stride)
+      case .secondHalf: first = window / 2 + 1
+      }
+      let scored = try score(tokens[windowStart..<end], from: first, cancellation: cancellation)
+      sum += scored.sum
+      count += scored.count
+      options.progress?(end, tokens.count)
+      if end == tokens.count { break }
+      windowStart += stride
+    }
+    guard count > 0 else {
+      throw EngineError.textTooShort(tokenCount: tokens.count, wanted: window)
+    }
+    return PerplexityResult(
+      perplexity: exp(sum / Double(count)), tokens: count,
+      meanNegativeLogLikelihood: sum / Double(count),
+      seconds: Double(MonotonicClock.nanoseconds() - start) * 1e-9)
+  }
+
+  private func checkPerplexity(
+    window: Int, stride: Int, tokenCount: Int, _ options: PerplexityOptions
+  ) throws(EngineError) {
+    guard window >= 2 && window <= decoder.contextLength else {
+      throw .invalidOption(
+        name: "the perplexity window", wanted: "from 2 to the context of \(decoder.contextLength)",
+        found: "\(window)")
+    }
+    guard stride >= 1 && stride <= window else {
+      throw .invalidOption(
+        name: "the stride", wanted: "from 1 to the window of \(window)", found: "\(stride)")
+    }
+    guard tokenCount >= 2 else { throw .textTooShort(tokenCount: tokenCount, wanted: 2) }
+  }
+
+  /// Negative log-likelihoods of a window's tokens from number `first` on.
+  private func score(
+    _ window: ArraySlice<Int32>, from first: Int, cancellation: CancellationFlag
+  ) throws -> (sum: Double, count: Int) {
+    decoder.truncate()
+    let base = window.startIndex
+    var (sum, count) = (0.0, 0)
+    try prefill(Array(window), cancellation: cancellation) { start, chunk in
+      // The row of token t predicts token t + 1.
+      var row = max(start, first - 1)
+      let end = min(start + chunk, window.count - 1)
+      while row < end {
+        let rows = min(decoder.logitRowCountMax, end - row)
+        let logits = decoder.logits(from: row - start, count: rows)
+        for offset in 0..<rows {
+          let target = Int(window[base + row + offset + 1])
+          let values = logits.row(offset)
+          sum += VectorMath.logSumExp(values) - Double(values[target])
+          count += 1
+        }
+        row += rows
+      }
+    }
+    return (sum, count)
+  }
+}

@@ -1,0 +1,107 @@
+import MoECache
+import MoECore
+import MoEExperts
+import MoEKernels
+import MoEModel
+import MoEStore
+import MoETokenizer
+
+/// A loaded model with everything that runs it. Lives on its engine's driver thread alone.
+final class EngineCore {
+  let header: LoadedHeader
+  let options: EngineOptions
+  let plan: MemoryPlan
+  let reader: ExtentReader
+  let decoder: Decoder
+  /// Keeps the memory that the decoder borrows.
+  private let dense: DenseWeights
+
+  /// Reads the weights. `progress` gets bytes read so far, and in all.
+  init(
+    _ prepared: PreparedRun, progress: ((_ done: Int, _ total: Int) -> Void)?
+  ) throws(EngineError) {
+    header = prepared.header
+    options = prepared.options
+    plan = prepared.plan
+    guard plan.fits else { throw .budgetTooSmall(plan) }
+    let tensors = header.tensors
+    let isResident = plan.placement == .resident
+    let total =
+      DenseWeights.fileByteCount(tensors) + (isResident ? tensors.experts.byteCount : 0)
+    var done = 0
+    func report(_ byteCount: Int) {
+      done += byteCount
+      progress?(done, total)
+    }
+    let team: WorkerTeam
+    do {
+      team = try WorkerTeam(workerCount: prepared.threadCount)
+    } catch {
+      throw .outOfMemory("\(error)")
+    }
+    reader = try prepared.makeReader()
+    dense = try DenseWeights(tensors, reader: reader, progress: report)
+    let experts: any ExpertSource
+    do {
+      if isResident {
+        experts = try ResidentExperts(tensors.experts, reader: reader, progress: report)
+      } else {
+        let offloaded = try OffloadedExperts(
+          tensors.experts, reader: reader, poolByteCount: plan.experts.byteCount,
+          policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry)
+        offloaded.populate()
+        experts = offloaded
+      }
+    } catch {
+      throw .experts(error)
+    }
+    do {
+      decoder = try Decoder(
+        description: header.description, weights: dense.decoderWeights, experts: experts,
+        team: team,
+        scratch: ScratchLayout(
+          description: header.description, forms: ActivationForms(tensors),
+          tokenCount: plan.chunkTokenCount, logitRowCount: options.logitRowCount),
+        contextLength: plan.contextLength, kvType: options.kvCacheType.kvType)
+    } catch {
+      throw .outOfMemory("keys, values and scratch do not fit in memory: \(error)")
+    }
+    decoder.populate()
+  }
+
+  /// The prompt's tokens, checked against vocabulary and context.
+  func tokens(of prompt: String, options: GenerationOptions) throws(EngineError) -> [Int32] {
+    let tokens = header.tokenizer.encode(
+      prompt, addSpecial: options.addsSpecialTokens, parseSpecial: options.parsesSpecialTokens)
+    if !tokens.isEmpty { return try checked(tokens) }
+    // Nothing to go on but the token that texts begin with, or the one that ends the text before.
+    guard let start = header.tokenizer.beginToken ?? header.tokenizer.endToken else {
+      throw .emptyPrompt
+    }
+    return try checked([start])
+  }
+
+  func checked(_ tokens: [Int32]) throws(EngineError) -> [Int32] {
+    let vocabularySize = header.description.vocabularySize
+    if let wrong = tokens.first(where: { $0 < 0 || $0 >= vocabularySize }) {
+      throw .invalidToken(id: wrong, vocabularySize: vocabularySize)
+    }
+    return tokens
+  }
+
+  /// Runs tokens of one sequence in chunks. `each` is called after every chunk with the number of
+  /// its first token and their count.
+  func prefill(
+    _ tokens: [Int32], cancellation: CancellationFlag,
+    each: (_ start: Int, _ count: Int) throws -> Void
+  ) throws {
+    var start = 0
+    while start < tokens.count {
+      let count = min(decoder.chunkTokenCountMax, tokens.count - start)
+      try decoder.forward(
+        tokens[start..<start + count], phase: .prefill, cancellation: cancellation)
+      try each(start, count)
+      start += count
+    }
+  }
+}

@@ -1,0 +1,69 @@
+/// What to generate, and how.
+public struct GenerationOptions: Sendable {
+  /// Tokens to generate at most. Nil: until the model ends its text or the context is full.
+  public var tokenCountMax: Int? = 256
+  public var sampling = SamplingOptions()
+  /// Go on after an end-of-text token instead of stopping there.
+  public var ignoresEnd = false
+  /// Begin with the model's beginning-of-text token, where it has one and wants it.
+  public var addsSpecialTokens = true
+  /// Read names of special tokens in the prompt as those tokens.
+  public var parsesSpecialTokens = true
+  /// Write special tokens that the model generates as their names instead of leaving them out.
+  public var rendersSpecialTokens = false
+  /// Called on the engine's thread while the prompt is read: tokens done, tokens in all.
+  public var promptProgress: (@Sendable (_ done: Int, _ total: Int) -> Void)?
+
+  public init() {}
+}
+
+/// One token that a model generated.
+public struct GeneratedToken: Sendable, Equatable {
+  public var id: Int32
+  /// The text that this token completes; empty while a character's bytes are not all there.
+  public var text: String
+}
+
+/// What a generation did; speeds in tokens per second.
+public struct GenerationStatistics: Sendable, Codable, Equatable {
+  public var promptTokenCount = 0
+  public var generatedTokenCount = 0
+  /// From the start to the prompt's last logits.
+  public var prefillSeconds = 0.0
+  /// From the first generated token to the last; the first itself comes from the prefill.
+  public var decodeSeconds = 0.0
+  public var prefill = ExpertTraffic()
+  public var decode = ExpertTraffic()
+  /// Peak of the resident set as the kernel counts it, of the whole process so far.
+  public var peakByteCount = 0
+  public var budgetByteCount = 0
+
+  public init() {}
+
+  public var prefillTokensPerSecond: Double {
+    prefillSeconds > 0 ? Double(promptTokenCount) / prefillSeconds : 0
+  }
+
+  /// Not counting the first token.
+  public var decodeTokensPerSecond: Double {
+    decodeSeconds > 0 ? Double(max(0, generatedTokenCount - 1)) / decodeSeconds : 0
+  }
+}
+
+/// What the experts of one phase cost.
+public struct ExpertTraffic: Sendable, Codable, Equatable {
+  /// One per expert, layer and step.
+  public var requestCount = 0
+  public var hitCount = 0
+  /// Bytes read from disk for the misses.
+  public var readByteCount = 0
+  /// Time with nothing to compute until the disk delivered.
+  public var stallSeconds = 0.0
+
+  public init() {}
+
+  /// Hits over requests; 1 where nothing was requested.
+  public var hitRate: Double {
+    requestCount > 0 ? Double(hitCount) / Double(requestCount) : 1
+  }
+}

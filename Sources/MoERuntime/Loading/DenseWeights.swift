@@ -1,0 +1,104 @@
+import MoECore
+import MoEExperts
+import MoEModel
+import MoEStore
+
+/// The dense weights in memory: read once at load, straight from the model's files into one block.
+///
+/// Tensors that lie close together in a file are read as one run, so that the many small ones cost
+/// neither a read nor a page each.
+struct DenseWeights: ~Copyable {
+  private let buffer: AlignedBuffer
+  /// Norm vectors as floats.
+  private let vectors: AlignedBuffer
+  let decoderWeights: DecoderWeights
+
+  /// A run of neighbouring tensors, and where it goes.
+  private struct Run {
+    var extent: FileExtent
+    var offset: Int
+  }
+
+  /// Gaps up to this size are read along rather than read around.
+  private static let gapByteCountMax = 64 << 10
+  /// Runs are cut here, so that loading can report progress.
+  private static let runByteCountMax = 64 << 20
+
+  /// What the dense weights take from the memory budget.
+  static func byteCount(_ tensors: ModelTensors) -> Int {
+    AlignedBuffer.mappedByteCount(for: layout(tensors).byteCount)
+      + AlignedBuffer.mappedByteCount(for: DecoderWeights.vectorElementCount(tensors) * 4)
+  }
+
+  /// The files' bytes that are read, gaps included.
+  static func fileByteCount(_ tensors: ModelTensors) -> Int {
+    layout(tensors).runs.reduce(0) { $0 + $1.extent.byteCount }
+  }
+
+  private static func layout(_ tensors: ModelTensors) -> (runs: [Run], byteCount: Int) {
+    // Planned for the largest alignment, which is enough for every other.
+    let placement = ReadPlacement(alignment: PoolLayout.alignment)
+    var extents: [FileExtent] = []
+    for tensor in tensors.dense {
+      let extent = tensor.extent
+      if let last = extents.last, last.fileIndex == extent.fileIndex {
+        let end = extent.offset + extent.byteCount
+        let gap = extent.offset - (last.offset + last.byteCount)
+        if gap <= gapByteCountMax && end - last.offset <= runByteCountMax {
+          extents[extents.count - 1].byteCount = max(last.byteCount, end - last.offset)
+          continue
+        }
+      }
+      extents.append(extent)
+    }
+    var end = 0
+    let runs = extents.map { extent in
+      defer { end += placement.slotByteCount(for: extent) }
+      return Run(extent: extent, offset: end)
+    }
+    return (runs, end)
+  }
+
+  init(
+    _ tensors: ModelTensors, reader: ExtentReader, progress: (_ byteCount: Int) -> Void
+  ) throws(EngineError) {
+    let (runs, byteCount) = Self.layout(tensors)
+    let elementCount = DecoderWeights.vectorElementCount(tensors)
+    let buffer: AlignedBuffer
+    do {
+      buffer = try AlignedBuffer(byteCount: byteCount)
+      vectors = try AlignedBuffer(byteCount: elementCount * 4)
+    } catch {
+      throw .outOfMemory("the dense weights do not fit in memory: \(error)")
+    }
+    do {
+      for run in runs {
+        let region = buffer.bytes(
+          atOffset: run.offset, count: reader.placement.slotByteCount(for: run.extent))
+        let parts: [1 of ReadPart] = [
+          unsafe ReadPart(
+            extent: run.extent, destination: region.pointer, capacity: region.count)
+        ]
+        try reader.read(parts.span)
+        progress(run.extent.byteCount)
+      }
+      try reader.verifyUnchanged()
+    } catch {
+      throw .store(error.description)
+    }
+    decoderWeights = DecoderWeights(
+      tensors: tensors, vectors: vectors.floats(count: elementCount)
+    ) { tensor in
+      guard
+        let run = runs.last(where: {
+          $0.extent.fileIndex == tensor.extent.fileIndex
+            && $0.extent.offset <= tensor.extent.offset
+        })
+      else { preconditionFailure("every dense tensor is in a run") }
+      let start = run.offset + reader.placement.phase(of: run.extent)
+      return buffer.bytes(
+        atOffset: start + tensor.extent.offset - run.extent.offset, count: tensor.extent.byteCount)
+    }
+    self.buffer = buffer
+  }
+}

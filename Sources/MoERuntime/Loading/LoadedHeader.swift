@@ -1,0 +1,43 @@
+import MoECore
+import MoEFormats
+import MoEModel
+import MoEStore
+import MoETokenizer
+
+/// A model's files as far as their headers go: checked and understood, no weights read.
+struct LoadedHeader {
+  let description: ModelDescription
+  let tensors: ModelTensors
+  let tokenizer: Tokenizer
+  let files: [StoreFile]
+  let byteCount: Int
+  let name: String?
+
+  init(path: String) throws(EngineError) {
+    let file: GGUFFile
+    do {
+      file = try GGUFFile(path: path)
+    } catch {
+      throw .format(error)
+    }
+    do {
+      description = try ArchitectureRegistry.describe(metadata: file, tensors: file.tensors)
+      tensors = try ModelTensors(
+        description: description, tensors: file.tensors, file: file.sourceName)
+    } catch {
+      throw .model(error)
+    }
+    do {
+      tokenizer = try Tokenizer(metadata: file)
+    } catch {
+      throw .tokenizer(error)
+    }
+    files = file.files.map { StoreFile(path: $0.path, byteCount: $0.byteCount) }
+    byteCount = file.totalByteCount
+    if case .string(let name) = file.value(forKey: "general.name") {
+      self.name = name
+    } else {
+      name = nil
+    }
+  }
+}

@@ -1,0 +1,110 @@
+public import MoECore
+import MoEExperts
+import MoEModel
+import MoEStore
+
+/// What a run will do with a model, a budget and a disk, decided from the file's header alone.
+public struct RunPlan: Sendable, Codable {
+  public var path: String
+  public var modelName: String?
+  public var architecture: String
+  public var modelByteCount: Int
+  public var layerCount: Int
+  public var expertCountPerLayer: Int
+  public var expertsPerToken: Int
+  /// Bytes of the routed experts in the files.
+  public var expertByteCount: Int
+  /// Bytes of routed experts that one token uses, hits and misses together.
+  public var expertByteCountPerToken: Int
+  public var memory: MemoryPlan
+  /// How weights will be read, and why not in a better way.
+  public var store: String
+  public var cachePolicy: String
+  /// The name of the instruction set that the kernels use.
+  public var instructionSet: String
+}
+
+/// A checked plan together with what was read to make it.
+struct PreparedRun {
+  let header: LoadedHeader
+  let options: EngineOptions
+  let plan: MemoryPlan
+  let threadCount: Int
+
+  /// Reads the header, checks the options and divides the budget.
+  init(path: String, options: EngineOptions) throws(EngineError) {
+    try options.check()
+    header = try LoadedHeader(path: path)
+    self.options = options
+    threadCount = options.threadCount ?? ProcessorCount.usable()
+    let modelContext = header.description.contextLength
+    let contextLength = options.contextLength ?? min(modelContext, 4096)
+    guard contextLength <= modelContext else {
+      throw .invalidOption(
+        name: "the context length", wanted: "at most \(modelContext), which the model was made for",
+        found: "\(contextLength)")
+    }
+    ProcessMemory.releaseFreed()
+    let process = ProcessMemory.chargedByteCount()
+    plan = try MemoryPlanner(
+      description: header.description, tensors: header.tensors,
+      modelByteCount: header.byteCount, options: options, threadCount: threadCount,
+      contextLength: contextLength, processByteCount: process,
+      budget: MemoryBudget(
+        options.memory, modelByteCount: header.byteCount, processByteCount: process)
+    ).plan()
+  }
+
+  func runPlan(storeReport: String) -> RunPlan {
+    let experts = header.tensors.experts
+    return RunPlan(
+      path: header.files[0].path, modelName: header.name,
+      architecture: header.description.architecture, modelByteCount: header.byteCount,
+      layerCount: header.description.layerCount,
+      expertCountPerLayer: header.description.router.expertCount,
+      expertsPerToken: experts.expertsPerToken, expertByteCount: experts.byteCount,
+      expertByteCountPerToken: experts.layers.reduce(0) {
+        $0 + $1.byteCountPerExpert * experts.expertsPerToken
+      },
+      memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
+      instructionSet: Kernels.instructionSetName)
+  }
+
+  func makeReader() throws(EngineError) -> ExtentReader {
+    var limits = ExtentReader.Limits()
+    limits.depth = options.inputDepth
+    limits.tagCapacity = max(64, 2 * header.description.router.expertCount)
+    limits.partCapacity = limits.tagCapacity * ExpertMatrix.allCases.count
+    do {
+      return try ExtentReader(
+        files: header.files, backend: BackendChoice(parsing: options.store), limits: limits)
+    } catch {
+      throw .store(error.description)
+    }
+  }
+}
+
+extension EngineOptions {
+  /// Refuses values that no model can be run with.
+  func check() throws(EngineError) {
+    func require(
+      _ name: String, _ value: Int?, _ range: ClosedRange<Int>
+    ) throws(EngineError) {
+      if let value, !range.contains(value) {
+        throw .invalidOption(
+          name: name, wanted: "from \(range.lowerBound) to \(range.upperBound)", found: "\(value)")
+      }
+    }
+    try require("the context length", contextLength, 1...1 << 24)
+    try require("the thread count", threadCount, 1...256)
+    try require("the chunk of prompt tokens", chunkTokenCount, 1...1 << 16)
+    try require("the I/O depth", inputDepth, 1...1024)
+    try require("the count of logit rows", logitRowCount, 1...1 << 12)
+    guard Engine.cachePolicies.contains(where: { $0.name == cachePolicy }) else {
+      throw .invalidOption(
+        name: "the cache policy",
+        wanted: "one of " + Engine.cachePolicies.map(\.name).joined(separator: ", "),
+        found: "'\(cachePolicy)'")
+    }
+  }
+}
