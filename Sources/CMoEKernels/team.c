@@ -3,8 +3,8 @@
  * Handing over an operation takes no lock. The caller writes the job, sets `pending` and raises
  * `generation`; workers watch the generation. A worker that has watched in vain for a while counts
  * itself as a sleeper, looks once more and sleeps on the generation's futex. Raise then read
- * sleepers on one side, count then read generation on the other, all sequentially consistent: one of
- * the two sees the other, so no wake-up is lost. The caller waits for `pending` in the same way. */
+ * sleepers on one side, count then read generation on the other, all sequentially consistent: one
+ * of the two sees the other, so no wake-up is lost. The caller awaits `pending` in the same way. */
 #define _GNU_SOURCE
 #include "moe_team.h"
 

@@ -1,9 +1,9 @@
 /* The operations of a decoder layer, each a job description here and a function in the table below
- * that does one worker's share of it (see moe_team.h). Strides count elements of the pointed-to type
- * unless named bytes.
+ * that does one worker's share of it (see moe_team.h). Strides count elements of the pointed-to
+ * type unless named bytes.
  *
- * Batch invariant throughout: what is computed for one token is bit-identical whatever other tokens
- * stand beside it in the job and however many workers share it. */
+ * Batch invariant throughout: what is computed for one token is bit-identical whatever other
+ * tokens stand beside it in the job and however many workers share it. */
 #ifndef MOE_OPS_H
 #define MOE_OPS_H
 
@@ -82,8 +82,9 @@ typedef struct {
 } moe_kv_append_job;
 
 /* Causal attention of tokens at positions position ..< position + tokens over the cache, which
- * already holds them. heads is a multiple of kv_heads; out must not overlap q. Softmax is taken block by block in position
- * order with a running maximum (FlashAttention, arXiv 2205.14135), blocks aligned to position 0. */
+ * already holds them. heads is a multiple of kv_heads; out must not overlap q. Softmax is taken
+ * block by block in position order with a running maximum (FlashAttention, arXiv 2205.14135),
+ * blocks aligned to position 0. */
 typedef struct {
   const float *q; /* (tokens, heads, head_dimension), q_stride apart */
   size_t q_stride;
@@ -128,8 +129,9 @@ typedef struct {
   size_t out_stride_bytes, rows, row_bytes;
 } moe_gather_job;
 
-/* Every operation at one level. Elementwise results (embed, rope, kv_append, swiglu, add, scatter_add,
- * gather) are bit-identical at every level; sums (rms_norm, attention, softmax) may round otherwise. */
+/* Every operation at one level. Elementwise results (embed, rope, kv_append, swiglu, add,
+ * scatter_add, gather) are bit-identical at every level; sums (rms_norm, attention, softmax) may
+ * round otherwise. */
 typedef struct {
   moe_op embed, rms_norm, quantize, matmul, rope, kv_append, attention, swiglu, add, scatter_add,
       gather;

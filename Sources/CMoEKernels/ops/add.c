@@ -13,8 +13,8 @@ MOE_INLINE void add(const moe_add_job *job, unsigned worker, unsigned worker_cou
   for (size_t i = part.begin; i < part.end; i++) x[i] += y[i];
 }
 
-/* Workers share the columns, not the rows: several rows may go to one token, and their order is part
- * of the result. */
+/* Workers share the columns, not the rows: several rows may go to one token, and their order is
+ * part of the result. */
 MOE_INLINE void scatter_add(const moe_scatter_add_job *job, unsigned worker,
                             unsigned worker_count) {
   moe_range part = moe_share(job->columns, GRAIN, worker, worker_count);

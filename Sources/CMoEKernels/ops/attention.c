@@ -1,7 +1,8 @@
 /* Causal attention with an online softmax (arXiv 2205.14135, section 3.1): the reference. */
 #include "attention.h"
+
+#include "../quant/half.h"
 #include "exp.h"
-#include "half.h"
 
 enum { LANES = 8 };
 

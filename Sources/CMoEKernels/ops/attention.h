@@ -1,8 +1,8 @@
 /* Attention's division into units of work, and the rows of a unit, shared by all levels.
  *
- * A row is one query head of one token. A unit is some rows that read the same head of the cache, so
- * that every key and value that was loaded serves all of them. How rows are grouped never shows in
- * their results: each row's sums run over positions in order, in blocks aligned to position 0. */
+ * A row is one query head of one token. A unit is some rows that read the same head of the cache,
+ * so that every key and value that was loaded serves all of them. How rows are grouped never shows
+ * in their results: each row's sums run over positions in order, in blocks aligned to 0. */
 #ifndef MOE_ATTENTION_H
 #define MOE_ATTENTION_H
 
@@ -13,8 +13,8 @@
 enum {
   /* Positions per step of the online softmax. */
   MOE_ATTENTION_BLOCK = 64,
-  /* With 32 rows, a block of keys and values is read from a near cache often enough that the products
-   * dominate; the state of the rows stays below 2 KiB of stack. */
+  /* With 32 rows, a block of keys and values is read from a near cache often enough that the
+   * products dominate; the state of the rows stays below 2 KiB of stack. */
   MOE_ATTENTION_ROWS = 32
 };
 
@@ -51,8 +51,8 @@ MOE_INLINE moe_attention_split moe_attention_split_for(const moe_attention_job *
   return split;
 }
 
-/* Fills the rows of a unit, zeroes their outputs and returns the cache head. Later tokens cost more;
- * they come last, so that workers who take units in turn have the same amount of each. */
+/* Fills the rows of a unit, zeroes their outputs and returns the cache head. Later tokens cost
+ * more; they come last, so that workers who take units in turn have the same amount of each. */
 MOE_INLINE size_t moe_attention_unit(const moe_attention_job *job,
                                      const moe_attention_split *split, size_t unit,
                                      moe_attention_rows *rows) {

@@ -1,13 +1,14 @@
 /* Causal attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of eight.
  *
- * Four, two or one rows are taken through a block at a time. Both products keep eight running sums in
- * registers, enough to hide the latency of the multiply-add. The order of every sum is fixed: a score
- * adds each lane over the head dimension and then the lanes; an output element adds its positions. */
+ * Four, two or one rows are taken through a block at a time. Both products keep eight running
+ * sums in registers, enough to hide the latency of the multiply-add. The order of every sum is
+ * fixed: a score adds each lane over the head dimension and then the lanes; an output element adds
+ * its positions. */
 #include "attention.h"
 
 #if defined(__x86_64__)
+#include "../quant/half.h"
 #include "exp.h"
-#include "half.h"
 
 enum { LANES = 8, SUMS = 8, TILE_ROWS = 4, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64 };
 
@@ -44,8 +45,8 @@ MOE_INLINE MOE_AVX2 __m128 fold4(__m256 a, __m256 b, __m256 c, __m256 d) {
   return _mm_add_ps(_mm256_castps256_ps128(quads), _mm256_extractf128_ps(quads, 1));
 }
 
-/* Values are read a few dimensions at a time, which hardware does not recognise as a stream; so they
- * are asked for while the keys of the same positions are read. */
+/* Values are read a few dimensions at a time, which hardware does not recognise as a stream; so
+ * they are asked for while the keys of the same positions are read. */
 MOE_INLINE void prefetch_values(const cache_head *head, size_t position, size_t count,
                                 moe_kv_type type) {
   size_t row_bytes = head->head_dimension * element_bytes(type);
@@ -98,7 +99,7 @@ MOE_INLINE MOE_AVX2 void score(const int rows, const moe_kv_type type, const cac
   for (; j < end; j++) score_tile(rows, 1, type, head, tile, row, j);
 }
 
-/* out += weights * values over positions [begin, end), for `vectors` vectors from dimension d on. */
+/* out += weights * values over positions [begin, end), `vectors` vectors from dimension d on. */
 MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, const moe_kv_type type,
                                          const cache_head *head, const block_tile *tile,
                                          size_t row, size_t begin, size_t end, size_t d) {

@@ -1,7 +1,9 @@
 /* Keys and values of new tokens into a layer's cache. Both levels give the same bits. */
-#include "half.h"
+#include "ops.h"
 
 #include <string.h>
+
+#include "../quant/half.h"
 
 typedef void (*halve)(const float *x, uint16_t *out, size_t count);
 

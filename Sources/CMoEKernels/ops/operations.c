@@ -40,9 +40,7 @@ static const moe_operations avx2_operations = {
 const moe_operations *moe_operations_at(moe_isa isa) {
   if (isa == MOE_ISA_SCALAR) return &scalar_operations;
 #if defined(__x86_64__)
-  if (isa == MOE_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("f16c"))
-    return &avx2_operations;
+  if (isa == MOE_ISA_AVX2 && moe_isa_supported(isa)) return &avx2_operations;
 #endif
   return NULL;
 }

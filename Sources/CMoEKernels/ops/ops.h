@@ -4,7 +4,7 @@
 
 #include "moe_ops.h"
 
-/* Bodies that are compiled once for the baseline and once for AVX2, and tiles with constant sizes. */
+/* For bodies compiled once per level, and for tiles whose sizes become constants. */
 #define MOE_INLINE static inline __attribute__((always_inline))
 #define MOE_AVX2 __attribute__((target("avx2,fma,f16c")))
 

@@ -37,8 +37,8 @@ void moe_rms_norm_scalar(const void *job, unsigned worker, unsigned worker_count
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/* 32 partial sums: four registers hide the latency of the addition, and a lane of a row of 8192 adds
- * only 256 terms, which keeps the rounding error near that of one operation. */
+/* 32 partial sums: four registers hide the latency of the addition, and a lane of a row of 8192
+ * adds only 256 terms, which keeps the rounding error near that of one operation. */
 static MOE_AVX2 void norm_row_avx2(const float *x, const float *weight, float *y, size_t columns,
                                    float epsilon) {
   __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),

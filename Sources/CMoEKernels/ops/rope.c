@@ -1,5 +1,5 @@
-/* Rotary position embedding. One body, compiled for each level; both give the same bits, since every
- * rounding is written out. */
+/* Rotary position embedding. One body, compiled for each level; both give the same bits, since
+ * every rounding is written out. */
 #include "ops.h"
 
 #include <math.h>

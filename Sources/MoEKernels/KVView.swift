@@ -1,0 +1,56 @@
+internal import CMoEKernels
+package import MoECore
+
+/// How keys and values are kept in the cache.
+package enum KVType: Sendable, Hashable, CaseIterable {
+  case f16, f32
+
+  package var elementByteCount: Int {
+    switch self {
+    case .f16: 2
+    case .f32: 4
+    }
+  }
+
+  var cValue: moe_kv_type {
+    switch self {
+    case .f16: MOE_KV_F16
+    case .f32: MOE_KV_F32
+    }
+  }
+}
+
+/// One layer's part of the KV cache: keys and values, each (headCount, capacity, headDimension).
+package struct KVView: Sendable {
+  package let keys: ByteView
+  package let values: ByteView
+  package let type: KVType
+  /// Positions that there is room for.
+  package let capacity: Int
+  /// Key-value heads.
+  package let headCount: Int
+  package let headDimension: Int
+
+  /// Bytes of the keys, and as many again of the values, of one layer.
+  package static func byteCount(
+    type: KVType, capacity: Int, headCount: Int, headDimension: Int
+  ) -> Int {
+    precondition(capacity >= 0 && headCount > 0 && headDimension > 0)
+    return capacity * headCount * headDimension * type.elementByteCount
+  }
+
+  package init(
+    keys: ByteView, values: ByteView, type: KVType, capacity: Int, headCount: Int,
+    headDimension: Int
+  ) {
+    let byteCount = Self.byteCount(
+      type: type, capacity: capacity, headCount: headCount, headDimension: headDimension)
+    precondition(keys.count >= byteCount && values.count >= byteCount)
+    self.keys = keys
+    self.values = values
+    self.type = type
+    self.capacity = capacity
+    self.headCount = headCount
+    self.headDimension = headDimension
+  }
+}

@@ -1,0 +1,70 @@
+internal import CMoEKernels
+private import MoECore
+
+/// Which elements of a head turn together in rotary position embedding.
+package enum RotaryPairing: Sendable, Hashable, CaseIterable {
+  /// Element i with element i + pairs, as GPT-NeoX does.
+  case halves
+  /// Element 2i with element 2i + 1, as the RoFormer paper has it.
+  case neighbours
+}
+
+/// Operations of attention: positions, cache, softmax over the past.
+extension WorkerTeam {
+  /// Rotary position embedding in place (RoFormer, arXiv 2104.09864).
+  ///
+  /// Turns the first `2 * cosines.columnCount` elements of each head of each row of `x`; `cosines`
+  /// and `sines` are (token, pair), rows consecutive.
+  package func rotate(
+    _ x: FloatRows, headCount: Int, headDimension: Int, cosines: FloatRows, sines: FloatRows,
+    pairing: RotaryPairing
+  ) {
+    let pairCount = cosines.columnCount
+    precondition(headCount >= 0 && headDimension >= 0 && 2 * pairCount <= headDimension)
+    precondition(headCount * headDimension <= x.columnCount)
+    precondition(cosines.rowCount == x.rowCount && cosines.stride == pairCount)
+    precondition(sines.rowCount == x.rowCount && sines.stride == pairCount)
+    precondition(sines.columnCount == pairCount)
+    let job = unsafe moe_rope_job(
+      x: x.storage.pointer, token_stride: x.stride, tokens: x.rowCount, heads: headCount,
+      head_dimension: headDimension, pairs: pairCount, cosines: cosines.storage.pointer,
+      sines: sines.storage.pointer, paired_halves: pairing == .halves ? 1 : 0)
+    unsafe run(operations.pointee.rope, job, cost: x.rowCount * headCount * pairCount / 2)
+  }
+
+  /// Writes the keys and values of consecutive tokens, the first at `position`, to the cache. Rows
+  /// are (kv head, head dimension). In f16 caches values beyond 65504 become infinite.
+  package func appendKV(keys: FloatRows, values: FloatRows, to cache: KVView, position: Int) {
+    let width = cache.headCount * cache.headDimension
+    precondition(keys.columnCount == width && values.columnCount == width)
+    precondition(keys.rowCount == values.rowCount)
+    precondition(position >= 0 && position + keys.rowCount <= cache.capacity)
+    let job = unsafe moe_kv_append_job(
+      k: keys.storage.pointer, v: values.storage.pointer, k_stride: keys.stride,
+      v_stride: values.stride, k_cache: cache.keys.pointer, v_cache: cache.values.pointer,
+      type: cache.type.cValue, tokens: keys.rowCount, position: position,
+      capacity: cache.capacity, kv_heads: cache.headCount, head_dimension: cache.headDimension)
+    unsafe run(operations.pointee.kv_append, job, cost: keys.rowCount * width / 4)
+  }
+
+  /// Causal attention: row t of `q`, at position `position + t`, over the positions up to its own,
+  /// all of which the cache holds. Rows of `q` and `out` are (head, head dimension); `headCount` is
+  /// a multiple of the cache's; `out` must not overlap `q`.
+  package func attend(
+    _ q: FloatRows, headCount: Int, over cache: KVView, position: Int, scale: Float,
+    into out: FloatRows
+  ) {
+    let width = headCount * cache.headDimension
+    precondition(headCount > 0 && headCount % cache.headCount == 0)
+    precondition(q.columnCount == width && out.columnCount == width && q.rowCount == out.rowCount)
+    precondition(position >= 0 && position + q.rowCount <= cache.capacity)
+    let job = unsafe moe_attention_job(
+      q: q.storage.pointer, q_stride: q.stride, k_cache: UnsafeRawPointer(cache.keys.pointer),
+      v_cache: UnsafeRawPointer(cache.values.pointer), type: cache.type.cValue,
+      tokens: q.rowCount, position: position, capacity: cache.capacity, heads: headCount,
+      kv_heads: cache.headCount, head_dimension: cache.headDimension, scale: scale,
+      out: out.storage.pointer, out_stride: out.stride)
+    let pairCount = q.rowCount * (position + q.rowCount)
+    unsafe run(operations.pointee.attention, job, cost: pairCount * width / 8)
+  }
+}

@@ -1,0 +1,86 @@
+internal import CMoEKernels
+private import Synchronization
+
+/// A fixed team of threads, and the operations of a decoder layer that it runs.
+///
+/// The thread that calls an operation takes part in it, and the call returns when all is done. No
+/// result depends on the number of workers. Operations too small to be worth a hand-over run on the
+/// caller alone. Nothing allocates after creation.
+@safe package final class WorkerTeam: Sendable {
+  package let workerCount: Int
+  /// The level of instructions that the operations use.
+  package let instructionSet: InstructionSet
+  // Sendable because the team is fixed and `isBusy` admits one caller at a time.
+  private nonisolated(unsafe) let team: OpaquePointer
+  nonisolated(unsafe) let operations: UnsafePointer<moe_operations>
+  private let isBusy = Atomic(false)
+
+  /// The largest team that can be asked for.
+  package static let workerCountMax = 256
+
+  /// - Parameter workerCount: threads that compute, the caller among them, 1 to `workerCountMax`.
+  package convenience init(workerCount: Int) throws(WorkerTeamError) {
+    unsafe try self.init(workerCount, operations: moe_operations_current(), .current)
+  }
+
+  /// A team that uses one level of instructions, for comparing levels; nil where this machine or
+  /// build has no operations of that level.
+  package convenience init?(
+    workerCount: Int, instructionSet: InstructionSet
+  ) throws(WorkerTeamError) {
+    guard let operations = unsafe moe_operations_at(instructionSet.cValue) else { return nil }
+    unsafe try self.init(workerCount, operations: operations, instructionSet)
+  }
+
+  private init(
+    _ workerCount: Int, operations: UnsafePointer<moe_operations>, _ instructionSet: InstructionSet
+  ) throws(WorkerTeamError) {
+    guard workerCount >= 1, workerCount <= Self.workerCountMax else {
+      throw WorkerTeamError.countOutOfRange(workerCount)
+    }
+    guard let team = unsafe moe_team_create(UInt32(workerCount)) else {
+      throw WorkerTeamError.threadsUnavailable(workerCount)
+    }
+    self.workerCount = workerCount
+    self.instructionSet = instructionSet
+    unsafe self.team = team
+    unsafe self.operations = operations
+  }
+
+  deinit { unsafe moe_team_destroy(team) }
+
+  /// Runs an operation: on the whole team, or on the caller alone where `cost`, roughly the
+  /// nanoseconds that one thread takes, is less than what a hand-over may take.
+  @inline(__always)
+  func run<Job>(_ operation: moe_op, _ job: Job, cost: Int) {
+    unsafe withUnsafePointer(to: job) { job in
+      if cost < Self.handOverNanoseconds || workerCount == 1 {
+        unsafe operation(job, 0, 1)
+      } else {
+        // A second caller, or an operation started by an operation, would overwrite the job.
+        let wasBusy = isBusy.exchange(true, ordering: .acquiring)
+        precondition(!wasBusy, "one operation at a time")
+        unsafe moe_team_run(team, operation, job)
+        isBusy.store(false, ordering: .releasing)
+      }
+    }
+  }
+
+  /// A hand-over to spinning threads and back takes less than a microsecond where every thread has a
+  /// processor, and some ten where one must be woken. In between, so that neither case loses much.
+  private static let handOverNanoseconds = 4_000
+}
+
+package enum WorkerTeamError: Error, Equatable, CustomStringConvertible {
+  case countOutOfRange(Int)
+  case threadsUnavailable(Int)
+
+  package var description: String {
+    switch self {
+    case .countOutOfRange(let count):
+      "thread count is \(count); give 1 to \(WorkerTeam.workerCountMax)"
+    case .threadsUnavailable(let count):
+      "the system refused \(count) threads; give fewer, or raise the limit of processes (ulimit -u)"
+    }
+  }
+}
