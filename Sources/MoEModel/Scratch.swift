@@ -1,5 +1,6 @@
-package import MoECore
-package import MoEKernels
+import MoECore
+import MoEExperts
+import MoEKernels
 
 /// Sizes of everything a forward pass writes, for one chunk of up to `tokenCount` tokens.
 ///

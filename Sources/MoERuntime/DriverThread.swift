@@ -44,7 +44,7 @@ final class DriverThread: Sendable {
   /// Runs jobs until `stop`. Holds the queue, not the engine: an engine that is let go stops it.
   private final class ThreadBody {
     let driver: DriverThread
-    init(_ driver: DriverThread) { unsafe self.driver = driver }
+    init(_ driver: DriverThread) { self.driver = driver }
 
     func run() {
       // Signals are for the program's main thread.

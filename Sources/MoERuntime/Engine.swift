@@ -1,5 +1,5 @@
 import MoECache
-public import MoECore
+import MoECore
 package import MoEModel
 import MoEStore
 public import MoETokenizer

@@ -1,8 +1,8 @@
-public import MoECore
+import MoECore
+public import MoEExperts
 public import MoEFormats
 public import MoEModel
 public import MoETokenizer
-public import MoEExperts
 
 /// Why a model could not be loaded or run: one sentence that says what is wrong, where, and what to do.
 public enum EngineError: Error, Sendable, CustomStringConvertible {

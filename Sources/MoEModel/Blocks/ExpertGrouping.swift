@@ -1,5 +1,6 @@
 import MoECore
 import MoEExperts
+import MoEKernels
 
 /// A step's selection turned around: for each chosen expert, the tokens that take it.
 ///

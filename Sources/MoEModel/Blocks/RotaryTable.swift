@@ -3,7 +3,8 @@
 #else
   private import Musl
 #endif
-private import MoEKernels
+import MoECore
+import MoEKernels
 
 /// Cosines and sines of the rotary embedding for the positions of one chunk; all layers share them.
 struct RotaryTable {

@@ -1,5 +1,5 @@
-package import MoECore
-package import MoEKernels
+import MoECore
+import MoEKernels
 
 /// The experts that each token of a step takes in one layer, best first, and their weights.
 package struct Selection: Sendable {

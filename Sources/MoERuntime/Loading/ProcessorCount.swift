@@ -1,21 +1,23 @@
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
-
 /// How many processors this process may run on.
 enum ProcessorCount {
-  /// Those online, unless the process is bound to fewer; at least 1 and at most 256.
+  /// At least 1 and at most 256, the largest worker team; 1 where the kernel does not say.
   static func usable() -> Int {
-    var set = cpu_set_t()
-    let online = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-    guard unsafe sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else {
-      return min(max(online, 1), 256)
+    let status = SystemFile.read("/proc/self/status") ?? ""
+    return min(max(count(inStatus: status) ?? 1, 1), 256)
+  }
+
+  /// The processors in the line `Cpus_allowed_list:` of a status file, for example `0-3,8`.
+  static func count(inStatus status: String) -> Int? {
+    let name = "Cpus_allowed_list:"
+    guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else {
+      return nil
     }
-    let bound = unsafe withUnsafeBytes(of: &set) { bytes in
-      bytes.reduce(0) { $0 + $1.nonzeroBitCount }
+    var count = 0
+    for part in line.dropFirst(name.count).split(whereSeparator: { ", \t".contains($0) }) {
+      let ends = part.split(separator: "-").compactMap { Int($0) }
+      guard let first = ends.first, let last = ends.last, first <= last else { return nil }
+      count += last - first + 1
     }
-    return min(max(bound, 1), 256)
+    return count
   }
 }

@@ -1,5 +1,6 @@
-public import MoECore
+import MoECore
 import MoEExperts
+import MoEKernels
 import MoEModel
 import MoEStore
 
@@ -44,7 +45,6 @@ struct PreparedRun {
         name: "the context length", wanted: "at most \(modelContext), which the model was made for",
         found: "\(contextLength)")
     }
-    ProcessMemory.releaseFreed()
     let process = ProcessMemory.chargedByteCount()
     plan = try MemoryPlanner(
       description: header.description, tensors: header.tensors,
@@ -67,7 +67,7 @@ struct PreparedRun {
         $0 + $1.byteCountPerExpert * experts.expertsPerToken
       },
       memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
-      instructionSet: Kernels.instructionSetName)
+      instructionSet: InstructionSet.current.rawValue)
   }
 
   func makeReader() throws(EngineError) -> ExtentReader {

@@ -1,5 +1,3 @@
-public import MoECore
-
 /// Who gets how much of the memory budget, decided before any weight is read.
 public struct MemoryPlan: Sendable, Codable, Equatable {
   /// Where a figure comes from.

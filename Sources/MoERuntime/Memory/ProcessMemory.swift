@@ -28,13 +28,6 @@ package enum ProcessMemory {
     field("MemAvailable:", in: "/proc/meminfo")
   }
 
-  /// Gives memory that was freed back to the system, so that it is not counted any more.
-  package static func releaseFreed() {
-    #if canImport(Glibc)
-      malloc_trim(0)
-    #endif
-  }
-
   private static func statusField(_ name: String) -> Int {
     field(name, in: "/proc/self/status") ?? 0
   }
