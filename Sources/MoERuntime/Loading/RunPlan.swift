@@ -67,7 +67,7 @@ struct PreparedRun {
         $0 + $1.byteCountPerExpert * experts.expertsPerToken
       },
       memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
-      instructionSet: InstructionSet.current.rawValue)
+      instructionSet: InstructionSet.current.name)
   }
 
   func makeReader() throws(EngineError) -> ExtentReader {
