@@ -7,7 +7,7 @@ import MoEStore
 ///
 /// Tensors that lie close together in a file are read as one run, so that the many small ones cost
 /// neither a read nor a page each.
-struct DenseWeights: ~Copyable {
+final class DenseWeights {
   private let buffer: AlignedBuffer
   /// Norm vectors as floats.
   private let vectors: AlignedBuffer
@@ -64,17 +64,17 @@ struct DenseWeights: ~Copyable {
   ) throws(EngineError) {
     let (runs, byteCount) = Self.layout(tensors)
     let elementCount = DecoderWeights.vectorElementCount(tensors)
-    let buffer: AlignedBuffer
     do {
       buffer = try AlignedBuffer(byteCount: byteCount)
       vectors = try AlignedBuffer(byteCount: elementCount * 4)
     } catch {
       throw .outOfMemory("the dense weights do not fit in memory: \(error)")
     }
+    let memory = buffer.bytes(count: byteCount)
     do {
       for run in runs {
-        let region = buffer.bytes(
-          atOffset: run.offset, count: reader.placement.slotByteCount(for: run.extent))
+        let region = memory.slice(
+          run.offset, count: reader.placement.slotByteCount(for: run.extent))
         let parts: [1 of ReadPart] = [
           unsafe ReadPart(
             extent: run.extent, destination: region.pointer, capacity: region.count)
@@ -96,9 +96,8 @@ struct DenseWeights: ~Copyable {
         })
       else { preconditionFailure("every dense tensor is in a run") }
       let start = run.offset + reader.placement.phase(of: run.extent)
-      return buffer.bytes(
-        atOffset: start + tensor.extent.offset - run.extent.offset, count: tensor.extent.byteCount)
+      return memory.slice(
+        start + tensor.extent.offset - run.extent.offset, count: tensor.extent.byteCount)
     }
-    self.buffer = buffer
   }
 }

@@ -61,13 +61,14 @@ struct Candidates {
     } else {
       for index in 0..<count { order.append(Int32(index)) }
     }
-    order.sort { isBetter($0, $1) }
+    let logits = logits
+    order.sort { Self.isBetter($0, $1, logits) }
     for (index, source) in order.enumerated() {
       spareTokens[index] = tokens[Int(source)]
       spareLogits[index] = logits[Int(source)]
     }
     swap(&tokens, &spareTokens)
-    swap(&logits, &spareLogits)
+    swap(&self.logits, &spareLogits)
     count = limit
     isSorted = true
   }
@@ -84,6 +85,10 @@ struct Candidates {
   }
 
   private func isBetter(_ left: Int32, _ right: Int32) -> Bool {
+    Self.isBetter(left, right, logits)
+  }
+
+  private static func isBetter(_ left: Int32, _ right: Int32, _ logits: [Float]) -> Bool {
     let (first, second) = (logits[Int(left)], logits[Int(right)])
     return first > second || (first == second && left < right)
   }
