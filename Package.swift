@@ -84,7 +84,10 @@ let package = Package(
       ["MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore", "MoETestSupport"]),
     suite(
       "GoldenTests",
-      ["MoERuntime", "MoEModel", "MoEExperts", "MoEFormats", "MoECore", "MoETestSupport"]),
+      [
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats", "MoECore",
+        "MoETestSupport",
+      ]),
     suite(
       "SimulationTests",
       ["MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore", "MoETestSupport"]),

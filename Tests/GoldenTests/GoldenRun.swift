@@ -1,0 +1,61 @@
+import MoECore
+import MoEModel
+import MoERuntime
+
+/// Everything that one sequence gave.
+struct GoldenRun: Sendable {
+  /// (token, vocabularySize)
+  var logits: [Float] = []
+  var embedded: [Float] = []
+  var normalized: [Float] = []
+  var hidden: [Int: [Float]] = [:]
+  var routerLogits: [Int: [Float]] = [:]
+  var choices: [Int: [[(expert: Int, weight: Float)]]] = [:]
+}
+
+extension GoldenModel {
+  /// Keys and values in f32, as the references have them.
+  static var exactOptions: EngineOptions {
+    var options = EngineOptions()
+    options.kvCacheType = .f32
+    options.contextLength = 512
+    options.logitRowCount = 8
+    return options
+  }
+
+  /// Runs a sequence from an empty context through a newly loaded engine.
+  func run(_ tokens: [Int32], _ options: EngineOptions) async throws -> GoldenRun {
+    let engine = try await Engine(modelAt: modelPath, options: options)
+    return try await run(tokens, on: engine)
+  }
+
+  /// Runs a sequence in chunks as large as the decoder takes.
+  func run(_ tokens: [Int32], on engine: Engine) async throws -> GoldenRun {
+    try await engine.withDecoder { decoder in
+      let observer = RecordingObserver()
+      decoder.observer = observer
+      defer { decoder.observer = nil }
+      decoder.truncate()
+      var run = GoldenRun()
+      var start = 0
+      while start < tokens.count {
+        let count = min(decoder.chunkTokenCountMax, tokens.count - start)
+        try decoder.forward(
+          tokens[start..<start + count], phase: count == 1 ? .decode : .prefill)
+        var row = 0
+        while row < count {
+          let rows = min(decoder.logitRowCountMax, count - row)
+          run.logits += decoder.logits(from: row, count: rows).values
+          row += rows
+        }
+        start += count
+      }
+      run.embedded = observer.embedded
+      run.normalized = observer.normalized
+      run.hidden = observer.hidden
+      run.routerLogits = observer.routerLogits
+      run.choices = observer.choices
+      return run
+    }
+  }
+}
