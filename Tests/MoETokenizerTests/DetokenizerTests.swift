@@ -48,7 +48,9 @@ import Testing
     vocabulary.addRandomMerges(200, letters: "aé中🙂", using: &generator)
     vocabulary.add("<|im_end|>", kind: 3)
     let tokenizer = try vocabulary.tokenizer()
-    let interesting: [Int32] = [0x61, 0xC3, 0xA9, 0xE0, 0xE4, 0xED, 0xF0, 0xF4, 0x80, 0x9F, 0xB8, 0xFF]
+    let interesting: [Int32] = [
+      0x61, 0xC3, 0xA9, 0xE0, 0xE4, 0xED, 0xF0, 0xF4, 0x80, 0x9F, 0xB8, 0xFF,
+    ]
     for seed in UInt64(1)...300 {
       var generator = SeededGenerator(seed: seed)
       let tokens = (0..<40).map { _ in

@@ -4,24 +4,26 @@ import MoETokenizer
 import Testing
 
 /// Token ids from libllama and the `tokenizers` library.
-@Suite struct GoldenTokenTests {
+@Suite(Goldens.needed) struct GoldenTokenTests {
   private struct Case: Decodable {
     let text: String
     let ids: [Int32]
   }
 
   private struct VocabularyCases: Decodable {
-    let ids_special_parsed: [[Int32]]
-    let ids_plain: [[Int32]]
-    let ids_plain_second: [[Int32]]
+    let idsSpecialParsed: [[Int32]]
+    let idsPlain: [[Int32]]
+    let idsPlainSecond: [[Int32]]
   }
 
   private struct Comparison: Decodable {
-    let texts_where_the_second_differs: [Int]?
+    let textsWhereTheSecondDiffers: [Int]?
   }
 
   private func decode<Value: Decodable>(_ path: String) throws -> Value {
-    try JSONDecoder().decode(Value.self, from: Data(contentsOf: Goldens.require(path)))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Value.self, from: Data(contentsOf: Goldens.require(path)))
   }
 
   @Test(arguments: [
@@ -48,16 +50,16 @@ import Testing
     let texts: [String] = try decode("tokenizers/texts.json")
     let cases: VocabularyCases = try decode("tokenizers/\(family).cases.json")
     let comparisons: [String: Comparison] = try decode("tokenizers/index.json")
-    let differing = Set(try #require(comparisons[family]?.texts_where_the_second_differs))
+    let differing = Set(try #require(comparisons[family]?.textsWhereTheSecondDiffers))
     let tokenizer = try ReferenceTokenizer.gguf("tokenizers/ggml-vocab-\(family).gguf")
-    #expect(texts.count == cases.ids_plain.count && texts.count > 60)
+    #expect(texts.count == cases.idsPlain.count && texts.count > 60)
     for (index, text) in texts.enumerated() {
       let parsed = tokenizer.encode(text)
       let plain = tokenizer.encode(text, parseSpecial: false)
-      #expect(parsed == cases.ids_special_parsed[index], "\(text.debugDescription)")
-      #expect(plain == cases.ids_plain[index], "\(text.debugDescription)")
+      #expect(parsed == cases.idsSpecialParsed[index], "\(text.debugDescription)")
+      #expect(plain == cases.idsPlain[index], "\(text.debugDescription)")
       if !differing.contains(index) {
-        #expect(plain == cases.ids_plain_second[index], "\(text.debugDescription)")
+        #expect(plain == cases.idsPlainSecond[index], "\(text.debugDescription)")
       }
       #expect(tokenizer.decode(parsed).utf8.elementsEqual(text.utf8))
       #expect(tokenizer.decode(plain).utf8.elementsEqual(text.utf8))
@@ -101,6 +103,14 @@ import Testing
     }
     #expect(wanted.count == 4096)
     #expect(Array(ids.prefix(wanted.count)) == wanted)
+  }
+
+  @Test func aLargeVocabularyTakesAFewMegabytes() throws {
+    let tokenizer = try ReferenceTokenizer.gguf("tokenizers/ggml-vocab-qwen2.gguf")
+    let textByteCount = (0..<Int32(tokenizer.vocabularySize)).reduce(0) {
+      $0 + (tokenizer.text(of: $1)?.utf8.count ?? 0)
+    }
+    #expect(tokenizer.byteCount > textByteCount && tokenizer.byteCount < 6 * textByteCount)
   }
 
   @Test func vocabulariesSayWhereGenerationEnds() throws {

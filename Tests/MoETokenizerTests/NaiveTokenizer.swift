@@ -24,7 +24,8 @@ struct NaiveTokenizer {
     expression = try Regex(pattern).matchingSemantics(.unicodeScalar)
     self.vocabulary = vocabulary
     ids = Dictionary(
-      vocabulary.tokens.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { first, _ in first })
+      vocabulary.tokens.enumerated().map { ($1, Int32($0)) },
+      uniquingKeysWith: { first, _ in first })
     ranks = Dictionary(
       vocabulary.merges.enumerated().map { ("\($1.left) \($1.right)", $0) },
       uniquingKeysWith: { first, _ in first })

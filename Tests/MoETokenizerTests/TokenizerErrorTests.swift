@@ -114,7 +114,8 @@ import Testing
       var metadata = vocabulary.metadata
       for _ in 0..<2 {
         let key = keys.randomElement(using: &generator)!
-        metadata[key] = Bool.random(using: &generator) ? nil : values.randomElement(using: &generator)!
+        metadata[key] =
+          Bool.random(using: &generator) ? nil : values.randomElement(using: &generator)!
       }
       guard let tokenizer = try? Tokenizer(metadata: metadata) else { continue }
       madeCount += 1

@@ -102,8 +102,13 @@ enum ReferenceTokenizer {
         let vocab: [String: Int]
         let merges: [Merge]
       }
-      let added_tokens: [Added]
+      let addedTokens: [Added]
       let model: Model
+
+      enum CodingKeys: String, CodingKey {
+        case addedTokens = "added_tokens"
+        case model
+      }
     }
     /// Written as one string or as two, depending on the library's version.
     struct Merge: Decodable {
@@ -117,13 +122,14 @@ enum ReferenceTokenizer {
     }
     let file = try JSONDecoder().decode(File.self, from: Data(contentsOf: Goldens.require(path)))
     var texts = file.model.vocab.reduce(into: [Int: String]()) { $0[$1.value] = $1.key }
-    for token in file.added_tokens { texts[token.id] = token.content }
-    let special = Set(file.added_tokens.map(\.id))
+    for token in file.addedTokens { texts[token.id] = token.content }
+    let special = Set(file.addedTokens.map(\.id))
     var metadata = MemoryMetadata()
     metadata["model"] = .string("gpt2")
     metadata["pre"] = .string(preTokenizer)
-    metadata["tokens"] = .strings(texts.keys.sorted().map { texts[$0]! })
-    metadata["token_type"] = .array(.signed(texts.keys.sorted().map { special.contains($0) ? 3 : 1 }))
+    let ids = texts.keys.sorted()
+    metadata["tokens"] = .strings(ids.map { texts[$0]! })
+    metadata["token_type"] = .array(.signed(ids.map { special.contains($0) ? 3 : 1 }))
     metadata["merges"] = .strings(file.model.merges.map(\.text))
     return try Tokenizer(metadata: metadata)
   }
