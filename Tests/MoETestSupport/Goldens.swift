@@ -1,46 +1,46 @@
 package import Foundation
-package import Testing
+import Testing
 
-/// Reference data that is too large to commit: made by independent implementations, described by
-/// the README beside it.
+/// Where the reference outputs of independent implementations lie.
+///
+/// They are too large for the repository. `MOE_GOLDENS` names their folder; without it, it is looked
+/// for beside the package.
 package enum Goldens {
-  /// The folder that `MOE_GOLDENS` names, or `../shared/goldens` beside the package. Nil where it
-  /// is not there.
+  /// The folder, or nil where there is none.
   package static var directory: URL? {
-    let environment = ProcessInfo.processInfo.environment
-    let packageRoot = URL(fileURLWithPath: #filePath)
-      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    let url =
-      environment["MOE_GOLDENS"].map { URL(fileURLWithPath: $0, isDirectory: true) }
-      ?? packageRoot.appendingPathComponent("../shared/goldens", isDirectory: true)
-    return FileManager.default.fileExists(atPath: url.path) ? url.standardizedFileURL : nil
+    let root =
+      ProcessInfo.processInfo.environment["MOE_GOLDENS"].map {
+        URL(fileURLWithPath: $0, isDirectory: true)
+      } ?? packageDirectory.appendingPathComponent("../shared/goldens", isDirectory: true)
+    return FileManager.default.fileExists(atPath: root.path) ? root.standardizedFileURL : nil
   }
 
-  /// For suites that need goldens: skips them, and says so, where there are none. In an environment
-  /// with `CI` they run and fail.
+  /// The file or folder at `path` inside the golden folder.
   ///
-  /// Cancelling alone is not enough, since cancelled cases of a parameterised test are not reported.
-  package static var needed: ConditionTrait {
-    .enabled(
-      if: directory != nil || isRequired, "no goldens; set MOE_GOLDENS to the folder with them")
-  }
-
-  /// A file or folder of the goldens by its path within them.
-  ///
-  /// Where it is missing the test that asks is cancelled with a message, or fails in an environment
-  /// with `CI`, so that a run that counts never skips.
+  /// Where it is missing the running test is cancelled with the reason; under continuous integration
+  /// (`CI` is set) the test fails instead, so that a lost folder can't pass for a success.
   package static func require(_ path: String) throws -> URL {
-    let url = directory?.appendingPathComponent(path).standardizedFileURL
-    if let url, FileManager.default.fileExists(atPath: url.path) { return url }
-    let missing = MissingGolden(path: path)
-    if isRequired { throw missing }
+    if let url = directory?.appendingPathComponent(path),
+      FileManager.default.fileExists(atPath: url.path)
+    {
+      return url
+    }
+    let missing = MissingGolden(path: path, directory: directory?.path)
+    if ProcessInfo.processInfo.environment["CI"] != nil { throw missing }
     try Test.cancel("\(missing)")
   }
 
-  private static var isRequired: Bool { ProcessInfo.processInfo.environment["CI"] != nil }
+  /// The root of the package, from this file's own place in it.
+  private static let packageDirectory = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 }
 
-private struct MissingGolden: Error, CustomStringConvertible {
-  let path: String
-  var description: String { "no golden \(path); set MOE_GOLDENS to the folder that holds them" }
+package struct MissingGolden: Error, CustomStringConvertible {
+  package let path: String
+  package let directory: String?
+
+  package var description: String {
+    if let directory { return "no golden file \(path) in \(directory)" }
+    return "no golden folder for \(path); set MOE_GOLDENS to it, or place it at ../shared/goldens"
+  }
 }
