@@ -90,10 +90,9 @@ package import MoECore
       let request = unsafe requests[index]
       check(request)
       submittedOffsets.append(request.offset)
-      for byte in 0..<request.byteCount {
-        unsafe request.destination.storeBytes(
-          of: UInt8(truncatingIfNeeded: byte &* 37 ^ 0xA5), toByteOffset: byte, as: UInt8.self)
-      }
+      unsafe request.destination.initializeMemory(
+        as: UInt8.self, repeating: UInt8.random(in: 0...255, using: &generator),
+        count: request.byteCount)
       let delay = Int.random(in: 1...max(faults.delayStepsMax, 1), using: &generator)
       inFlight.append(Delayed(request: request, readyStep: step + delay))
     }
@@ -140,9 +139,9 @@ package import MoECore
     if count > 1 && happens(faults.shortRead) {
       count = Int.random(in: 1..<count, using: &generator)
     }
-    for byte in 0..<count {
-      unsafe request.destination.storeBytes(
-        of: contents[request.fileIndex][request.offset + byte], toByteOffset: byte, as: UInt8.self)
+    unsafe contents[request.fileIndex].withUnsafeBytes { bytes in
+      guard count > 0, let base = bytes.baseAddress else { return }
+      unsafe request.destination.copyMemory(from: base + request.offset, byteCount: count)
     }
     if count > 0 && happens(faults.corruption) { flipBit(of: request, in: count) }
     return count
