@@ -41,7 +41,6 @@ import Testing
       }
       // Were all refused early, nothing behind the first check would have been tried.
       if iterations >= 1000 { #expect(accepted > 0 && refused > 0) }
-      print("fuzz: \(accepted) accepted, \(refused) refused, \(corpus.files.count) files")
     }
   }
 }

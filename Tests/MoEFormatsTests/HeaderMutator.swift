@@ -38,7 +38,8 @@ struct HeaderMutator {
 
   func mutated(_ generator: inout SeededGenerator) -> [UInt8] {
     var bytes = original
-    for _ in 0...generator.next() % 4 { mutate(&bytes, &generator) }
+    // Mostly one damage, since of several the first hides the others.
+    repeat { mutate(&bytes, &generator) } while generator.next() % 4 == 0
     return bytes
   }
 
