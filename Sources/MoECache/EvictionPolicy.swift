@@ -24,8 +24,8 @@ package protocol EvictionPolicy: Sendable {
   mutating func insert(_ slot: Int, for use: ExpertUse)
   /// The expert in `slot` was used again.
   mutating func touch(_ slot: Int, for use: ExpertUse)
-  /// The slot lost its expert, to a victim's fate or to a failed load.
-  mutating func remove(_ slot: Int)
+  /// The slot lost its expert of `layer`, as a victim or because its load failed.
+  mutating func remove(_ slot: Int, of layer: Int)
   /// An unpinned slot for a new expert of `layer`; nil where every slot of the class is pinned.
   mutating func victim(for layer: Int, in table: borrowing SlotTable) -> Int?
 }

@@ -7,7 +7,15 @@ package struct RequestedExpert: Sendable, Equatable {
   package var slot: Int?
   /// False where the caller must read the expert into `slot`, or still has to admit it.
   package var isHit: Bool
+  /// Whose bytes the slot held, nil where it was empty or the request hit.
   package var evicted: ExpertID?
+
+  package init(expert: ExpertID, slot: Int?, isHit: Bool, evicted: ExpertID? = nil) {
+    self.expert = expert
+    self.slot = slot
+    self.isHit = isHit
+    self.evicted = evicted
+  }
 }
 
 extension ExpertCache {
@@ -38,7 +46,7 @@ extension ExpertCache {
       }
       outcomes.append(RequestedExpert(expert: expert, slot: slot, isHit: slot != nil))
     }
-    for rank in outcomes.indices where !outcomes[rank].isHit {
+    for rank in outcomes.indices where outcomes[rank].slot == nil {
       let expert = outcomes[rank].expert
       if let slot = lookup(expert) {
         recordUse(expert, time: time, tokenCount: tokenCount, rank: rank)

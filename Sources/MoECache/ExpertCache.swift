@@ -29,7 +29,24 @@ package struct ExpertCache: ~Copyable, Sendable {
     table = SlotTable(geometry: geometry, floorShare: floorShare)
   }
 
-  package static let defaultFloorShare = 0.5
+  /// An even division of the slots, only what is left over being shared.
+  ///
+  /// Hit rates in percent on recorded decode traces, by slots as a multiple of the experts that one
+  /// token uses, with floors of an even share (1) and of half of it (0.5):
+  ///
+  /// | model | share | LRU 1.5 | LRU 2 | LRU 3 | LFU 1.5 | LFU 2 | LFU 3 |
+  /// |---|---|---|---|---|---|---|---|
+  /// | gpt-oss-20b | 1 | 55.7 | 65.6 | 80.7 | 58.2 | 68.9 | 83.4 |
+  /// | gpt-oss-20b | 0.5 | 54.8 | 65.0 | 81.3 | 55.9 | 67.2 | 83.1 |
+  /// | DeepSeek-V2-Lite | 1 | 33.4 | 39.8 | 50.5 | 35.4 | 42.3 | 53.7 |
+  /// | DeepSeek-V2-Lite | 0.5 | 33.1 | 39.4 | 50.2 | 30.5 | 37.5 | 49.7 |
+  /// | Qwen3-30B-A3B | 1 | 45.3 | 52.6 | 64.5 | 49.5 | 57.2 | 67.8 |
+  /// | Qwen3-30B-A3B | 0.5 | 44.7 | 52.4 | 64.8 | 45.6 | 53.2 | 65.2 |
+  /// | Gemma-4-26B-A4B | 1 | 44.3 | 52.4 | 63.9 | 48.9 | 57.0 | 67.2 |
+  /// | Gemma-4-26B-A4B | 0.5 | 43.9 | 52.0 | 63.7 | 46.7 | 53.9 | 64.5 |
+  /// | Mixtral-8x7B | 1 | 51.8 | 62.3 | 81.9 | 53.2 | 64.5 | 83.8 |
+  /// | Mixtral-8x7B | 0.5 | 51.6 | 61.7 | 81.8 | 48.0 | 60.8 | 83.2 |
+  package static let defaultFloorShare = 1.0
 
   /// The slot that holds an expert, loaded or loading. Counts nothing.
   package func lookup(_ expert: ExpertID) -> Int? { table.slot(of: expert) }
@@ -71,8 +88,9 @@ package struct ExpertCache: ~Copyable, Sendable {
       slot = empty
     } else {
       guard let victim = policy.victim(for: expert.layer, in: table) else { return nil }
-      policy.remove(victim)
-      evicted = table.vacate(victim)
+      let loser = table.vacate(victim)
+      policy.remove(victim, of: loser.layer)
+      evicted = loser
       slot = victim
     }
     table.assign(slot, to: expert)
@@ -100,7 +118,7 @@ package struct ExpertCache: ~Copyable, Sendable {
       preconditionFailure("remove of \(expert), which has no slot")
     }
     if table.state(of: slot) == .loading { table.endLoading(slot) }
-    policy.remove(slot)
+    policy.remove(slot, of: expert.layer)
     _ = table.vacate(slot)
     table.putBack(emptySlot: slot, sizeClass: geometry.layers[expert.layer].sizeClass)
   }
@@ -145,4 +163,9 @@ package struct Admission: Sendable, Equatable {
   package let slot: Int
   /// Whose bytes the slot held, nil where it was empty.
   package let evicted: ExpertID?
+
+  package init(slot: Int, evicted: ExpertID?) {
+    self.slot = slot
+    self.evicted = evicted
+  }
 }

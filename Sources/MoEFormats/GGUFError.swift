@@ -5,7 +5,7 @@ public struct GGUFError: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Kind: Hashable, Sendable, CaseIterable {
     /// The system refuses to open or read it.
     case unreadable
-    /// A directory, pipe, socket or device.
+    /// A directory, pipe or device.
     case notRegularFile
     /// Some other kind of file, or an empty one.
     case notGGUF

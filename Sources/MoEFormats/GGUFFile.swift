@@ -60,4 +60,9 @@ package struct GGUFFile: Sendable, MetadataSource {
 package struct ModelFile: Sendable, Hashable {
   package let path: String
   package let byteCount: Int
+
+  package init(path: String, byteCount: Int) {
+    self.path = path
+    self.byteCount = byteCount
+  }
 }

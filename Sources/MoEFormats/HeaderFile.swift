@@ -75,7 +75,6 @@ final class HeaderFile: ByteSource {
     switch mode & S_IFMT {
     case S_IFDIR: "a directory"
     case S_IFIFO: "a pipe"
-    case S_IFSOCK: "a socket"
     default: "a device"
     }
   }

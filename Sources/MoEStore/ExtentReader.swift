@@ -50,6 +50,8 @@ package import MoECore
   package internal(set) var counters = Counters()
   /// Set by the first error; from then on every call that can throws it.
   package internal(set) var failure: StoreError?
+  /// Tags whose reads are not complete.
+  package internal(set) var pendingTagCount = 0
 
   let backend: any StoreBackend
   let prefetchDepth: Int
@@ -58,8 +60,6 @@ package import MoECore
   var completedTags: FixedQueue<Int>
   var inFlightCount = 0
   var prefetchPieceCount = 0
-  /// Tags whose reads are not complete, without synchronous reads.
-  var pendingTagCount = 0
   let requests: UnsafeMutablePointer<StoreRequest>
   let completions: UnsafeMutableBufferPointer<StoreCompletion>
   private let states: [FileState]

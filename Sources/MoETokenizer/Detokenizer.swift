@@ -1,7 +1,8 @@
 /// Turns tokens into text as they are generated.
 ///
 /// A character may be spread over several tokens, so the bytes of one that is not complete are held
-/// back, three at most. All that `push` and `finish` return, joined, is what `Tokenizer.decode` gives.
+/// back, three at most. All that `push` and `finish` return, joined, is what `Tokenizer.decode`
+/// gives for all tokens at once.
 public struct Detokenizer: Sendable {
   private let tokenizer: Tokenizer
   private let renderSpecial: Bool
@@ -16,8 +17,9 @@ public struct Detokenizer: Sendable {
   /// The text that is certain once `token` is known; empty while a character is incomplete.
   public mutating func push(_ token: Int32) -> String {
     tokenizer.appendBytes(of: token, renderSpecial: renderSpecial, to: &pending)
-    let text = String(decoding: pending.dropLast(unfinishedByteCount), as: UTF8.self)
-    pending.removeFirst(pending.count - unfinishedByteCount)
+    let complete = pending.dropLast(unfinishedByteCount)
+    let text = String(decoding: complete, as: UTF8.self)
+    pending.removeFirst(complete.count)
     return text
   }
 

@@ -17,7 +17,8 @@ enum EndOfGeneration {
     "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>",
   ]
 
-  /// The tokens that end generation by their text.
+  /// The tokens that end generation by their text, in whatever kind the file has them: llama.cpp
+  /// does the same, down to the `</s>` that Qwen's vocabulary has as a normal token.
   ///
   /// Where a turn is ended by `<|return|>` or `<|call|>`, `<|end|>` only ends a message within it.
   static func tokens(in vocabulary: TokenTextTable) -> [Int32] {

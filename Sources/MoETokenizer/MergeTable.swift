@@ -18,6 +18,11 @@ struct MergeTable: Sendable {
 
   private static let empty: Int32 = -1
 
+  /// What the table keeps in memory.
+  var byteCount: Int {
+    merges.count * MemoryLayout<Merge>.stride + slots.count * MemoryLayout<Int32>.stride
+  }
+
   subscript(rank: Int) -> Merge { merges[rank] }
 
   /// The rank of the merge that joins two tokens; ids that no token has are joined by none.
@@ -54,7 +59,8 @@ extension MergeTable {
   ) throws(TokenizerError) {
     guard list.count < Self.countMax else {
       throw metadata.error(
-        .wrongCount, MetadataKey.merges, wanted: "fewer than \(Self.countMax) merges", found: "\(list.count)")
+        .wrongCount, MetadataKey.merges, wanted: "fewer than \(Self.countMax) merges",
+        found: "\(list.count)")
     }
     slots = Array(repeating: Self.empty, count: hashSlotCount(for: list.count))
     merges.reserveCapacity(list.count)

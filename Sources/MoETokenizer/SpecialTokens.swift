@@ -2,8 +2,8 @@ import MoECore
 
 /// Finds tokens that are recognised in text as they are, before it is cut into words.
 ///
-/// Longer tokens take precedence over shorter ones wherever they are, and among tokens of one length
-/// the one further left, as in llama.cpp.
+/// Longer tokens take precedence over shorter ones wherever they are, as in llama.cpp, and among
+/// tokens of one length the one further left.
 struct SpecialTokens: Sendable {
   private let texts: PackedStrings
   /// Token ids by descending length of their text, then by text.

@@ -3,7 +3,7 @@ import MoECore
 /// Finds the token with a given text: a hash table over a vocabulary's packed strings.
 ///
 /// Open addressing with 4 bytes a slot and the text left where it is, since a dictionary of strings
-/// would cost several times the vocabulary. It is needed while a tokenizer is made and dropped then.
+/// would cost several times the vocabulary. Needed while a tokenizer is made, and dropped then.
 struct TokenTextTable {
   private let bytes: [UInt8]
   private let offsets: [Int]

@@ -3,8 +3,8 @@ import MoECore
 extension Tokenizer {
   /// The bytes that a token stands for, which need not be whole characters.
   ///
-  /// None for ids outside the vocabulary and tokens that are unused; control and unknown tokens give
-  /// their name with `renderSpecial` and nothing without.
+  /// None for ids outside the vocabulary and tokens that are unused; control and unknown tokens
+  /// give their name with `renderSpecial` and nothing without.
   public func bytes(of token: Int32, renderSpecial: Bool) -> [UInt8] {
     var bytes: [UInt8] = []
     appendBytes(of: token, renderSpecial: renderSpecial, to: &bytes)
@@ -13,7 +13,7 @@ extension Tokenizer {
 
   /// The text of a sequence of tokens; bytes that are not UTF-8 become U+FFFD.
   ///
-  /// Control tokens show their name unless `renderSpecial` is off, so that decoding undoes encoding.
+  /// Control tokens show their name unless `renderSpecial` is off: so decoding undoes encoding.
   public func decode(_ tokens: [Int32], renderSpecial: Bool = true) -> String {
     var bytes: [UInt8] = []
     for token in tokens { appendBytes(of: token, renderSpecial: renderSpecial, to: &bytes) }
@@ -32,8 +32,8 @@ extension Tokenizer {
     }
   }
 
-  /// Appends the bytes that the characters of a normal token stand for, or, if one of them stands for
-  /// none (added words in plain spelling), the text as it is.
+  /// Appends the bytes that the characters of a normal token stand for, or, if one of them stands
+  /// for none (added words in plain spelling), the text as it is.
   private func appendBytes(spelledBy text: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
     let countBefore = bytes.count
     let span = text.span

@@ -2,9 +2,9 @@ package import MoECore
 
 /// Text to tokens and back, as a model file's metadata describes it.
 ///
-/// Byte-level byte-pair encoding: special tokens are cut out of the text, the rest is cut into words
-/// by the model's pre-tokenizer, and each word's bytes are merged. It loses nothing: decoding what
-/// was encoded gives the same bytes. Unchanging once made, so it can be used from any thread.
+/// Byte-level byte-pair encoding: special tokens are cut out of the text, the model's pre-tokenizer
+/// cuts the rest into words, and each word's bytes are merged. It loses nothing: decoding what was
+/// encoded gives the same bytes. Unchanging once made, so it can be used from any thread.
 public final class Tokenizer: Sendable {
   /// How many tokens there are; ids run from 0 to below it.
   public let vocabularySize: Int
@@ -84,6 +84,13 @@ public final class Tokenizer: Sendable {
   public func text(of token: Int32) -> String? {
     guard kinds.indices.contains(Int(token)) else { return nil }
     return texts.string(at: Int(token))
+  }
+
+  /// What the tokenizer keeps in memory, for the memory budget. The texts are counted, although
+  /// they may be shared with the metadata they came from.
+  package var byteCount: Int {
+    let textByteCount = texts.bytes.count + texts.offsets.count * MemoryLayout<Int>.stride
+    return textByteCount + kinds.count * MemoryLayout<TokenKind>.stride + merges.byteCount
   }
 
   /// Whether generation stops at a token.

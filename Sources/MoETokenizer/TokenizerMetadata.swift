@@ -55,7 +55,9 @@ struct TokenizerMetadata<Source: MetadataSource> {
       advice: advice)
   }
 
-  private func wrongType(_ key: String, _ wanted: String, _ value: MetadataValue) -> TokenizerError {
+  private func wrongType(
+    _ key: String, _ wanted: String, _ value: MetadataValue
+  ) -> TokenizerError {
     let found =
       switch value {
       case .unsigned(let value): "the integer \(value)"

@@ -45,14 +45,16 @@ MOE_INLINE MOE_AVX2 __m128 fold4(__m256 a, __m256 b, __m256 c, __m256 d) {
   return _mm_add_ps(_mm256_castps256_ps128(quads), _mm256_extractf128_ps(quads, 1));
 }
 
-/* Values are read a few dimensions at a time, which hardware does not recognise as a stream; so
- * they are asked for while the keys of the same positions are read. */
-MOE_INLINE void prefetch_values(const cache_head *head, size_t position, size_t count,
-                                moe_kv_type type) {
-  size_t row_bytes = head->head_dimension * element_bytes(type);
-  const char *begin = (const char *)head->values + position * row_bytes;
-  for (size_t i = 0; i < count * row_bytes; i += CACHE_LINE_BYTES)
-    __builtin_prefetch(begin + i, 0, 3);
+/* Asks for `count` elements of the cache from `index` on. Keys and values are read several rows or a
+ * few dimensions at a time, which hardware does not recognise as streams. So values are asked for
+ * while the keys of the same positions are read, and the next block's keys while the values are: the
+ * memory is never idle. Into the second level of cache, since a block of both would overfill the
+ * first: measured on a Zen 4 core, decoding from memory, 16 GB/s against 8 into the first. */
+MOE_INLINE void prefetch_elements(const void *cache, size_t index, size_t count,
+                                  moe_kv_type type) {
+  const char *begin = (const char *)cache + index * element_bytes(type);
+  for (size_t i = 0; i < count * element_bytes(type); i += CACHE_LINE_BYTES)
+    __builtin_prefetch(begin + i, 0, 2);
 }
 
 /* Scores of `positions` positions from j on, for `rows` rows from `row` on. */
@@ -86,14 +88,18 @@ MOE_INLINE MOE_AVX2 void score_tile(const int rows, const int positions, const m
   }
 }
 
-/* Scores of positions [begin, end) of the block. */
+/* Scores of positions [begin, end) of the block. The first rows of a unit prefetch for all. */
 MOE_INLINE MOE_AVX2 void score(const int rows, const moe_kv_type type, const cache_head *head,
                                const block_tile *tile, size_t row, size_t begin, size_t end,
                                int prefetch) {
   const int positions = SUMS / rows;
   size_t j = begin;
   for (; j + (size_t)positions <= end; j += (size_t)positions) {
-    if (prefetch) prefetch_values(head, tile->position + j, (size_t)positions, type);
+    if (prefetch) {
+      size_t width = head->head_dimension;
+      prefetch_elements(head->values, (tile->position + j) * width, (size_t)positions * width,
+                        type);
+    }
     score_tile(rows, positions, type, head, tile, row, j);
   }
   for (; j < end; j++) score_tile(rows, 1, type, head, tile, row, j);
@@ -102,7 +108,8 @@ MOE_INLINE MOE_AVX2 void score(const int rows, const moe_kv_type type, const cac
 /* out += weights * values over positions [begin, end), `vectors` vectors from dimension d on. */
 MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, const moe_kv_type type,
                                          const cache_head *head, const block_tile *tile,
-                                         size_t row, size_t begin, size_t end, size_t d) {
+                                         size_t row, size_t begin, size_t end, size_t d,
+                                         int prefetch) {
   size_t width = head->head_dimension;
   __m256 sums[SUMS];
   for (int r = 0; r < rows; r++)
@@ -110,6 +117,8 @@ MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, cons
       sums[r * vectors + v] = _mm256_loadu_ps(tile->out[row + (size_t)r] + d + LANES * v);
   for (size_t j = begin; j < end; j++) {
     size_t start = (tile->position + j) * width + d;
+    if (prefetch)
+      prefetch_elements(head->keys, start + BLOCK * width, (size_t)(vectors * LANES), type);
     __m256 values[SUMS];
     for (int v = 0; v < vectors; v++)
       values[v] = load_lanes(head->values, start + (size_t)(LANES * v), type);
@@ -125,13 +134,14 @@ MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, cons
 }
 
 MOE_INLINE MOE_AVX2 void accumulate(const int rows, const moe_kv_type type, const cache_head *head,
-                                    const block_tile *tile, size_t row, size_t begin, size_t end) {
+                                    const block_tile *tile, size_t row, size_t begin, size_t end,
+                                    int prefetch) {
   const int vectors = SUMS / rows;
   size_t width = head->head_dimension, d = 0;
   for (; d + (size_t)(vectors * LANES) <= width; d += (size_t)(vectors * LANES))
-    accumulate_tile(rows, vectors, type, head, tile, row, begin, end, d);
+    accumulate_tile(rows, vectors, type, head, tile, row, begin, end, d, prefetch);
   for (; d + LANES <= width; d += LANES)
-    accumulate_tile(rows, 1, type, head, tile, row, begin, end, d);
+    accumulate_tile(rows, 1, type, head, tile, row, begin, end, d, 0);
   for (; d < width; d++) {
     for (int r = 0; r < rows; r++) {
       const float *weights = tile->weights + (row + (size_t)r) * BLOCK;
@@ -189,10 +199,10 @@ MOE_INLINE MOE_AVX2 void attend_block(const int count, const moe_kv_type type,
     weigh(weights + (size_t)r * BLOCK, visible, &rows->largest[row], &rows->sum[row],
           rows->out[row], head->head_dimension);
   }
-  if (common > 0) accumulate(count, type, head, &tile, 0, 0, common);
+  if (common > 0) accumulate(count, type, head, &tile, 0, 0, common, first == 0);
   for (int r = 1; r < count; r++) {
     size_t visible = moe_attention_visible(rows, first + (size_t)r, position);
-    if (visible > common) accumulate(1, type, head, &tile, (size_t)r, common, visible);
+    if (visible > common) accumulate(1, type, head, &tile, (size_t)r, common, visible, 0);
   }
 }
 

@@ -21,7 +21,7 @@ struct LRU: EvictionPolicy {
     slots.insert(slot, layer: use.layer, worth: max(last, Double(use.time)), rank: use.rank)
   }
 
-  mutating func remove(_ slot: Int) { slots.remove(slot) }
+  mutating func remove(_ slot: Int, of layer: Int) { slots.remove(slot) }
 
   mutating func victim(for layer: Int, in table: borrowing SlotTable) -> Int? {
     slots.victim(for: layer, in: table)

@@ -1,13 +1,13 @@
 /// A pre-tokenizer by the name that `tokenizer.ggml.pre` gives it.
-struct PreTokenizerEntry: Sendable {
-  let name: String
-  let summary: String
+package struct PreTokenizerEntry: Sendable {
+  package let name: String
+  package let summary: String
   let make: @Sendable () -> any PreTokenizer
 }
 
 /// Every pre-tokenizer there is, one line each.
 package enum PreTokenizerRegistry {
-  static let all: [PreTokenizerEntry] = [
+  package static let all: [PreTokenizerEntry] = [
     PreTokenizerEntry(name: "gpt-2", summary: "GPT-2.") { GPT2PreTokenizer() },
     PreTokenizerEntry(name: "olmo", summary: "OLMo and OLMoE; as GPT-2.") { GPT2PreTokenizer() },
     PreTokenizerEntry(name: "qwen2", summary: "Qwen2 and Qwen3, single digits.") {

@@ -1,0 +1,160 @@
+import MoECache
+import MoECore
+import Testing
+
+/// Random operations on the cache and on its naive model, compared at each step.
+struct LockstepRun: ~Copyable {
+  private let geometry: CacheGeometry
+  /// Says in every failure how to run it again.
+  private let label: Comment
+  private var cache: ExpertCache
+  private var naive: NaiveCache
+  private var random: SeededGenerator
+  private var time = 0
+  /// Requests whose pins are still held.
+  private var open: [[RequestedExpert]] = []
+
+  init(policy: PolicyEntry, seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    let classCount = Int.random(in: 1...2, using: &random)
+    let layers = (0..<Int.random(in: 1...6, using: &random)).map { _ in
+      LayerGeometry(
+        expertCount: Int.random(in: 0...12, using: &random),
+        sizeClass: Int.random(in: 0..<classCount, using: &random))
+    }
+    let slotCounts = (0..<classCount).map { _ in Int.random(in: 1...24, using: &random) }
+    let shares: [Double] = [0, 0.25, 0.5, 0.9, 1]
+    let share = shares.randomElement(using: &random) ?? 1
+    let definition = try #require(
+      NaivePolicies.make(policy.name), "\(policy.name) needs its definition in NaivePolicies")
+    geometry = CacheGeometry(layers: layers, slotCounts: slotCounts)
+    cache = ExpertCache(geometry: geometry, policy: policy, floorShare: share)
+    naive = NaiveCache(
+      layers: layers, slotCounts: slotCounts, floorShare: share, policy: definition)
+    self.random = random
+    label = "policy \(policy.name), seed \(seed), slots \(slotCounts), floor share \(share)"
+  }
+
+  /// Runs one random operation and compares everything that can be seen.
+  mutating func step() {
+    switch Int.random(in: 0..<10, using: &random) {
+    case 0..<5: requestSome()
+    case 5: visitOne()
+    case 6: failOne()
+    default: finishOne()
+    }
+    compare()
+  }
+
+  private mutating func requestSome() {
+    guard open.count < 3, let layer = randomLayer() else { return }
+    let all = (0..<geometry.layers[layer].expertCount).shuffled(using: &random)
+    var experts = Array(all.prefix(Int.random(in: 1...4, using: &random)))
+    if Int.random(in: 0..<8, using: &random) == 0 { experts.append(experts[0]) }
+    time += Int.random(in: 0...2, using: &random)
+    var outcomes: [RequestedExpert] = []
+    cache.request(layer: layer, experts: experts.span, time: time, into: &outcomes)
+    let expected = requestOfNaive(layer, experts, hints: outcomes.map(\.evicted))
+    for (actual, wanted) in zip(outcomes, expected) {
+      #expect(actual.expert == wanted.expert && actual.isHit == wanted.isHit, label)
+      #expect(actual.evicted == wanted.evicted, label)
+      #expect((actual.slot != nil) == (naive.residents[actual.expert] != nil), label)
+    }
+    open.append(outcomes.filter { $0.slot != nil })
+  }
+
+  /// The request as its documentation has it: all hits, then the others in order.
+  private mutating func requestOfNaive(
+    _ layer: Int, _ experts: [Int], hints: [ExpertID?]
+  ) -> [RequestedExpert] {
+    naive.policy.beginStep(layer: layer, time: time)
+    var outcomes = experts.map { index in
+      let expert = ExpertID(layer: layer, index: index)
+      return RequestedExpert(expert: expert, slot: nil, isHit: naive.residents[expert] != nil)
+    }
+    for (rank, outcome) in outcomes.enumerated() where outcome.isHit {
+      naive.recordUse(outcome.expert, time: time, tokenCount: 1, rank: rank)
+      naive.residents[outcome.expert]?.pinCount += 1
+    }
+    for rank in outcomes.indices where !outcomes[rank].isHit {
+      let expert = outcomes[rank].expert
+      if naive.residents[expert] != nil {
+        naive.recordUse(expert, time: time, tokenCount: 1, rank: rank)
+        outcomes[rank].isHit = true
+      } else {
+        let (_, evicted) = naive.admit(
+          expert, time: time, tokenCount: 1, rank: rank, hint: hints[rank])
+        outcomes[rank].evicted = evicted
+      }
+      naive.residents[expert]?.pinCount += 1
+    }
+    return outcomes
+  }
+
+  private mutating func finishOne() {
+    guard !open.isEmpty else { return }
+    let outcomes = open.remove(at: Int.random(in: 0..<open.count, using: &random))
+    cache.finish(outcomes)
+    for outcome in outcomes {
+      if !outcome.isHit { naive.residents[outcome.expert]?.isLoading = false }
+      naive.residents[outcome.expert]?.pinCount -= 1
+    }
+  }
+
+  /// One expert of a prefill chunk, visited on its own at a time that may lie in the past.
+  private mutating func visitOne() {
+    guard let layer = randomLayer() else { return }
+    let index = Int.random(in: 0..<geometry.layers[layer].expertCount, using: &random)
+    let expert = ExpertID(layer: layer, index: index)
+    let past = max(0, time - Int.random(in: 0...8, using: &random))
+    let tokenCount = Int.random(in: 1...5, using: &random)
+    if cache.lookup(expert) != nil {
+      cache.recordUse(expert, time: past, tokenCount: tokenCount)
+      naive.recordUse(expert, time: past, tokenCount: tokenCount, rank: 0)
+      return
+    }
+    let admission = cache.admit(expert, time: past, tokenCount: tokenCount)
+    let expected = naive.admit(
+      expert, time: past, tokenCount: tokenCount, rank: 0, hint: admission?.evicted)
+    #expect((admission != nil) == expected.isAdmitted, label)
+    #expect(admission?.evicted == expected.evicted, label)
+    if let admission {
+      cache.markResident(admission.slot)
+      naive.residents[expert]?.isLoading = false
+    }
+  }
+
+  /// The load of an expert that only its own request waits for fails.
+  private mutating func failOne() {
+    for place in open.indices {
+      for (rank, outcome) in open[place].enumerated() where !outcome.isHit {
+        guard let slot = outcome.slot, naive.residents[outcome.expert]?.pinCount == 1 else {
+          continue
+        }
+        open[place].remove(at: rank)
+        cache.unpin(slot)
+        cache.remove(outcome.expert)
+        naive.policy.remove(outcome.expert)
+        naive.residents[outcome.expert] = nil
+        return
+      }
+    }
+  }
+
+  private mutating func randomLayer() -> Int? {
+    geometry.layersByClass.flatMap { $0 }.randomElement(using: &random)
+  }
+
+  private func compare() {
+    #expect(cache.residents.sorted() == naive.residents.keys.sorted(), label)
+    #expect(cache.counters == naive.counters, label)
+    for (expert, resident) in naive.residents {
+      guard let slot = cache.lookup(expert) else { continue }
+      #expect(cache.table.expert(in: slot) == expert, label)
+      #expect(cache.table.isPinned(slot) == resident.isPinned, label)
+      #expect(cache.table.state(of: slot) == (resident.isLoading ? .loading : .resident), label)
+      let sizeClass = geometry.layers[expert.layer].sizeClass
+      #expect(geometry.slotRanges[sizeClass].contains(slot), label)
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import Foundation
+import MoEFormats
+import MoETestSupport
+import Testing
+
+@Suite struct GGMLTypeTests {
+  private struct Block: Decodable {
+    var ggml_type: UInt32
+    var block_elements: Int
+    var block_bytes: Int
+  }
+
+  @Test func `block sizes agree with an independent implementation`() throws {
+    let data = try Data(contentsOf: Goldens.require("blocks/index.json"))
+    let blocks = try JSONDecoder().decode([String: Block].self, from: data)
+    #expect(blocks.count >= 20)
+    for (name, block) in blocks {
+      let type = try #require(GGMLType(name: name), "\(name)")
+      #expect(type.id == block.ggml_type, "\(name)")
+      #expect(type.blockElementCount == block.block_elements, "\(name)")
+      #expect(type.blockByteCount == block.block_bytes, "\(name)")
+    }
+  }
+
+  @Test(arguments: GGMLType.all) func `each format is found by number and name`(_ type: GGMLType) {
+    #expect(GGMLType(id: type.id) == type)
+    #expect(GGMLType(name: type.name) == type)
+    #expect(type.byteCount(shape: [type.blockElementCount, 3]) == 3 * type.blockByteCount)
+  }
+
+  @Test(arguments: [4, 5, 31, 32, 33, 36, 37, 38, 255, UInt32.max])
+  func `withdrawn and unknown numbers have no format`(_ id: UInt32) {
+    #expect(GGMLType(id: id) == nil)
+  }
+
+  @Test(arguments: [[], [0], [-256], [255], [256, 0], [128, 2], [256, .max, .max], [.max]])
+  func `a shape without a size has none`(_ shape: [Int]) {
+    #expect(GGMLType.q4_K.byteCount(shape: shape) == nil)
+  }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import MoEFormats
+import MoETestSupport
+import Testing
+
+/// A hostile header must not cost much more memory than it has bytes.
+@Suite struct GGUFMemoryTests {
+  /// Headers that take the most memory for their size, each of some 4 MiB.
+  static let amplifiers: [String: @Sendable () -> [UInt8]] = [
+    "an array of bytes": { array(type: 0, Array(repeating: 1, count: byteCount), of: 1) },
+    "an array of booleans": { array(type: 7, Array(repeating: 1, count: byteCount), of: 1) },
+    "an array of empty strings": { array(type: 8, Array(repeating: 0, count: byteCount), of: 8) },
+    "an array of empty arrays of strings": {
+      let empty = Samples.integer(UInt32(8)) + Samples.integer(UInt64(0))
+      return array(type: 9, repeating(empty), of: 12)
+    },
+    "an array of arrays of one byte": {
+      let one = Samples.integer(UInt32(0)) + Samples.integer(UInt64(1)) + [7]
+      return array(type: 9, repeating(one), of: 13)
+    },
+    "very many keys": {
+      let entries = (0..<byteCount / 19).map {
+        Samples.entry(Array(String($0 + 100_000).utf8), type: 0, [1])
+      }
+      return Samples.raw(keyCount: UInt64(entries.count), Array(entries.joined()))
+    },
+    "very many tensors": {
+      let entries = (0..<byteCount / 42).map {
+        Samples.tensor(String($0 + 1_000_000), [1], type: 24, offset: UInt64($0 * 32))
+      }
+      return Samples.raw(tensorCount: UInt64(entries.count), Array(entries.joined()))
+    },
+  ]
+  private static let byteCount = 4 << 20
+
+  private static func repeating(_ element: [UInt8]) -> [UInt8] {
+    Array(repeatElement(element, count: byteCount / element.count).joined())
+  }
+
+  private static func array(type: UInt32, _ body: [UInt8], of elementByteCount: Int) -> [UInt8] {
+    let count = UInt64(body.count / elementByteCount)
+    let value = Samples.integer(type) + Samples.integer(count) + body
+    return Samples.raw(keyCount: 1, Samples.entry([65], type: 9, value))
+  }
+
+  @Test(arguments: amplifiers.keys.sorted())
+  func `memory stays within a small multiple of the header`(_ name: String) async throws {
+    let folder = try TemporaryFolder()
+    let url = folder.url.appending(path: "hostile.gguf")
+    let amplifier = try #require(Self.amplifiers[name])
+    let bytes = amplifier()
+    try Data(bytes).write(to: url)
+    // A hole in place of weights, for the tensors that the header lists.
+    let file = try FileHandle(forUpdating: url)
+    try file.truncate(atOffset: 1 << 32)
+    try file.close()
+
+    let (path, byteCount) = (url.path, bytes.count)
+    await #expect(processExitsWith: .success, "\(name)") {
+      [path = path as String, byteCount = byteCount as Int] in
+      let before = try AddressSpace.residentByteCount
+      try AddressSpace.resetPeak()
+      let file = try GGUFFile(path: path)
+      let growth = try AddressSpace.peakByteCount - before
+      #expect(file.metadata.keys.count + file.tensors.count > 0)
+      #expect(growth < 16 * byteCount, "\(growth) bytes for \(byteCount)")
+    }
+    withExtendedLifetime(folder) {}
+  }
+}

@@ -1,0 +1,65 @@
+import Foundation
+import MoECore
+import MoEStore
+import Testing
+
+/// How `automatic` chooses, and what it says.
+@Suite struct BackendSelectionTests {
+  private static func refusing(_ name: String) -> BackendEntry {
+    BackendEntry(name: name, summary: "Never works.", isAutomatic: true) {
+      (_, _) throws(StoreError) in
+      throw .backendUnavailable(name: name, reason: "not today")
+    }
+  }
+
+  private static let memory = BackendRegistry.all.first { $0.name == "memory" }
+
+  @Test func triesTheRegistryInOrderAndKeepsTheReasons() throws {
+    let files = try TemporaryFiles([[1, 2, 3]])
+    var registry = [Self.refusing("first"), Self.refusing("second")]
+    registry += BackendRegistry.all.filter { $0.name == "buffered" }
+    let selection = try BackendSelection(
+      .automatic, for: OpenFiles(files.files), depth: 4, registry: registry)
+    #expect(selection.backend.name == "buffered")
+    #expect(
+      selection.reasons == ["first not taken: not today", "second not taken: not today"])
+    let reader = try ExtentReader(selection, files: files.files, limits: ExtentReader.Limits())
+    #expect(reader.report.hasSuffix("first not taken: not today; second not taken: not today"))
+  }
+
+  @Test func doesNotChooseBackendsMeantForTests() throws {
+    let files = try TemporaryFiles([[1]])
+    let registry = [try #require(Self.memory), Self.refusing("only")]
+    #expect(
+      throws: StoreError.backendUnavailable(
+        name: "automatic", reason: "only not taken: not today")
+    ) {
+      _ = try BackendSelection(
+        .automatic, for: OpenFiles(files.files), depth: 4, registry: registry)
+    }
+  }
+
+  @Test func namesTheBackendsThereAre() throws {
+    let files = try TemporaryFiles([[1]])
+    #expect(BackendChoice(parsing: "automatic") == .automatic)
+    let error = #expect(throws: StoreError.self) {
+      _ = try ExtentReader(files: files.files, backend: BackendChoice(parsing: "floppy"))
+    }
+    #expect(
+      error?.description
+        == "no store backend is called 'floppy'; there are: automatic, ring, pread, buffered, memory"
+    )
+  }
+
+  @Test func everyEntryHasADescriptionAndItsBackendItsName() throws {
+    let files = try TemporaryFiles([[1, 2, 3]])
+    for entry in BackendRegistry.all {
+      #expect(entry.summary.hasSuffix("."))
+      let backend = try entry.make(OpenFiles(files.files), 3)
+      #expect(backend.name == entry.name)
+      #expect(backend.depth == 3)
+      #expect(backend.alignment.nonzeroBitCount == 1)
+    }
+    #expect(Set(BackendRegistry.all.map(\.name)).count == BackendRegistry.all.count)
+  }
+}
