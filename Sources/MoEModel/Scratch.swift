@@ -11,7 +11,7 @@ package struct ScratchLayout: Sendable {
     var offset: Int
     var rowCount: Int
     var columnCount: Int
-    /// Bytes from one row to the next, a multiple of 64.
+    /// Bytes from one row to the next.
     var rowByteCount: Int
   }
 
@@ -73,7 +73,7 @@ package struct ScratchLayout: Sendable {
     var end = 0
     func region(_ rows: Int, _ columns: Int, rowByteCount: Int? = nil) -> Region {
       let stride = rowByteCount ?? (columns * 4 + 63) / 64 * 64
-      defer { end += rows * stride }
+      defer { end += (rows * stride + 63) / 64 * 64 }
       return Region(offset: end, rowCount: rows, columnCount: columns, rowByteCount: stride)
     }
     hidden = region(tokenCount, hiddenSize)
@@ -82,8 +82,10 @@ package struct ScratchLayout: Sendable {
     key = region(tokenCount, attention.keyValueWidth)
     value = region(tokenCount, attention.keyValueWidth)
     attended = region(tokenCount, attention.queryWidth)
-    cosines = region(tokenCount, attention.rotary.dimension / 2)
-    sines = region(tokenCount, attention.rotary.dimension / 2)
+    // The kernel takes these two without padding.
+    let pairCount = attention.rotary.dimension / 2
+    cosines = region(tokenCount, pairCount, rowByteCount: pairCount * 4)
+    sines = region(tokenCount, pairCount, rowByteCount: pairCount * 4)
     routerLogits = region(tokenCount, router.expertCount)
     routerProbabilities = region(tokenCount, router.expertCount)
     selectedExperts = region(tokenCount, router.expertsPerToken)
