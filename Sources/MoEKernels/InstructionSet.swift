@@ -1,21 +1,26 @@
 internal import CMoEKernels
 
-/// A level of vector instructions that kernels are written for.
-package enum InstructionSet: String, Sendable, Hashable, CaseIterable {
-  case scalar, avx2, avx512, neon
+/// The levels that kernels exist for. `MOE_ISA=scalar|avx2|avx512|neon` in the environment forces one
+/// for tests and bisection; a level that the machine or build lacks becomes the next one below.
+package enum InstructionSet: Sendable, Hashable, CaseIterable {
+  /// Portable C: the reference for the others.
+  case scalar
+  /// With FMA and F16C.
+  case avx2
+  /// F, BW, VL and VNNI.
+  case avx512
+  case neon
 
-  /// What kernels use: the best of this machine, or what the environment's `MOE_ISA` forces.
-  package static var current: InstructionSet { InstructionSet(moe_isa_current()) ?? .scalar }
-
-  init?(_ value: moe_isa) {
-    switch value {
-    case MOE_ISA_SCALAR: self = .scalar
-    case MOE_ISA_AVX2: self = .avx2
-    case MOE_ISA_AVX512: self = .avx512
-    case MOE_ISA_NEON: self = .neon
-    default: return nil
-    }
+  /// The level in use.
+  package static var current: InstructionSet {
+    allCases.first { $0.cValue == moe_isa_current() } ?? .scalar
   }
+
+  /// Whether this machine can run the level, whether or not a format has a variant for it.
+  package var isSupported: Bool { moe_isa_supported(cValue) != 0 }
+
+  /// As `MOE_ISA` spells it.
+  package var name: String { unsafe String(cString: moe_isa_name(cValue)) }
 
   var cValue: moe_isa {
     switch self {

@@ -48,6 +48,35 @@ package import MoECore
       blocks.pointer.assumingMemoryBound(to: UInt8.self), out.pointer, out.count)
   }
 
+  /// Whether this machine and build have a product of their own for a level.
+  package func hasProduct(at level: InstructionSet) -> Bool {
+    unsafe moe_format_matmul_at(UnsafePointer(entry), level.cValue) != nil
+  }
+
+  /// y (token, row) = weights (row, column) times x (token, column), on the calling thread.
+  ///
+  /// Every value is bit-identical whatever rows and tokens it is computed with, within a level.
+  /// `level` is for tests; without it, the level in use. `hasProduct(at: level)` must hold.
+  package func matmul(
+    _ weights: QuantizedMatrix, _ x: ActivationRows, into y: FloatRows,
+    at level: InstructionSet? = nil
+  ) {
+    precondition(weights.format == self && x.form == activation)
+    precondition(weights.columnCount == x.columnCount)
+    precondition(y.rowCount == x.rowCount && y.columnCount == weights.rowCount)
+    let product =
+      if let level { unsafe moe_format_matmul_at(UnsafePointer(entry), level.cValue) } else {
+        unsafe UnsafePointer<moe_format>(entry).pointee.matmul
+      }
+    guard let product = unsafe product else {
+      preconditionFailure("\(name) has no product for the level asked for")
+    }
+    unsafe product(
+      weights.bytes.pointer.assumingMemoryBound(to: UInt8.self), weights.rowByteCount,
+      weights.rowCount, x.bytes.pointer.assumingMemoryBound(to: UInt8.self), x.rowByteCount,
+      x.rowCount, x.columnCount, y.storage.pointer, y.stride)
+  }
+
   package static func == (left: QuantFormat, right: QuantFormat) -> Bool {
     left.ggmlType == right.ggmlType
   }
@@ -83,5 +112,24 @@ package enum ActivationForm: Sendable, Hashable, CaseIterable {
   /// Bytes of one row, rounded up to 64.
   package func rowByteCount(columnCount: Int) -> Int {
     moe_activation_row_bytes(cValue, columnCount)
+  }
+
+  /// Whether this machine and build have a quantiser of their own for a level.
+  package func hasQuantizer(at level: InstructionSet) -> Bool {
+    unsafe moe_activation_quantizer_at(cValue, level.cValue) != nil
+  }
+
+  /// One row of floats into this form; all levels write the same bytes. `out` holds at least
+  /// `rowByteCount` bytes and starts at a multiple of 64. `level` as in `QuantFormat.matmul`.
+  package func quantize(_ x: FloatView, into out: ByteView, at level: InstructionSet? = nil) {
+    precondition(rowByteCount(columnCount: x.count) <= out.count)
+    let bytes = unsafe out.pointer.assumingMemoryBound(to: UInt8.self)
+    guard let level else {
+      return unsafe moe_quantize_activation(cValue, x.pointer, bytes, x.count)
+    }
+    guard let quantizer = unsafe moe_activation_quantizer_at(cValue, level.cValue) else {
+      preconditionFailure("no quantiser for the level asked for")
+    }
+    unsafe quantizer(x.pointer, bytes, x.count)
   }
 }

@@ -1,0 +1,76 @@
+import MoEKernels
+
+/// Activations brought to integers with Swift's own arithmetic, as the formats' definitions say.
+struct RoundedActivations {
+  let quants: [Int8]
+  /// One per block.
+  let scales: [Float]
+  /// What the integers stand for.
+  let values: [Double]
+
+  init(_ x: [Float], form: ActivationForm) {
+    switch form {
+    case .f32:
+      self.init(quants: [], scales: [], values: x.map(Double.init))
+    case .q8_0:
+      self.init(x, blockCount: 32) { block in
+        let largest = block.map(abs).max() ?? 0
+        let exact = largest / 127
+        let scale = Float(Float16(exact))
+        return scale == 0 ? (0, 0) : (1 / exact, scale.isFinite ? scale : exact)
+      }
+    case .q8_K:
+      self.init(x, blockCount: 256) { block in
+        let magnitude = block.map(abs).max() ?? 0
+        let largest = block.first { abs($0) == magnitude } ?? 0
+        let factor = -127 / largest
+        return factor.isFinite ? (factor, 1 / factor) : (0, 0)
+      }
+    }
+  }
+
+  private init(
+    _ x: [Float], blockCount: Int, factors: (ArraySlice<Float>) -> (factor: Float, scale: Float)
+  ) {
+    var quants: [Int8] = []
+    var scales: [Float] = []
+    var values: [Double] = []
+    for start in stride(from: 0, to: x.count, by: blockCount) {
+      let block = x[start..<start + blockCount]
+      let (factor, scale) =
+        block.allSatisfy(\.isFinite) ? factors(block) : (factor: 0, scale: Float.nan)
+      for value in block {
+        let quant = factor == 0 ? 0 : Int8((value * factor).rounded(.toNearestOrEven))
+        quants.append(quant)
+        values.append(Double(quant) * Double(scale))
+      }
+      scales.append(scale)
+    }
+    self.init(quants: quants, scales: scales, values: values)
+  }
+
+  private init(quants: [Int8], scales: [Float], values: [Double]) {
+    self.quants = quants
+    self.scales = scales
+    self.values = values
+  }
+
+  /// The row as the products read it: quants, sums of 16 where the form has them, scales.
+  func rowBytes(_ form: ActivationForm, x: [Float]) -> [UInt8] {
+    var bytes = quants.map { UInt8(bitPattern: $0) }
+    if form == .f32 { bytes = x.flatMap { $0.bitPattern.bytes } }
+    if form == .q8_K {
+      for start in stride(from: 0, to: quants.count, by: 16) {
+        let sum = quants[start..<start + 16].reduce(0) { $0 + Int($1) }
+        let bits = UInt16(bitPattern: Int16(sum))
+        bytes += [UInt8(truncatingIfNeeded: bits), UInt8(truncatingIfNeeded: bits >> 8)]
+      }
+    }
+    return bytes + scales.flatMap { $0.bitPattern.bytes }
+  }
+}
+
+extension UInt32 {
+  /// Little-endian.
+  fileprivate var bytes: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: self >> (8 * $0)) } }
+}

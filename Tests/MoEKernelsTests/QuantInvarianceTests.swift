@@ -1,0 +1,69 @@
+import MoECore
+import MoEKernels
+import MoETestSupport
+import Testing
+
+/// A value's bits depend on its weights and activations alone, not on what it is computed with or
+/// where it lies.
+@Suite struct QuantInvarianceTests {
+  @Test(arguments: FormatAtLevel.all)
+  func givesTheSameBitsForEveryCountOfRowsAndTokens(_ argument: FormatAtLevel) throws {
+    for columnCount in argument.format.columnCounts.prefix(argument.level == .scalar ? 2 : 11) {
+      let product = try ProductCase(
+        argument.format, rowCount: 9, tokenCount: 9, columnCount: columnCount, seed: 11)
+      let whole = try product.product(at: argument.level)
+      for rowCount in 1...9 {
+        for tokenCount in 1...9 {
+          // From the start and from the end, so that a value meets every place in a tile.
+          for (row, token) in [(0, 0), (9 - rowCount, 9 - tokenCount)] {
+            let (rows, tokens) = (row..<row + rowCount, token..<token + tokenCount)
+            let part = try product.product(at: argument.level, rows: rows, tokens: tokens)
+            let wanted = whole[tokens].map { Array($0[rows]) }
+            #expect(bits(part) == bits(wanted), "columns \(columnCount), \(rows), \(tokens)")
+          }
+        }
+      }
+    }
+  }
+
+  /// Large enough that rows and tokens are cut into several blocks.
+  @Test(arguments: FormatAtLevel.all.filter { $0.level != .scalar })
+  func givesTheSameBitsAcrossBlocksOfALargeProduct(_ argument: FormatAtLevel) throws {
+    let product = try ProductCase(
+      argument.format, rowCount: 301, tokenCount: 27, columnCount: 1024, seed: 12)
+    let whole = try product.product(at: argument.level)
+    for (row, token) in [(0, 0), (63, 4), (150, 12), (255, 19), (300, 26)] {
+      let one = try product.product(
+        at: argument.level, rows: row..<row + 1, tokens: token..<token + 1)
+      #expect(one[0][0].bitPattern == whole[token][row].bitPattern, "row \(row), token \(token)")
+    }
+  }
+
+  @Test(arguments: FormatAtLevel.all)
+  func givesTheSameBitsWhereverTheWeightsLie(_ argument: FormatAtLevel) throws {
+    let format = argument.format
+    let product = try ProductCase(
+      format, rowCount: 3, tokenCount: 5, columnCount: max(format.blockElementCount * 3, 37),
+      seed: 13)
+    let wanted = bits(try product.product(at: argument.level))
+    let count = product.weights.count
+    let buffer = try AlignedBuffer(byteCount: 64 + count)
+    for offset in 0...64 {
+      let bytes = buffer.bytes(atOffset: offset, count: count)
+      bytes.store(product.weights)
+      let found = try product.product(of: bytes, rowCount: 3, at: argument.level)
+      #expect(bits(found) == wanted, "offset \(offset)")
+    }
+  }
+
+  @Test(arguments: QuantFormat.all)
+  func usesTheLevelInUseWhereNoneIsAskedFor(_ format: QuantFormat) throws {
+    let level = InstructionSet.allCases.filter { $0.isSupported && format.hasProduct(at: $0) }
+      .last { $0 == .scalar || $0 == .current || InstructionSet.current == .avx512 }
+    let product = try ProductCase(
+      format, rowCount: 5, tokenCount: 5, columnCount: format.blockElementCount * 4, seed: 14)
+    #expect(bits(try product.product(at: nil)) == bits(try product.product(at: level)))
+  }
+
+  private func bits(_ values: [[Float]]) -> [[UInt32]] { values.map { $0.map(\.bitPattern) } }
+}
