@@ -61,7 +61,7 @@ let package = Package(
     .executableTarget(
       name: "moe-run",
       dependencies: [
-        "MoERuntime", "MoECore",
+        "MoERuntime", "MoETokenizer", "MoECore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
