@@ -32,10 +32,11 @@ package struct MemoryCGroup: Sendable {
     guard let path = versionOnePath ?? versionTwoPath,
       let mount = Self.mountPoint(in: mounts, isVersion2: isVersion2)
     else { return nil }
-    var relative = path[...]
-    if mount.root != "/", relative.hasPrefix(mount.root) { relative.removeFirst(mount.root.count) }
     var folders: [String] = []
-    var parts = relative.split(separator: "/")
+    var parts = path.split(separator: "/")
+    let root = mount.root.split(separator: "/")
+    // A container may see a part of the hierarchy only; what is above its root is not there for it.
+    if parts.starts(with: root) { parts.removeFirst(root.count) }
     while true {
       folders.append(([mount.point] + parts.map(String.init)).joined(separator: "/"))
       if parts.isEmpty { break }
@@ -63,16 +64,40 @@ package struct MemoryCGroup: Sendable {
     return nil
   }
 
-  /// The tightest limit of the group and its ancestors; nil where none is set.
-  package var limitByteCount: Int? {
-    let name = isVersion2 ? "memory.max" : "memory.limit_in_bytes"
-    // Version 1 writes "no limit" as the largest multiple of a page in 63 bits.
-    return folders.compactMap { Self.number("\($0)/\(name)") }.filter { $0 < 1 << 60 }.min()
+  /// What a process of the group may hold before the group or one of its ancestors is at its limit:
+  /// the limit less what other processes hold. Nil where no limit is set.
+  ///
+  /// The kernel drops copies of files when it needs their memory, so they are nobody's.
+  package func roomByteCount(forProcessOf processByteCount: Int) -> Int? {
+    let rooms = folders.compactMap { folder -> Int? in
+      // Version 1 writes "no limit" as the largest multiple of a page in 63 bits.
+      guard let limit = Self.number("\(folder)/\(limitName)"), limit < 1 << 60 else { return nil }
+      let held = (Self.number("\(folder)/\(usageName)") ?? 0) - Self.fileByteCount(folder)
+      return max(0, limit - max(0, held - processByteCount))
+    }
+    return rooms.min()
   }
 
-  /// What the group is charged for now.
-  package var usageByteCount: Int? {
-    Self.number("\(folders[0])/\(isVersion2 ? "memory.current" : "memory.usage_in_bytes")")
+  /// What the group is charged for now, less copies of files.
+  package var heldByteCount: Int? {
+    Self.number("\(folders[0])/\(usageName)").map { $0 - Self.fileByteCount(folders[0]) }
+  }
+
+  private var limitName: String { isVersion2 ? "memory.max" : "memory.limit_in_bytes" }
+  private var usageName: String { isVersion2 ? "memory.current" : "memory.usage_in_bytes" }
+
+  /// Copies of files that a group, with those below it, is charged for.
+  private static func fileByteCount(_ folder: String) -> Int {
+    let lines = (SystemFile.read("\(folder)/memory.stat") ?? "").split(separator: "\n")
+    var sums: [Substring: Int] = [:]
+    for line in lines {
+      let words = line.split(separator: " ")
+      if words.count == 2 { sums[words[0]] = Int(words[1]) }
+    }
+    // Version 1 counts the group alone under the plain names.
+    return ["inactive_file", "active_file"].reduce(0) { sum, name in
+      sum + (sums["total_\(name)"] ?? sums[name[...]] ?? 0)
+    }
   }
 
   /// The most that the group was charged for; nil where the kernel does not say.

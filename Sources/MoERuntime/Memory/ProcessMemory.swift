@@ -12,15 +12,14 @@ package enum ProcessMemory {
   /// Resident set now (`VmRSS`), in bytes.
   package static func residentByteCount() -> Int { statusField("VmRSS:") }
 
-  /// What this process makes the machine hold now: its resident set or, where it is alone in a memory
-  /// cgroup, all that the group is charged for if that is more. The latter counts page cache and
-  /// kernel memory too.
+  /// What this process makes the machine hold now: its resident set and, where it is alone in a memory
+  /// cgroup, what the group is charged for beside it (page tables, rings and other kernel memory).
   package static func chargedByteCount() -> Int {
-    let resident = residentByteCount()
-    guard let group = MemoryCGroup.current, group.isAlone, let usage = group.usageByteCount else {
+    let (resident, anonymous) = (residentByteCount(), statusField("RssAnon:"))
+    guard let group = MemoryCGroup.current, group.isAlone, let held = group.heldByteCount else {
       return resident
     }
-    return max(resident, usage)
+    return resident - anonymous + max(anonymous, held)
   }
 
   /// Memory that can be taken without swapping (`MemAvailable`), in bytes; nil where unknown.
