@@ -66,7 +66,12 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
-      name: "moe-bench", dependencies: ["MoECore", "MoEKernels"], swiftSettings: swiftSettings),
+      name: "moe-bench",
+      dependencies: [
+        "MoECore", "MoEKernels",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
 
     // Tests.
     .target(

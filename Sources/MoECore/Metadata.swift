@@ -89,6 +89,13 @@ package struct PackedStrings: Sendable, Equatable {
     offsets.append(bytes.count)
   }
 
+  /// The same without generics, which are not specialised for callers in other modules: readers
+  /// append hundreds of thousands of slices.
+  package mutating func append(_ string: ArraySlice<UInt8>) {
+    bytes.append(contentsOf: string)
+    offsets.append(bytes.count)
+  }
+
   /// The bytes of string `index`; UTF-8 that the file's reader has checked.
   package subscript(index: Int) -> ArraySlice<UInt8> {
     bytes[offsets[index]..<offsets[index + 1]]

@@ -1,5 +1,5 @@
-/// Typed reading of metadata. What is absent, of another type or out of range is an error that names
-/// the file, the key, what was wanted and what was found.
+/// Typed reading of metadata. What is absent, of another type or out of range is an error that
+/// names the file, the key, what was wanted and what was found.
 extension MetadataSource {
   /// An integer of either sign in `range`.
   package func requireInteger(

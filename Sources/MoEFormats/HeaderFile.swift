@@ -42,7 +42,10 @@ final class HeaderFile: ByteSource {
   }
 
   deinit {
-    posix_fadvise(descriptor, 0, off_t(readEnd), POSIX_FADV_DONTNEED)
+    // Only whole pages are dropped; 64 KiB is the largest page in use.
+    let largestPage = 64 << 10
+    let end = (readEnd + largestPage - 1) / largestPage * largestPage
+    posix_fadvise(descriptor, 0, off_t(end), POSIX_FADV_DONTNEED)
     close(descriptor)
   }
 

@@ -3,7 +3,7 @@ internal import MoECore
 /// One file of a model, which may be its only one.
 ///
 /// A split model's files are named `NAME-00001-of-00003.gguf`; their metadata gives the number of
-/// each (`split.no`, from zero), of all (`split.count`) and of tensors in all (`split.tensors.count`).
+/// each (`split.no`, from zero), of all (`split.count`) and of all tensors (`split.tensors.count`).
 struct Shard {
   let path: String
   let byteCount: Int
@@ -46,7 +46,8 @@ struct Shard {
   private static func sibling(_ path: String) throws(GGUFError) -> Shard {
     do {
       return try Shard(path: path)
-    } catch where error.kind == .unreadable {
+    } catch {
+      guard error.kind == .unreadable else { throw error }
       throw GGUFError(.shards, path: path, wanted: "a shard of the model", found: error.found)
     }
   }

@@ -5,20 +5,22 @@ import Testing
 
 @Suite struct GGMLTypeTests {
   private struct Block: Decodable {
-    var ggml_type: UInt32
-    var block_elements: Int
-    var block_bytes: Int
+    var ggmlType: UInt32
+    var blockElements: Int
+    var blockBytes: Int
   }
 
   @Test func `block sizes agree with an independent implementation`() throws {
     let data = try Data(contentsOf: Goldens.require("blocks/index.json"))
-    let blocks = try JSONDecoder().decode([String: Block].self, from: data)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let blocks = try decoder.decode([String: Block].self, from: data)
     #expect(blocks.count >= 20)
     for (name, block) in blocks {
       let type = try #require(GGMLType(name: name), "\(name)")
-      #expect(type.id == block.ggml_type, "\(name)")
-      #expect(type.blockElementCount == block.block_elements, "\(name)")
-      #expect(type.blockByteCount == block.block_bytes, "\(name)")
+      #expect(type.id == block.ggmlType, "\(name)")
+      #expect(type.blockElementCount == block.blockElements, "\(name)")
+      #expect(type.blockByteCount == block.blockBytes, "\(name)")
     }
   }
 

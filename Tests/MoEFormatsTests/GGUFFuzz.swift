@@ -19,14 +19,15 @@ import Testing
     let iterations = Self.environment("MOE_FUZZ_ITERATIONS") ?? 4000
     let folder = Goldens.directory?.path
     await #expect(
-      processExitsWith: .success, "damaged headers with MOE_FUZZ_SEED=\(seed)"
+      processExitsWith: .success, "MOE_FUZZ_SEED=\(seed) MOE_FUZZ_ITERATIONS=\(iterations)"
     ) { [seed = seed as UInt64, iterations = iterations as UInt64, folder = folder as String?] in
       let corpus = try FuzzCorpus(goldens: folder)
       try AddressSpace.limit(toFurther: 64 << 20)
       var (accepted, refused) = (0, 0)
       for iteration in 0..<iterations {
-        var generator = SeededGenerator(seed: seed &+ iteration)
-        let file = corpus.files[Int(iteration % UInt64(corpus.files.count))]
+        let runSeed = seed &+ iteration
+        var generator = SeededGenerator(seed: runSeed)
+        let file = corpus.files[Int(runSeed % UInt64(corpus.files.count))]
         let bytes = file.mutator.mutated(&generator)
         let fileByteCount = bytes.count + file.weightByteCount
         do {
@@ -34,7 +35,7 @@ import Testing
           accepted += 1
           try #require(
             isSound(header, fileByteCount: fileByteCount),
-            "MOE_FUZZ_SEED=\(seed &+ iteration) MOE_FUZZ_ITERATIONS=1 corpus \(file.name)")
+            "MOE_FUZZ_SEED=\(runSeed) MOE_FUZZ_ITERATIONS=1, damaging \(file.name)")
         } catch is GGUFError {
           refused += 1
         }

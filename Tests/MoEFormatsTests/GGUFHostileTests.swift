@@ -98,7 +98,10 @@ import Testing
     ("an offset of 2^63", .malformed, [Samples.tensor("a", [1], offset: 1 << 63)]),
     ("a sum past 2^63", .truncated, [Samples.tensor("a", [1], offset: (1 << 63) - 32)]),
     ("more bytes than the file", .truncated, [Samples.tensor("a", [1 << 20])]),
-    ("one name twice", .malformed, [Samples.tensor("a", [1]), Samples.tensor("a", [1], offset: 32)]),
+    (
+      "one name twice", .malformed,
+      [Samples.tensor("a", [1]), Samples.tensor("a", [1], offset: 32)]
+    ),
     ("one place twice", .malformed, [Samples.tensor("a", [1]), Samples.tensor("b", [1])]),
     (
       "an overlap, out of order", .malformed,

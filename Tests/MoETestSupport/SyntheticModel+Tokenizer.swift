@@ -1,6 +1,6 @@
 extension SyntheticModel {
-  /// A byte-level vocabulary that can spell any text: one token per byte, then pairs of letters with
-  /// their merges, then filler words that no merge makes, then `<|endoftext|>`.
+  /// A byte-level vocabulary that can spell any text: one token per byte, then pairs of letters
+  /// with their merges, then filler words that no merge makes, then `<|endoftext|>`.
   static func tokenizer(vocabularySize: Int) -> [(key: String, value: GGUFValue)] {
     precondition(vocabularySize > 256, "a vocabulary has 256 bytes and an end-of-text token")
     let letters = "abcdefghijklmnopqrstuvwxyz"

@@ -3,8 +3,8 @@ import MoEFormats
 
 /// Gaussian weights in one format with one standard deviation, produced fast.
 ///
-/// A tensor of up to `poolElementCount` elements gets numbers of its own. Quantising more would take
-/// minutes, so larger ones are dealt in random order from a pool of that many.
+/// A tensor of up to `poolElementCount` elements gets numbers of its own. Quantising more would
+/// take minutes, so larger ones are dealt in random order from a pool of that many.
 struct GaussianWeights: Sendable {
   static let poolElementCount = 1 << 20
   /// A multiple of every format's block.

@@ -36,7 +36,7 @@ package enum ProcessMemory {
   private static func field(_ name: String, in path: String) -> Int? {
     guard let text = SystemFile.read(path) else { return nil }
     for line in text.split(separator: "\n") where line.hasPrefix(name) {
-      let number = line.dropFirst(name.count).split { $0 == " " || $0 == "\t" }.first
+      let number = line.dropFirst(name.count).split(whereSeparator: \.isWhitespace).first
       return number.flatMap { Int($0) }.map { $0 << 10 }
     }
     return nil

@@ -13,17 +13,17 @@ enum Columns {
     }
     return rows.map { row in
       var line = " "
-      for (index, cell) in row.enumerated() {
+      // Nothing after the last cell that has text: no line ends in spaces.
+      let end = (row.lastIndex { !$0.isEmpty } ?? 0) + 1
+      for (index, cell) in row.prefix(end).enumerated() {
         let padding = String(repeating: " ", count: widths[index] - cell.count)
-        line += " " + (right.contains(index) ? padding + cell : cell + padding)
+        if right.contains(index) {
+          line += " " + padding + cell
+        } else {
+          line += " " + cell + (index + 1 < end ? padding : "")
+        }
       }
-      return line.trimmingTrailingSpaces() + "\n"
+      return line + "\n"
     }.joined()
-  }
-}
-
-extension String {
-  fileprivate func trimmingTrailingSpaces() -> String {
-    String(prefix(utf8.count - utf8.reversed().prefix { $0 == UInt8(ascii: " ") }.count))
   }
 }
