@@ -6,6 +6,8 @@ MODEL ?= Models/nano-moe/model-q8_0.gguf
 SEED ?= 1
 RELEASE := -c release
 SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|MoEStoreTests|TidyTests
+# Millions of requests: minutes in debug, seconds in release.
+SLOW_IN_DEBUG := RecordedTraceTests
 SUITES_WITH_THREADS := MoEStoreTests|MoEKernelsTests|SimulationTests
 SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTests|SimulationTests
 
@@ -31,7 +33,7 @@ test: deps ## Builds quietly for release and runs all tests.
 
 test-debug: deps ## Runs the fast suites in a debug build, with assertions on.
 	@.ci/quietly $(SWIFT) build --build-tests
-	@$(SWIFT) test --skip-build --filter '$(SUITES_IN_DEBUG)'
+	@$(SWIFT) test --skip-build --filter '$(SUITES_IN_DEBUG)' --skip '$(SLOW_IN_DEBUG)'
 
 check: format-check test ## The gate: format, house rules, release build, all tests.
 

@@ -85,12 +85,16 @@ let package = Package(
     suite("MoEStoreTests", ["MoEStore", "MoECore", "MoETestSupport"]),
     suite(
       "MoEModelTests",
-      ["MoERuntime", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats", "MoECore", "MoETestSupport"]
-    ),
+      [
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats", "MoECore",
+        "MoETestSupport",
+      ]),
     suite(
       "MoERuntimeTests",
-      ["moe-run", "MoERuntime", "MoEModel", "MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]
-    ),
+      [
+        "moe-run", "MoERuntime", "MoEModel", "MoETokenizer", "MoEFormats", "MoECore",
+        "MoETestSupport",
+      ]),
     suite(
       "GoldenTests",
       [
@@ -99,7 +103,10 @@ let package = Package(
       ]),
     suite(
       "SimulationTests",
-      ["MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore", "MoETestSupport"]),
+      [
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore",
+        "MoETestSupport",
+      ]),
     suite("TidyTests", []),
   ],
   cLanguageStandard: .gnu17

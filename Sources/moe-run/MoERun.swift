@@ -13,7 +13,7 @@ struct MoERun: AsyncParsableCommand {
       was closed early; 143 after SIGTERM.
       """,
     subcommands: [
-      Generate.self, Plan.self,
+      Generate.self, Plan.self, Inspect.self, Perplexity.self, Tokenize.self,
     ],
     defaultSubcommand: Generate.self)
 

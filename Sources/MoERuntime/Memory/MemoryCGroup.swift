@@ -6,7 +6,8 @@
 
 /// The memory control group that this process is in, of either version.
 package struct MemoryCGroup: Sendable {
-  /// The group's folder, and its ancestors' up to the mount point: a limit may stand at any of them.
+  /// The group's folder, and its ancestors' up to the mount point: a limit may stand at any of
+  /// them.
   private let folders: [String]
   private let isVersion2: Bool
 
@@ -64,23 +65,33 @@ package struct MemoryCGroup: Sendable {
     return nil
   }
 
-  /// What a process of the group may hold before the group or one of its ancestors is at its limit:
-  /// the limit less what other processes hold. Nil where no limit is set.
-  ///
-  /// The kernel drops copies of files when it needs their memory, so they are nobody's.
+  /// What a group is charged for.
+  package struct Usage: Sendable, Equatable {
+    /// Memory of processes and of the kernel for them.
+    package var heldByteCount: Int
+    /// Copies of files, which the kernel drops when their memory is wanted.
+    package var fileByteCount: Int
+  }
+
+  /// What the group is charged for now; nil where the kernel does not say.
+  package var usage: Usage? { usage(of: folders[0]) }
+
+  /// What a process of the group may hold before the group or one of its ancestors is at its
+  /// limit: the limit less what other processes hold. Nil where no limit is set.
   package func roomByteCount(forProcessOf processByteCount: Int) -> Int? {
     let rooms = folders.compactMap { folder -> Int? in
       // Version 1 writes "no limit" as the largest multiple of a page in 63 bits.
       guard let limit = Self.number("\(folder)/\(limitName)"), limit < 1 << 60 else { return nil }
-      let held = (Self.number("\(folder)/\(usageName)") ?? 0) - Self.fileByteCount(folder)
-      return max(0, limit - max(0, held - processByteCount))
+      let others = (usage(of: folder)?.heldByteCount ?? 0) - processByteCount
+      return max(0, limit - max(0, others))
     }
     return rooms.min()
   }
 
-  /// What the group is charged for now, less copies of files.
-  package var heldByteCount: Int? {
-    Self.number("\(folders[0])/\(usageName)").map { $0 - Self.fileByteCount(folders[0]) }
+  private func usage(of folder: String) -> Usage? {
+    guard let total = Self.number("\(folder)/\(usageName)") else { return nil }
+    let files = min(total, Self.fileByteCount(folder))
+    return Usage(heldByteCount: total - files, fileByteCount: files)
   }
 
   private var limitName: String { isVersion2 ? "memory.max" : "memory.limit_in_bytes" }

@@ -18,6 +18,9 @@ package struct MemoryPlanner {
   /// tokenizer's and sampler's working arrays, code that has not run yet.
   private static let growthByteCount = 6 << 20
   private static let workerByteCount = 64 << 10
+  /// How much what the process costs may differ from start to start, as the addresses of libraries
+  /// do; the smallest budget that is named must still do at the next start.
+  private static let startVariationByteCount = 1 << 20
   /// Chunks of a prompt, in order of preference. All give the same results.
   private static let chunkSizes = [512, 256, 128, 64, 32, 16, 8]
   /// Scratch may take this share of what is left for scratch and experts.
@@ -119,7 +122,7 @@ package struct MemoryPlanner {
       options.placement == .resident
       ? ResidentExperts.byteCount(tensors.experts) : AlignedBuffer.mappedByteCount(for: floor)
     let need = fixedByteCount + scratchByteCount(min(chunk, contextLength)) + experts
-    return need + need / 511 + 1
+    return need + need / 511 + Self.startVariationByteCount
   }
 
   private func expertsRow(

@@ -1,5 +1,5 @@
-/// Nucleus sampling (arXiv 1904.09751): the smallest set of most probable tokens whose probabilities
-/// reach p; at least one.
+/// Nucleus sampling (arXiv 1904.09751): the smallest set of most probable tokens whose
+/// probabilities reach p; at least one.
 package struct TopP: SamplerStage {
   let probability: Float
 

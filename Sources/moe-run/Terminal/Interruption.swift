@@ -1,3 +1,4 @@
+import MoECore
 private import Synchronization
 
 #if canImport(Glibc)
@@ -13,8 +14,12 @@ private import Synchronization
 enum Interruption {
   private struct State {
     var received: Int32?
+    var receivedAt: UInt64 = 0
     var stop: (@Sendable () -> Void)?
   }
+
+  /// Who signals a process and then its group, as timeout(1) does, means it once.
+  private static let echoNanoseconds: UInt64 = 100_000_000
 
   private static let state = Mutex(State())
 
@@ -53,17 +58,23 @@ enum Interruption {
     while true {
       var number: Int32 = 0
       guard unsafe sigwait(&signals, &number) == 0 else { continue }
-      let received = number
-      let stop = state.withLock { state in
-        defer { state = State(received: received, stop: nil) }
-        return state.stop
-      }
-      guard let stop else {
-        ProgressBar.eraseAny()
-        _exit(128 + received)
-      }
-      stop()
+      take(number)
     }
+  }
+
+  private static func take(_ signal: Int32) {
+    let now = MonotonicClock.nanoseconds()
+    let (isEcho, stop) = state.withLock { state in
+      let isEcho = state.received != nil && now - state.receivedAt < echoNanoseconds
+      defer { if !isEcho { state = State(received: signal, receivedAt: now, stop: nil) } }
+      return (isEcho, state.stop)
+    }
+    if isEcho { return }
+    guard let stop else {
+      ProgressBar.eraseAny()
+      _exit(128 + signal)
+    }
+    stop()
   }
 
   private static func signalSet() -> sigset_t {

@@ -47,10 +47,13 @@ import Testing
       run.promptTokenCount = promptTokenCount
       _ = try await run.requireSuccess(model: model)
     }
-    let less = try await BudgetedRun(memory: "\(smallest - 1)M", contextLength: contextLength).run(
+    // What the process itself costs differs a little from start to start, and the number that is
+    // named allows for that.
+    let less = try await BudgetedRun(memory: "\(smallest - 3)M", contextLength: contextLength).run(
       model: model)
     #expect(less.process.exitCode == 1 && less.report == nil)
-    #expect(smallestBudget(in: less.process.errorOutput) == smallest)
+    let again = try #require(smallestBudget(in: less.process.errorOutput))
+    #expect(abs(again - smallest) <= 1)
   }
 
   /// The number in "give at least --memory 83M".

@@ -1,5 +1,6 @@
 import Foundation
 import MoERuntime
+import MoETestSupport
 import Testing
 
 /// Ways to end a generation early, and the engine afterwards.

@@ -1,5 +1,6 @@
 import Foundation
 import MoERuntime
+import MoETestSupport
 import Testing
 
 /// Several generations and several engines at once give what each gives alone.

@@ -1,5 +1,7 @@
 import Foundation
+import MoECore
 import MoERuntime
+import MoETestSupport
 import Testing
 
 @Suite struct EngineOptionsTests {

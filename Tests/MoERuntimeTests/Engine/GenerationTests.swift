@@ -1,5 +1,6 @@
 import Foundation
 import MoERuntime
+import MoETestSupport
 import MoETokenizer
 import Testing
 

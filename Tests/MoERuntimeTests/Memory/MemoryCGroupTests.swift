@@ -38,7 +38,7 @@ import Testing
     let group = try #require(MemoryCGroup(membership: versionTwo, mounts: mounts("cgroup2")))
     #expect(group.peakByteCount == 800_000)
     // Copies of files are dropped when memory is wanted.
-    #expect(group.heldByteCount == 400_000)
+    #expect(group.usage == MemoryCGroup.Usage(heldByteCount: 400_000, fileByteCount: 300_000))
     // Of what is held, 150,000 are this process's own.
     #expect(group.roomByteCount(forProcessOf: 150_000) == 1_000_000 - 250_000)
     #expect(group.roomByteCount(forProcessOf: 900_000) == 1_000_000)
@@ -55,7 +55,7 @@ import Testing
     let group = try #require(
       MemoryCGroup(membership: versionOne, mounts: mounts("cgroup", options: "rw,memory")))
     #expect(group.peakByteCount == 900_000)
-    #expect(group.heldByteCount == 400_000)
+    #expect(group.usage == MemoryCGroup.Usage(heldByteCount: 400_000, fileByteCount: 300_000))
     #expect(group.roomByteCount(forProcessOf: 0) == 600_000)
   }
 
@@ -105,7 +105,7 @@ import Testing
     try write("a/b", ["memory.max": "\n", "memory.current": "lots\n", "memory.stat": "x\n\n1 2 3"])
     let group = try #require(MemoryCGroup(membership: versionTwo, mounts: mounts("cgroup2")))
     #expect(group.roomByteCount(forProcessOf: 5) == nil)
-    #expect(group.peakByteCount == nil && group.heldByteCount == nil)
+    #expect(group.peakByteCount == nil && group.usage == nil)
     #expect(!group.isAlone)
   }
 
