@@ -96,6 +96,8 @@ let package = Package(
     suite(
       "SimulationTests",
       ["MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore", "MoETestSupport"]),
+    // Depends on the program so that it is built before the tests that run it.
+    suite("MoERunTests", ["moe-run", "MoERuntime", "MoETokenizer", "MoECore", "MoETestSupport"]),
     suite("TidyTests", []),
   ],
   cLanguageStandard: .gnu17
