@@ -28,7 +28,7 @@ let package = Package(
   ],
   dependencies: [
     // Flags, help and completion of the command line: Apple's own, kept current.
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     // C. No flags: instruction sets are chosen per function and at run time.
