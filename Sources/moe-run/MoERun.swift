@@ -1,7 +1,6 @@
 import ArgumentParser
 
-/// The command line: parses the arguments, runs a subcommand, and ends with its exit code.
-@main
+/// The command line: its subcommands, one file each in `Commands`.
 struct MoERun: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "moe-run",
@@ -16,18 +15,4 @@ struct MoERun: AsyncParsableCommand {
       Generate.self, Plan.self, Inspect.self, Perplexity.self, Tokenize.self,
     ],
     defaultSubcommand: Generate.self)
-
-  static func main() async {
-    Interruption.install()
-    do {
-      var command = try parseAsRoot()
-      if var command = command as? any AsyncParsableCommand {
-        try await command.run()
-      } else {
-        try command.run()
-      }
-    } catch {
-      end(reporting: error)
-    }
-  }
 }
