@@ -6,10 +6,11 @@ struct MoERun: AsyncParsableCommand {
     commandName: "moe-run",
     abstract: "Run Mixture-of-Experts language models in the memory you give them.",
     discussion: """
-      Without the name of a subcommand, text is generated: moe-run MODEL.gguf -p "Once upon a time"
+      Without the name of a subcommand, text is generated:
+      moe-run MODEL.gguf -p "Once upon a time"
 
-      Exit codes: 0 success; 1 failure; 64 wrong usage; 130 after Ctrl-C; 141 where standard output \
-      was closed early; 143 after SIGTERM.
+      Exit codes: 0 success; 1 failure; 64 wrong usage; 130 after Ctrl-C; 141 where standard \
+      output was closed early; 143 after SIGTERM.
       """,
     subcommands: [
       Generate.self, Plan.self, Inspect.self, Perplexity.self, Tokenize.self,

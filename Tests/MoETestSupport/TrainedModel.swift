@@ -4,8 +4,8 @@ package import Testing
 /// The small trained model, nano-moe, and what an independent implementation makes of it.
 package enum TrainedModel {
   /// The model in Q8_0, which the repository holds.
-  package static let path = packageDirectory.appendingPathComponent(
-    "Models/nano-moe/model-q8_0.gguf").path
+  package static let path =
+    packageDirectory.appendingPathComponent("Models/nano-moe/model-q8_0.gguf").path
 
   /// The folder with the model in F16 and its goldens: `MOE_MODELS` names the folder it is in;
   /// without it, it is looked for beside the package. Nil where there is none.
