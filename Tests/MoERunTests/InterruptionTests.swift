@@ -46,6 +46,25 @@ import Testing
     #expect(output.errors.isEmpty)
   }
 
+  /// A reader that stops reading holds the program in a write; the first signal cannot end that.
+  @Test func aSecondSignalEndsTheProgramAtOnce() async throws {
+    let pipe = Pipe()
+    // F_SETPIPE_SZ, which the C library's module leaves out.
+    let size = fcntl(pipe.fileHandleForWriting.fileDescriptor, 1031, 4096)
+    try #require(size >= 0 && size < 13 * 500)
+    let prompt = String(repeating: "<|endoftext|>", count: 500)
+    let program = try Program(
+      [Self.model, "-p", prompt], outputHandle: pipe.fileHandleForWriting)
+    #expect(try pipe.fileHandleForReading.read(upToCount: 1)?.count == 1)
+    kill(program.process.processIdentifier, SIGINT)
+    try await Task.sleep(nanoseconds: 500_000_000)
+    #expect(program.process.isRunning)
+    kill(program.process.processIdentifier, SIGINT)
+    let output = try await program.end()
+    #expect(!output.wasKilled)
+    #expect(output.code == 130)
+  }
+
   @Test func aSignalEndsAPerplexityRun() async throws {
     let text = String(repeating: "Once upon a time there was a little dog. ", count: 20_000)
     let program = try Program(["perplexity", Self.model, "--threads", "1"], input: text)

@@ -23,7 +23,7 @@ package enum TrainedModel {
   package static func file(_ name: String) throws -> URL {
     guard let url = directory?.appendingPathComponent(name),
       FileManager.default.fileExists(atPath: url.path)
-    else { throw MissingGolden(path: "nano-moe/\(name)", directory: directory?.path) }
+    else { throw MissingModelFile(name: name) }
     return url
   }
 
@@ -38,4 +38,12 @@ package enum TrainedModel {
   /// The root of the package, from this file's own place in it.
   private static let packageDirectory = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+}
+
+package struct MissingModelFile: Error, CustomStringConvertible {
+  package let name: String
+
+  package var description: String {
+    "no file nano-moe/\(name); set MOE_MODELS to the folder that holds nano-moe"
+  }
 }
