@@ -86,7 +86,10 @@ let package = Package(
     suite("MoEModelTests", ["MoEModel", "MoEExperts", "MoEKernels", "MoECore", "MoETestSupport"]),
     suite(
       "MoERuntimeTests",
-      ["MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore", "MoETestSupport"]),
+      [
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore",
+        "MoETestSupport",
+      ]),
     suite(
       "GoldenTests",
       [
@@ -95,7 +98,10 @@ let package = Package(
       ]),
     suite(
       "SimulationTests",
-      ["MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore", "MoETestSupport"]),
+      [
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore",
+        "MoETestSupport",
+      ]),
     // Depends on the program so that it is built before the tests that run it.
     suite("MoERunTests", ["moe-run", "MoERuntime", "MoETokenizer", "MoECore", "MoETestSupport"]),
     suite("TidyTests", []),

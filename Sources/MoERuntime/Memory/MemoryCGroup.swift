@@ -6,7 +6,8 @@
 
 /// The memory control group that this process is in, of either version.
 package struct MemoryCGroup: Sendable {
-  /// The group's folder, and its ancestors' up to the mount point: a limit may stand at any of them.
+  /// The group's folder, and its ancestors' up to the mount point: a limit may stand at any of
+  /// them.
   private let folders: [String]
   private let isVersion2: Bool
 

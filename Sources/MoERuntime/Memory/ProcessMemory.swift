@@ -12,9 +12,9 @@ package enum ProcessMemory {
   /// Resident set now (`VmRSS`), in bytes.
   package static func residentByteCount() -> Int { statusField("VmRSS:") }
 
-  /// What this process makes the machine hold now: its resident set or, where it is alone in a memory
-  /// cgroup, all that the group is charged for if that is more. The latter counts page cache and
-  /// kernel memory too.
+  /// What this process makes the machine hold now: its resident set or, where it is alone in a
+  /// memory cgroup, all that the group is charged for if that is more. The latter counts page cache
+  /// and kernel memory too.
   package static func chargedByteCount() -> Int {
     let resident = residentByteCount()
     guard let group = MemoryCGroup.current, group.isAlone, let usage = group.usageByteCount else {

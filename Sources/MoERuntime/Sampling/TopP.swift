@@ -4,8 +4,8 @@
   private import Musl
 #endif
 
-/// Nucleus sampling (arXiv 1904.09751): the smallest set of most probable tokens whose probabilities
-/// reach p; at least one.
+/// Nucleus sampling (arXiv 1904.09751): the smallest set of most probable tokens whose
+/// probabilities reach p; at least one.
 struct TopP: SamplerStage {
   let probability: Float
 
