@@ -5,7 +5,8 @@ package struct BackendEntry: Sendable {
   /// Whether `automatic` may choose it; it tries entries in the registry's order.
   package let isAutomatic: Bool
   /// Throws `backendUnavailable` with the reason where it cannot work here.
-  package let make: @Sendable (_ open: OpenFiles, _ depth: Int) throws(StoreError) -> any StoreBackend
+  package let make:
+    @Sendable (_ open: OpenFiles, _ depth: Int) throws(StoreError) -> any StoreBackend
 
   package init(
     name: String, summary: String, isAutomatic: Bool,

@@ -55,7 +55,7 @@ extension ExtentReader {
   package func read(_ parts: Span<ReadPart>) throws(StoreError) {
     try throwFailure()
     for index in parts.indices { try check(parts[index]) }
-    let group = table.takeGroup(Group(isSynchronous: true, isOpen: true))
+    let group = table.takeGroup(Group(isSynchronous: true))
     var added = 0
     while added < parts.count {
       let wasEmpty = table.groups[group].firstPart < 0
@@ -66,7 +66,6 @@ extension ExtentReader {
       if wasEmpty && table.groups[group].firstPart >= 0 { table.link(group) }
       if added < parts.count { try advance(waiting: true) }
     }
-    table.groups[group].isOpen = false
     while table.groups[group].firstPart >= 0 || table.groups[group].pieceCount > 0 {
       try advance(waiting: true)
     }

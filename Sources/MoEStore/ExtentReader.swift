@@ -7,9 +7,9 @@ package import MoECore
 /// go on where they stopped; transient errors are tried again; everything else is a `StoreError`,
 /// after which the reader waits for what is under way and answers every call with that same error.
 ///
-/// One thread at a time owns a reader. It submits reads under a tag and takes completed tags, in any
-/// order; nothing after `init` allocates. Memory that a read goes to must stay until its tag came
-/// back, or `drain` returned.
+/// One thread at a time owns a reader. It submits reads under a tag and takes completed tags, in
+/// any order; `submit` and `next` allocate nothing. Memory that a read goes to must stay until its
+/// tag came back, or `drain` returned.
 @safe package final class ExtentReader {
   /// Sizes that are fixed when a reader is made.
   package struct Limits: Sendable {

@@ -40,9 +40,8 @@ struct Group {
   var pieceCount = 0
   /// Whether anything of it was sent; from then on it cannot be cancelled.
   var isStarted = false
-  /// A synchronous read that still adds parts and must not end yet; its end is not queued.
+  /// A synchronous read: its end is not queued, and who started it frees it.
   var isSynchronous = false
-  var isOpen = false
   /// Neighbours in the backlog, or the next of the free list; -1 at the ends.
   var previous = -1
   var next = -1

@@ -37,7 +37,8 @@ extension StoreError: CustomStringConvertible {
     case .unknownBackend(let name, let known):
       return "no store backend is called '\(name)'; there are: \(known.joined(separator: ", "))"
     case .backendUnavailable(let name, let reason):
-      return "the store backend '\(name)' cannot be used here: \(reason); choose another or 'automatic'"
+      return "the store backend '\(name)' cannot be used here: \(reason);"
+        + " choose another or 'automatic'"
     case .cannotOpen(let path, let code):
       return "\(path): cannot open: \(systemMessage(code))\(Self.adviceOnOpening(code))"
     case .notARegularFile(let path, let found):

@@ -186,7 +186,8 @@ import Testing
     var generator = SeededGenerator(seed: 8)
     for _ in 0..<1000 {
       let extent = extent(
-        Int.random(in: 0...1 << 30, using: &generator), Int.random(in: 1...1 << 20, using: &generator))
+        Int.random(in: 0...1 << 30, using: &generator),
+        Int.random(in: 1...1 << 20, using: &generator))
       let bound = ReadPlacement(alignment: 4096).slotByteCount(for: extent)
       for alignment in [1, 512, 1024, 2048] {
         let placement = ReadPlacement(alignment: alignment)

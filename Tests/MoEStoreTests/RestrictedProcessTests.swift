@@ -29,7 +29,9 @@ import Testing
       var none = rlimit(rlim_cur: 0, rlim_max: 0)
       try #require(unsafe setrlimit(__rlimit_resource_t(8), &none) == 0)  // RLIMIT_MEMLOCK
       // The superuser may lock without limit.
-      if geteuid() == 0 { try #require(seteuid(65534) == 0) }
+      let user = geteuid()
+      if user == 0 { try #require(seteuid(65534) == 0) }
+      defer { if user == 0 { seteuid(0) } }
       guard
         let reader = try? ExtentReader(files: files.files, backend: .named("ring"))
       else { return }
@@ -63,7 +65,9 @@ import Testing
       let files = try TemporaryFiles([[1, 2, 3]])
       let path = files.files[0].path
       try #require(unsafe chmod(path, 0) == 0)
-      if geteuid() == 0 { try #require(seteuid(65534) == 0) }
+      let user = geteuid()
+      if user == 0 { try #require(seteuid(65534) == 0) }
+      defer { if user == 0 { seteuid(0) } }
       let expected = StoreError.cannotOpen(path: path, code: EACCES)
       #expect(throws: expected) { _ = try ExtentReader(files: files.files) }
       try #require(expected.description.contains("Permission denied; make the file readable"))
