@@ -61,12 +61,17 @@ let package = Package(
     .executableTarget(
       name: "moe-run",
       dependencies: [
-        "MoERuntime", "MoECore",
+        "MoERuntime", "MoETokenizer", "MoECore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
-      name: "moe-bench", dependencies: ["MoECore", "MoEKernels"], swiftSettings: swiftSettings),
+      name: "moe-bench",
+      dependencies: [
+        "MoECore", "MoEKernels",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
 
     // Tests.
     .target(

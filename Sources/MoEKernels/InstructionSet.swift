@@ -1,7 +1,9 @@
 internal import CMoEKernels
 
-/// The levels that kernels exist for. `MOE_ISA=scalar|avx2|avx512|neon` in the environment forces one
-/// for tests and bisection; a level that the machine or build lacks becomes the next one below.
+/// The levels that kernels exist for.
+///
+/// `MOE_ISA=scalar|avx2|avx512|neon` in the environment forces one, for tests and bisection; a
+/// level that the machine or the build lacks becomes the next one below.
 package enum InstructionSet: Sendable, Hashable, CaseIterable {
   /// Portable C: the reference for the others.
   case scalar

@@ -3,8 +3,8 @@ private import MoECore
 
 /// Matrix products to be computed together, in memory that is allocated once.
 ///
-/// Filled and emptied for every layer. The views that are appended must stay valid until the team has
-/// multiplied.
+/// Filled and emptied for every layer. The views that are appended must stay valid until the team
+/// has multiplied.
 @safe package struct ProductList: ~Copyable {
   private let segments: UnsafeMutablePointer<moe_matmul_segment>
   package let capacity: Int
@@ -28,11 +28,12 @@ private import MoECore
   /// Adds y[token][row] = matrix[row] · x[token].
   ///
   /// `x` is in the matrix format's activation form; `y` has a row for each of `x` and a column for
-  /// each row of the matrix. There must be room in the list.
+  /// each row of the matrix. `x` starts at a multiple of 64 bytes. There must be room in the list.
   package mutating func append(_ matrix: QuantizedMatrix, _ x: ActivationRows, into y: FloatRows) {
     precondition(count < capacity)
     precondition(x.form == matrix.format.activation && x.columnCount == matrix.columnCount)
     precondition(y.columnCount == matrix.rowCount && y.rowCount == x.rowCount)
+    precondition(unsafe UInt(bitPattern: x.bytes.pointer) % 64 == 0)
     unsafe (segments + count).initialize(
       to: moe_matmul_segment(
         format: UnsafePointer(matrix.format.entry),

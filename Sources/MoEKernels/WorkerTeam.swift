@@ -66,8 +66,8 @@ private import Synchronization
     }
   }
 
-  /// A hand-over to spinning threads and back takes less than a microsecond where every thread has a
-  /// processor, and some ten where one must be woken. In between, so that neither case loses much.
+  /// A hand-over to spinning threads and back takes less than a microsecond where every thread has
+  /// a processor, and some ten where one must be woken. In between, so that neither loses much.
   private static let handOverNanoseconds = 4_000
 }
 

@@ -127,7 +127,8 @@ public final class Engine: Sendable {
         }
       }
     }
-    return Generation(stream: stream, outcome: outcome, engine: self)
+    return Generation(
+      stream: stream, outcome: outcome, cancellation: cancellation, engine: self)
   }
 
   /// How well the model predicts a text.
@@ -182,6 +183,7 @@ public struct Generation: AsyncSequence, Sendable {
 
   let stream: AsyncThrowingStream<GeneratedToken, any Error>
   let outcome: GenerationOutcome
+  let cancellation: CancellationFlag
   /// An engine in use stays alive.
   let engine: Engine
 
@@ -191,6 +193,10 @@ public struct Generation: AsyncSequence, Sendable {
 
   /// What the generation did; nil until it has ended without an error.
   public var statistics: GenerationStatistics? { outcome.statistics }
+
+  /// Ends the generation after the layer that is being computed: the sequence then ends without an
+  /// error, and `statistics` tells what was done until then. Safe from any thread.
+  public func stop() { cancellation.cancel() }
 }
 
 /// Where a generation leaves its statistics.

@@ -4,7 +4,8 @@ import MoEModel
 import MoETokenizer
 
 extension EngineCore {
-  /// Generates from a prompt; calls `emit` with each token and stops early where it returns false.
+  /// Generates from a prompt; calls `emit` with each token and stops early where it returns false
+  /// or `cancellation` is set. The statistics are of what was done until then.
   func generate(
     _ prompt: [Int32], options: GenerationOptions, cancellation: CancellationFlag,
     emit: (GeneratedToken) -> Bool
@@ -13,9 +14,23 @@ extension EngineCore {
       throw EngineError.contextExceeded(
         tokenCount: prompt.count, contextLength: decoder.contextLength)
     }
-    let meter = GenerationMeter(self, promptTokenCount: prompt.count)
+    let meter = GenerationMeter(self)
+    do {
+      try generate(
+        prompt, options: options, cancellation: cancellation, meter: meter, emit: emit)
+    } catch is CancellationError {
+      // Asked for, so no failure.
+    }
+    return meter.statistics()
+  }
+
+  private func generate(
+    _ prompt: [Int32], options: GenerationOptions, cancellation: CancellationFlag,
+    meter: GenerationMeter, emit: (GeneratedToken) -> Bool
+  ) throws {
     decoder.truncate()
     try prefill(prompt, cancellation: cancellation) { start, count in
+      meter.countPrompt(count)
       options.promptProgress?(start + count, prompt.count)
     }
     var logits = decoder.lastLogits()
@@ -41,7 +56,6 @@ extension EngineCore {
         CollectionOfOne(token), phase: .decode, cancellation: cancellation)
       logits = decoder.lastLogits()
     }
-    return meter.statistics()
   }
 }
 
@@ -50,16 +64,17 @@ private final class GenerationMeter {
   private let core: EngineCore
   private let before: ExpertStatistics
   private let start = MonotonicClock.nanoseconds()
-  private var prefillEnd: UInt64 = 0
+  private var prefillEnd: UInt64?
   private var firstToken: UInt64 = 0
   private var lastToken: UInt64 = 0
   private var result = GenerationStatistics()
 
-  init(_ core: EngineCore, promptTokenCount: Int) {
+  init(_ core: EngineCore) {
     self.core = core
     before = core.decoder.experts.statistics
-    result.promptTokenCount = promptTokenCount
   }
+
+  func countPrompt(_ tokenCount: Int) { result.promptTokenCount += tokenCount }
 
   func finishPrefill() { prefillEnd = MonotonicClock.nanoseconds() }
 
@@ -71,6 +86,7 @@ private final class GenerationMeter {
 
   func statistics() -> GenerationStatistics {
     let traffic = core.decoder.experts.statistics - before
+    let prefillEnd = prefillEnd ?? MonotonicClock.nanoseconds()
     result.prefillSeconds = Double(prefillEnd - start) * 1e-9
     result.decodeSeconds = Double(lastToken - firstToken) * 1e-9
     result.prefill = ExpertTraffic(traffic.prefill)

@@ -39,7 +39,8 @@ private final class AttentionCase {
     let byteCount = KVView.byteCount(
       type: type, capacity: capacity, headCount: kvHeads, headDimension: width)
     bytes = try Bytes(count: 2 * byteCount)
-    unsafe bytes.view.pointer.initializeMemory(as: UInt8.self, repeating: 0xFF, count: 2 * byteCount)
+    unsafe bytes.view.pointer.initializeMemory(
+      as: UInt8.self, repeating: 0xFF, count: 2 * byteCount)
     try Levels.team(level).appendKV(
       keys: keys.rows(rows, kvHeads * width), values: values.rows(rows, kvHeads * width),
       to: cache, position: 0)

@@ -129,7 +129,8 @@ import Testing
         let row = Floats(count: columns)
         let size = format.rowByteCount(columnCount: columns)
         format.dequantize(table.bytes.view.slice(id * size, count: size), into: row.view)
-        #expect(Array(out.bits[index * (columns + 1)..<index * (columns + 1) + columns]) == row.bits)
+        let start = index * (columns + 1)
+        #expect(Array(out.bits[start..<start + columns]) == row.bits)
       }
       #expect(out.guardsAreIntact)
     }

@@ -137,8 +137,8 @@ final class ProductCase {
     return try product(of: bytes, rowCount: rows.count, tokens: tokens, at: level)
   }
 
-  /// The product of the first `rowCount` rows of `bytes`. Outputs stand wider apart than needed, and
-  /// what lies between them must stay as it is.
+  /// The product of the first `rowCount` rows of `bytes`. Outputs stand wider apart than needed,
+  /// and what lies between them must stay as it is.
   func product(
     of bytes: ByteView, rowCount: Int, tokens: Range<Int>? = nil, at level: InstructionSet?
   ) throws -> [[Float]] {

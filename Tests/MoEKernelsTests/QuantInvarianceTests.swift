@@ -58,11 +58,22 @@ import Testing
 
   @Test(arguments: QuantFormat.all)
   func usesTheLevelInUseWhereNoneIsAskedFor(_ format: QuantFormat) throws {
-    let level = InstructionSet.allCases.filter { $0.isSupported && format.hasProduct(at: $0) }
-      .last { $0 == .scalar || $0 == .current || InstructionSet.current == .avx512 }
+    let upToCurrent = InstructionSet.allCases.prefix { $0 != .current } + [.current]
+    let level = try #require(upToCurrent.last { format.hasProduct(at: $0) })
     let product = try ProductCase(
       format, rowCount: 5, tokenCount: 5, columnCount: format.blockElementCount * 4, seed: 14)
     #expect(bits(try product.product(at: nil)) == bits(try product.product(at: level)))
+  }
+
+  /// They differ in integer instructions only, and integers are exact.
+  @Test(arguments: QuantFormat.all)
+  func givesTheSameBitsWithAVX2AndAVX512(_ format: QuantFormat) throws {
+    guard format.hasProduct(at: .avx2), format.hasProduct(at: .avx512) else {
+      try Test.cancel("\(format.name) lacks one of the two here")
+    }
+    let product = try ProductCase(
+      format, rowCount: 9, tokenCount: 7, columnCount: format.blockElementCount * 9, seed: 18)
+    #expect(bits(try product.product(at: .avx2)) == bits(try product.product(at: .avx512)))
   }
 
   private func bits(_ values: [[Float]]) -> [[UInt32]] { values.map { $0.map(\.bitPattern) } }

@@ -5,7 +5,7 @@ import Testing
 
 /// Products at every level against double-precision arithmetic and against the scalar reference.
 ///
-/// The bound is the rounding error that the accumulation order allows: so many units of 2^-24 of the
+/// The bound is the rounding error that the order of summing allows: so many units of 2^-24 of the
 /// sum of magnitudes. Integer parts are exact, so it holds for every level alike.
 @Suite struct QuantProductTests {
   private func expectProduct(

@@ -3,8 +3,8 @@ import Testing
 
 /// Where the reference outputs of independent implementations lie.
 ///
-/// They are too large for the repository. `MOE_GOLDENS` names their folder; without it, it is looked
-/// for beside the package.
+/// They are too large for the repository. `MOE_GOLDENS` names their folder; without it, they are
+/// looked for beside the package.
 package enum Goldens {
   /// The folder, or nil where there is none.
   package static var directory: URL? {
@@ -17,8 +17,8 @@ package enum Goldens {
 
   /// The file or folder at `path` inside the golden folder.
   ///
-  /// Where it is missing the running test is cancelled with the reason; under continuous integration
-  /// (`CI` is set) the test fails instead, so that a lost folder can't pass for a success.
+  /// Where it is missing the running test is cancelled with the reason; under continuous
+  /// integration (`CI` is set) it fails instead, so that a lost folder can't pass for a success.
   package static func require(_ path: String) throws -> URL {
     if let url = directory?.appendingPathComponent(path),
       FileManager.default.fileExists(atPath: url.path)

@@ -1,11 +1,11 @@
 /* Activations as products want them. All levels give the same bytes.
  *
- * Q8_0 and Q8_K round as their reference implementations do, and say what those leave open: a block
- * with an infinity or a NaN gets the scale NaN, so that the fault shows in every product with it; a
- * block too small for its scale becomes zero; and a Q8_0 scale too large for 16 bits stays a float. */
+ * Q8_0 and Q8_K round as their reference implementations do, and say what those leave open. A block
+ * with an infinity or a NaN gets the scale NaN, so that the fault shows in every product with it. A
+ * block too small for its scale becomes zero. A Q8_0 scale too large for 16 bits stays a float. */
 #include "activations.h"
 
-#include "avx2.h"
+#include "x86.h"
 #include "format.h"
 #include "half.h"
 

@@ -7,11 +7,15 @@ static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
   for (size_t i = 0; i < elements; i++) out[i] = load_1(blocks + i * 2);
 }
 
-static void moe_matmul_f16_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                                 size_t x_stride, size_t tokens, size_t columns, float *y,
-                                 size_t y_stride) {
+static float value_scalar(const uint8_t *w, const uint8_t *x, size_t columns) {
+  return moe_floats_value_scalar(load_1, 2, w, x, columns);
+}
+
+static void
+moe_matmul_f16_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                      size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_floats_matmul_scalar(load_1, 2, &all, rows, tokens);
+  moe_matmul_by_value(value_scalar, &all, rows, tokens);
 }
 
 #if defined(__x86_64__)
@@ -20,15 +24,15 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256 load_8(const uint8_t *weights) {
   return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)weights));
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows, int tokens) {
-  moe_floats_tile_avx2(load_8, 2, tile, rows, tokens);
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int tokens) {
+  moe_floats_tile_avx2(load_8, 2, tile, tokens);
 }
 
-static MOE_TARGET_AVX2 void moe_matmul_f16_avx2(const uint8_t *w, size_t w_stride, size_t rows,
-                                               const uint8_t *x, size_t x_stride, size_t tokens,
-                                               size_t columns, float *y, size_t y_stride) {
+static MOE_TARGET_AVX2 void
+moe_matmul_f16_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                    size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx2, 2, &all, rows, tokens);
+  moe_tiled_matmul(tile_avx2, &all, rows, tokens);
 }
 
 #endif

@@ -2,25 +2,22 @@
 #ifndef MOE_QUANT_FLOATS_H
 #define MOE_QUANT_FLOATS_H
 
-#include "avx2.h"
 #include "tile.h"
+#include "x86.h"
 
 /* One weight at any address, as a float. */
 typedef float (*moe_load_1_fn)(const uint8_t *weight);
 
-MOE_ALWAYS_INLINE void moe_floats_matmul_scalar(moe_load_1_fn load, size_t weight_bytes,
-                                                const moe_tile *all, size_t rows, size_t tokens) {
-  for (size_t row = 0; row < rows; row++) {
-    const uint8_t *w = all->w + row * all->w_stride;
-    for (size_t token = 0; token < tokens; token++) {
-      const float *x = (const float *)(all->x + token * all->x_stride);
-      double sum = 0;
-      for (size_t c = 0; c < all->columns; c++) {
-        sum += (double)load(w + c * weight_bytes) * (double)x[c];
-      }
-      all->y[token * all->y_stride + row] = (float)sum;
-    }
+/* Summed in double: what is left is the rounding of the result. */
+MOE_ALWAYS_INLINE float moe_floats_value_scalar(moe_load_1_fn load, size_t weight_bytes,
+                                                const uint8_t *w, const uint8_t *x_row,
+                                                size_t columns) {
+  const float *x = (const float *)x_row;
+  double sum = 0;
+  for (size_t c = 0; c < columns; c++) {
+    sum += (double)load(w + c * weight_bytes) * (double)x[c];
   }
+  return (float)sum;
 }
 
 #if defined(__x86_64__)
@@ -28,49 +25,48 @@ MOE_ALWAYS_INLINE void moe_floats_matmul_scalar(moe_load_1_fn load, size_t weigh
 /* 8 weights at any address, as floats. */
 typedef __m256 (*moe_load_8_fn)(const uint8_t *weights);
 
-/* Lane i sums the products of columns i, i + 8, i + 16, ... in that order. */
+/* Per token two vectors of sums, so that one row's additions need not wait for each other. */
+enum { MOE_FLOATS_STEP = 16 };
+
+/* sums[t] += w * x for 16 columns of each token; x: the first token's, x_stride bytes apart. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_floats_step_avx2(moe_load_8_fn load,
+                                                            size_t weight_bytes, const uint8_t *w,
+                                                            const uint8_t *x, size_t x_stride,
+                                                            int tokens, __m256 sums[][2]) {
+  __m256 w0 = load(w), w1 = load(w + 8 * weight_bytes);
+  for (int t = 0; t < tokens; t++) {
+    const float *values = (const float *)(x + (size_t)t * x_stride);
+    sums[t][0] = _mm256_fmadd_ps(w0, _mm256_loadu_ps(values), sums[t][0]);
+    sums[t][1] = _mm256_fmadd_ps(w1, _mm256_loadu_ps(values + 8), sums[t][1]);
+  }
+}
+
+/* Lane i of 16 sums the products of columns i, i + 16, i + 32, ... in that order. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_floats_tile_avx2(moe_load_8_fn load,
                                                             size_t weight_bytes,
-                                                            const moe_tile *tile, int rows,
-                                                            int tokens) {
-  __m256 sums[MOE_TILE_ROWS_MAX][MOE_TILE_TOKENS_MAX];
-  for (int r = 0; r < rows; r++) {
-    for (int t = 0; t < tokens; t++) sums[r][t] = _mm256_setzero_ps();
+                                                            const moe_tile *tile, int tokens) {
+  __m256 sums[MOE_TILE_TOKENS_MAX][2];
+  for (int t = 0; t < tokens; t++) sums[t][0] = sums[t][1] = _mm256_setzero_ps();
+  size_t whole = tile->columns / MOE_FLOATS_STEP * MOE_FLOATS_STEP;
+  for (size_t c = 0; c < whole; c += MOE_FLOATS_STEP) {
+    moe_floats_step_avx2(load, weight_bytes, tile->w + c * weight_bytes,
+                         tile->x + c * sizeof(float), tile->x_stride, tokens, sums);
   }
-  size_t columns = tile->columns;
-  size_t whole = columns / 8 * 8;
-  for (size_t c = 0; c < whole; c += 8) {
-    __m256 w[MOE_TILE_ROWS_MAX];
-    for (int r = 0; r < rows; r++) {
-      w[r] = load(tile->w + (size_t)r * tile->w_stride + c * weight_bytes);
-    }
+  size_t rest = tile->columns - whole;
+  if (rest > 0) {
+    /* Through zero-filled copies: nothing behind the end of a row may be touched. */
+    uint8_t w[MOE_FLOATS_STEP * sizeof(float)] = {0};
+    float x[MOE_TILE_TOKENS_MAX][MOE_FLOATS_STEP] = {{0}};
+    memcpy(w, tile->w + whole * weight_bytes, rest * weight_bytes);
     for (int t = 0; t < tokens; t++) {
-      __m256 x = _mm256_loadu_ps((const float *)(tile->x + (size_t)t * tile->x_stride) + c);
-      for (int r = 0; r < rows; r++) sums[r][t] = _mm256_fmadd_ps(w[r], x, sums[r][t]);
+      const uint8_t *row = tile->x + (size_t)t * tile->x_stride;
+      memcpy(x[t], row + whole * sizeof(float), rest * sizeof(float));
     }
+    moe_floats_step_avx2(load, weight_bytes, w, (const uint8_t *)x, sizeof x[0], tokens, sums);
   }
-  if (whole < columns) {
-    /* The rest goes through zero-filled copies: nothing behind the row's end may be touched. */
-    size_t rest = columns - whole;
-    __m256 w[MOE_TILE_ROWS_MAX];
-    for (int r = 0; r < rows; r++) {
-      uint8_t copy[8 * sizeof(float)] = {0};
-      memcpy(copy, tile->w + (size_t)r * tile->w_stride + whole * weight_bytes,
-             rest * weight_bytes);
-      w[r] = load(copy);
-    }
-    for (int t = 0; t < tokens; t++) {
-      float copy[8] = {0};
-      memcpy(copy, (const float *)(tile->x + (size_t)t * tile->x_stride) + whole,
-             rest * sizeof(float));
-      __m256 x = _mm256_loadu_ps(copy);
-      for (int r = 0; r < rows; r++) sums[r][t] = _mm256_fmadd_ps(w[r], x, sums[r][t]);
-    }
-  }
-  for (int r = 0; r < rows; r++) {
-    for (int t = 0; t < tokens; t++) {
-      tile->y[(size_t)t * tile->y_stride + (size_t)r] = moe_sum_lanes_avx2(sums[r][t]);
-    }
+  for (int t = 0; t < tokens; t++) {
+    tile->y[(size_t)t * tile->y_stride] =
+        moe_sum_lanes_avx2(_mm256_add_ps(sums[t][0], sums[t][1]));
   }
 }
 

@@ -1,7 +1,7 @@
 /* Q4_K: blocks of 256 in 8 groups of 32. An element is scale * q - minimum, with q of 4 bits; scale
  * and minimum of a group have 6 bits, by a 16-bit float for all 8. Activations are Q8_K. */
-#include "avx2.h"
 #include "tile.h"
+#include "x86.h"
 
 enum { ELEMENTS = 256, GROUPS = 8, GROUP_ELEMENTS = 32 };
 
@@ -48,7 +48,8 @@ static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
   }
 }
 
-static float dot_scalar(const block *w, const uint8_t *x_row, size_t columns) {
+static float value_scalar(const uint8_t *w_row, const uint8_t *x_row, size_t columns) {
+  const block *w = (const block *)w_row;
   moe_q8_k_row x = moe_q8_k_row_at(x_row, columns);
   double sum = 0;
   for (size_t i = 0; i < columns / ELEMENTS; i++) {
@@ -71,23 +72,19 @@ static float dot_scalar(const block *w, const uint8_t *x_row, size_t columns) {
   return (float)sum;
 }
 
-static void moe_matmul_q4_k_scalar(const uint8_t *w, size_t w_stride, size_t rows,
-                                   const uint8_t *x, size_t x_stride, size_t tokens,
-                                   size_t columns, float *y, size_t y_stride) {
-  for (size_t row = 0; row < rows; row++) {
-    for (size_t token = 0; token < tokens; token++) {
-      y[token * y_stride + row] =
-          dot_scalar((const block *)(w + row * w_stride), x + token * x_stride, columns);
-    }
-  }
+static void
+moe_matmul_q4_k_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_matmul_by_value(value_scalar, &all, rows, tokens);
 }
 
 #if defined(__x86_64__)
 
 /* Per block and token: products by group scale, summed over the groups as 8 integers; sums of
  * activations by group minimum, likewise; then both by their float scales, into 8 floats. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows, int tokens) {
-  (void)rows; /* Always 1: the unpacked groups of a second row would not fit the registers. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_x86(const moe_tile *tile, int tokens,
+                                                moe_dot_fn dot) {
   __m256 sums[MOE_TILE_TOKENS_MAX];
   for (int t = 0; t < tokens; t++) sums[t] = _mm256_setzero_ps();
   const __m256i low_bits = _mm256_set1_epi8(15);
@@ -105,6 +102,8 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows,
 
     __m256i products[MOE_TILE_TOKENS_MAX];
     for (int t = 0; t < tokens; t++) products[t] = _mm256_setzero_si256();
+    /* Unrolled, the compiler keeps four steps' vectors at once and spills: half as fast. */
+#pragma clang loop unroll(disable)
     for (int k = 0; k < GROUPS / 2; k++) {
       __m256i bytes = moe_load_256_avx2(b->quants + k * GROUP_ELEMENTS);
       __m256i low = _mm256_and_si256(bytes, low_bits);
@@ -114,11 +113,9 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows,
       for (int t = 0; t < tokens; t++) {
         const uint8_t *x = tile->x + (size_t)t * tile->x_stride + i * ELEMENTS +
                            (size_t)k * 2 * GROUP_ELEMENTS;
-        __m256i low_products = moe_dot_avx2(low, moe_load_256_avx2(x), low_scale);
-        __m256i high_products =
-            moe_dot_avx2(high, moe_load_256_avx2(x + GROUP_ELEMENTS), high_scale);
+        products[t] = dot(products[t], low, moe_load_256_avx2(x), low_scale);
         products[t] =
-            _mm256_add_epi32(products[t], _mm256_add_epi32(low_products, high_products));
+            dot(products[t], high, moe_load_256_avx2(x + GROUP_ELEMENTS), high_scale);
       }
     }
     __m256 scale = moe_broadcast_f16_avx2(b->scale);
@@ -136,12 +133,26 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows,
   }
 }
 
-static MOE_TARGET_AVX2 void moe_matmul_q4_k_avx2(const uint8_t *w, size_t w_stride, size_t rows,
-                                                 const uint8_t *x, size_t x_stride,
-                                                 size_t tokens, size_t columns, float *y,
-                                                 size_t y_stride) {
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int tokens) {
+  tile_x86(tile, tokens, moe_dot_avx2);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void tile_avx512(const moe_tile *tile, int tokens) {
+  tile_x86(tile, tokens, moe_dot_avx512);
+}
+
+static MOE_TARGET_AVX2 void
+moe_matmul_q4_k_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx2, 1, &all, rows, tokens);
+  moe_tiled_matmul(tile_avx2, &all, rows, tokens);
+}
+
+static MOE_TARGET_AVX512 void
+moe_matmul_q4_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_tiled_matmul(tile_avx512, &all, rows, tokens);
 }
 
 #endif
@@ -158,6 +169,7 @@ const moe_format_definition moe_definition_q4_k = {
             [MOE_ISA_SCALAR] = moe_matmul_q4_k_scalar,
 #if defined(__x86_64__)
             [MOE_ISA_AVX2] = moe_matmul_q4_k_avx2,
+            [MOE_ISA_AVX512] = moe_matmul_q4_k_avx512,
 #endif
         },
 };

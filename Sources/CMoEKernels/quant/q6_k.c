@@ -1,9 +1,10 @@
 /* Q6_K: blocks of 256 in 16 groups of 16. An element is scale * (q - 32), with q of 6 bits; the
  * scale of a group is a signed byte, by a 16-bit float for all 16. Activations are Q8_K. */
-#include "avx2.h"
 #include "tile.h"
+#include "x86.h"
 
 enum { ELEMENTS = 256, GROUPS = 16, GROUP_ELEMENTS = 16, OFFSET = 32 };
+_Static_assert(OFFSET == 1 << 5, "the vector kernel shifts by it");
 
 /* Elements come in two halves of 128, each in four runs of 32. Run 0 and 1 have their low 4 bits in
  * the low halves of the half's 64 low bytes, run 2 and 3 in the high halves; the upper 2 bits of
@@ -34,7 +35,8 @@ static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
   }
 }
 
-static float dot_scalar(const block *w, const uint8_t *x_row, size_t columns) {
+static float value_scalar(const uint8_t *w_row, const uint8_t *x_row, size_t columns) {
+  const block *w = (const block *)w_row;
   moe_q8_k_row x = moe_q8_k_row_at(x_row, columns);
   double sum = 0;
   for (size_t i = 0; i < columns / ELEMENTS; i++) {
@@ -49,15 +51,11 @@ static float dot_scalar(const block *w, const uint8_t *x_row, size_t columns) {
   return (float)sum;
 }
 
-static void moe_matmul_q6_k_scalar(const uint8_t *w, size_t w_stride, size_t rows,
-                                   const uint8_t *x, size_t x_stride, size_t tokens,
-                                   size_t columns, float *y, size_t y_stride) {
-  for (size_t row = 0; row < rows; row++) {
-    for (size_t token = 0; token < tokens; token++) {
-      y[token * y_stride + row] =
-          dot_scalar((const block *)(w + row * w_stride), x + token * x_stride, columns);
-    }
-  }
+static void
+moe_matmul_q6_k_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_matmul_by_value(value_scalar, &all, rows, tokens);
 }
 
 #if defined(__x86_64__)
@@ -80,8 +78,8 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void unpack_half_avx2(const block *b, int half
 
 /* Per block and token: products with the unsigned quants by group scale, summed as 8 integers, less
  * 32 times the sums of activations by group scale; then by the float scales, into 8 floats. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows, int tokens) {
-  (void)rows; /* Always 1: the unpacked runs of a second row would not fit the registers. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_x86(const moe_tile *tile, int tokens,
+                                                moe_dot_fn dot) {
   __m256 sums[MOE_TILE_TOKENS_MAX];
   for (int t = 0; t < tokens; t++) sums[t] = _mm256_setzero_ps();
   for (size_t i = 0; i < tile->columns / ELEMENTS; i++) {
@@ -101,12 +99,12 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows,
       unpack_half_avx2(b, half, runs);
       for (int k = 0; k < 4; k++) {
         int index = (half * 4 + k) * 2;
-        __m256i scale = _mm256_shuffle_epi8(by_run, _mm256_set1_epi16((short)(index | (index + 1) << 8)));
+        __m256i pick = _mm256_set1_epi16((short)(index | (index + 1) << 8));
+        __m256i scale = _mm256_shuffle_epi8(by_run, pick);
         for (int t = 0; t < tokens; t++) {
           const uint8_t *x =
               tile->x + (size_t)t * tile->x_stride + i * ELEMENTS + (size_t)index * 16;
-          products[t] = _mm256_add_epi32(
-              products[t], moe_dot_avx2(runs[k], moe_load_256_avx2(x), scale));
+          products[t] = dot(products[t], runs[k], moe_load_256_avx2(x), scale);
         }
       }
     }
@@ -114,6 +112,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows,
     for (int t = 0; t < tokens; t++) {
       moe_q8_k_row x = moe_q8_k_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
       __m256i offsets = _mm256_madd_epi16(moe_load_256_avx2(x.sums + i * MOE_Q8_K_SUMS), scales);
+      /* Shifted by 5: times the offset of 32. */
       __m256i exact = _mm256_sub_epi32(products[t], _mm256_slli_epi32(offsets, 5));
       __m256 by_scale = _mm256_mul_ps(scale, _mm256_broadcast_ss(x.scales + i));
       sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact), by_scale, sums[t]);
@@ -124,12 +123,26 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows,
   }
 }
 
-static MOE_TARGET_AVX2 void moe_matmul_q6_k_avx2(const uint8_t *w, size_t w_stride, size_t rows,
-                                                 const uint8_t *x, size_t x_stride,
-                                                 size_t tokens, size_t columns, float *y,
-                                                 size_t y_stride) {
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int tokens) {
+  tile_x86(tile, tokens, moe_dot_avx2);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void tile_avx512(const moe_tile *tile, int tokens) {
+  tile_x86(tile, tokens, moe_dot_avx512);
+}
+
+static MOE_TARGET_AVX2 void
+moe_matmul_q6_k_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx2, 1, &all, rows, tokens);
+  moe_tiled_matmul(tile_avx2, &all, rows, tokens);
+}
+
+static MOE_TARGET_AVX512 void
+moe_matmul_q6_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_tiled_matmul(tile_avx512, &all, rows, tokens);
 }
 
 #endif
@@ -146,6 +159,7 @@ const moe_format_definition moe_definition_q6_k = {
             [MOE_ISA_SCALAR] = moe_matmul_q6_k_scalar,
 #if defined(__x86_64__)
             [MOE_ISA_AVX2] = moe_matmul_q6_k_avx2,
+            [MOE_ISA_AVX512] = moe_matmul_q6_k_avx512,
 #endif
         },
 };

@@ -1,6 +1,6 @@
 /* Q8_0: blocks of 32 signed bytes with one 16-bit float scale. Activations are Q8_0 too. */
-#include "avx2.h"
 #include "tile.h"
+#include "x86.h"
 
 enum { ELEMENTS = 32 };
 
@@ -18,7 +18,8 @@ static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
   }
 }
 
-static float dot_scalar(const block *w, const uint8_t *x_row, size_t columns) {
+static float value_scalar(const uint8_t *w_row, const uint8_t *x_row, size_t columns) {
+  const block *w = (const block *)w_row;
   moe_q8_0_row x = moe_q8_0_row_at(x_row, columns);
   double sum = 0;
   for (size_t i = 0; i < columns / ELEMENTS; i++) {
@@ -32,55 +33,59 @@ static float dot_scalar(const block *w, const uint8_t *x_row, size_t columns) {
   return (float)sum;
 }
 
-static void moe_matmul_q8_0_scalar(const uint8_t *w, size_t w_stride, size_t rows,
-                                   const uint8_t *x, size_t x_stride, size_t tokens,
-                                   size_t columns, float *y, size_t y_stride) {
-  for (size_t row = 0; row < rows; row++) {
-    for (size_t token = 0; token < tokens; token++) {
-      y[token * y_stride + row] =
-          dot_scalar((const block *)(w + row * w_stride), x + token * x_stride, columns);
-    }
-  }
+static void
+moe_matmul_q8_0_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_matmul_by_value(value_scalar, &all, rows, tokens);
 }
 
 #if defined(__x86_64__)
 
-/* Per block: the sum of products as 8 integers, times both scales, added to 8 floats. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int rows, int tokens) {
-  __m256 sums[MOE_TILE_ROWS_MAX][MOE_TILE_TOKENS_MAX];
-  for (int r = 0; r < rows; r++) {
-    for (int t = 0; t < tokens; t++) sums[r][t] = _mm256_setzero_ps();
-  }
-  const __m256i ones = _mm256_set1_epi16(1);
+/* Per block and token: the sum of products as 8 integers, times both scales, added to 8 floats. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_x86(const moe_tile *tile, int tokens,
+                                                moe_dot_plain_fn dot) {
+  __m256 sums[MOE_TILE_TOKENS_MAX];
+  for (int t = 0; t < tokens; t++) sums[t] = _mm256_setzero_ps();
   for (size_t i = 0; i < tile->columns / ELEMENTS; i++) {
-    for (int r = 0; r < rows; r++) {
-      const block *b = (const block *)(tile->w + (size_t)r * tile->w_stride) + i;
-      __m256 w_scale = moe_broadcast_f16_avx2(b->scale);
-      /* One factor must be unsigned: the weights give their signs to the activations. */
-      __m256i w = moe_load_256_avx2(b->quants);
-      __m256i magnitude = _mm256_sign_epi8(w, w);
-      for (int t = 0; t < tokens; t++) {
-        moe_q8_0_row x = moe_q8_0_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
-        __m256i signed_x = _mm256_sign_epi8(moe_load_256_avx2(x.quants + i * ELEMENTS), w);
-        __m256 products = _mm256_cvtepi32_ps(moe_dot_avx2(magnitude, signed_x, ones));
-        __m256 scale = _mm256_mul_ps(w_scale, _mm256_broadcast_ss(x.scales + i));
-        sums[r][t] = _mm256_fmadd_ps(products, scale, sums[r][t]);
-      }
+    const block *b = (const block *)tile->w + i;
+    __m256 w_scale = moe_broadcast_f16_avx2(b->scale);
+    /* One factor must be unsigned: the weights give their signs to the activations. */
+    __m256i w = moe_load_256_avx2(b->quants);
+    __m256i magnitude = _mm256_sign_epi8(w, w);
+    for (int t = 0; t < tokens; t++) {
+      moe_q8_0_row x = moe_q8_0_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
+      __m256i signed_x = _mm256_sign_epi8(moe_load_256_avx2(x.quants + i * ELEMENTS), w);
+      __m256 products = _mm256_cvtepi32_ps(dot(magnitude, signed_x));
+      __m256 scale = _mm256_mul_ps(w_scale, _mm256_broadcast_ss(x.scales + i));
+      sums[t] = _mm256_fmadd_ps(products, scale, sums[t]);
     }
   }
-  for (int r = 0; r < rows; r++) {
-    for (int t = 0; t < tokens; t++) {
-      tile->y[(size_t)t * tile->y_stride + (size_t)r] = moe_sum_lanes_avx2(sums[r][t]);
-    }
+  for (int t = 0; t < tokens; t++) {
+    tile->y[(size_t)t * tile->y_stride] = moe_sum_lanes_avx2(sums[t]);
   }
 }
 
-static MOE_TARGET_AVX2 void moe_matmul_q8_0_avx2(const uint8_t *w, size_t w_stride, size_t rows,
-                                                 const uint8_t *x, size_t x_stride,
-                                                 size_t tokens, size_t columns, float *y,
-                                                 size_t y_stride) {
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int tokens) {
+  tile_x86(tile, tokens, moe_dot_plain_avx2);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void tile_avx512(const moe_tile *tile, int tokens) {
+  tile_x86(tile, tokens, moe_dot_plain_avx512);
+}
+
+static MOE_TARGET_AVX2 void
+moe_matmul_q8_0_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx2, 2, &all, rows, tokens);
+  moe_tiled_matmul(tile_avx2, &all, rows, tokens);
+}
+
+static MOE_TARGET_AVX512 void
+moe_matmul_q8_0_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_tiled_matmul(tile_avx512, &all, rows, tokens);
 }
 
 #endif
@@ -97,6 +102,7 @@ const moe_format_definition moe_definition_q8_0 = {
             [MOE_ISA_SCALAR] = moe_matmul_q8_0_scalar,
 #if defined(__x86_64__)
             [MOE_ISA_AVX2] = moe_matmul_q8_0_avx2,
+            [MOE_ISA_AVX512] = moe_matmul_q8_0_avx512,
 #endif
         },
 };

@@ -1,0 +1,60 @@
+/* Pieces that the kernels for x86-64 share; empty on other processors. */
+#ifndef MOE_QUANT_X86_H
+#define MOE_QUANT_X86_H
+
+#include "half.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define MOE_TARGET_AVX2 __attribute__((target("avx2,fma,f16c")))
+/* Vectors stay 256 bits wide: what counts is the fused integer products and twice the registers. */
+#define MOE_TARGET_AVX512 \
+  __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")))
+
+/* The sum of 8 lanes, always in this order: 4 apart, 2 apart, neighbours. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 float moe_sum_lanes_avx2(__m256 v) {
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+/* A 16-bit float at any address, in all lanes. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256 moe_broadcast_f16_avx2(const uint8_t *bytes) {
+  return _mm256_cvtph_ps(_mm_set1_epi16((short)moe_load_u16(bytes)));
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_load_256_avx2(const void *bytes) {
+  return _mm256_loadu_si256((const __m256i *)bytes);
+}
+
+/* sums + products of unsigned u and signed x, summed in pairs, by scales, and in pairs again: 8
+ * sums of 4 products. Pairs saturate at 16 bits: a caller knows that |u0 x0 + u1 x1| < 2^15.
+ * Integers are exact, so the levels agree in every bit. */
+typedef __m256i (*moe_dot_fn)(__m256i sums, __m256i u, __m256i x, __m256i scales);
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_dot_avx2(__m256i sums, __m256i u, __m256i x,
+                                                       __m256i scales) {
+  return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(u, x), scales));
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m256i moe_dot_avx512(__m256i sums, __m256i u, __m256i x,
+                                                           __m256i scales) {
+  return _mm256_dpwssd_epi32(sums, _mm256_maddubs_epi16(u, x), scales);
+}
+
+/* 8 sums of 4 products each, under the same condition. */
+typedef __m256i (*moe_dot_plain_fn)(__m256i u, __m256i x);
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_dot_plain_avx2(__m256i u, __m256i x) {
+  return _mm256_madd_epi16(_mm256_maddubs_epi16(u, x), _mm256_set1_epi16(1));
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m256i moe_dot_plain_avx512(__m256i u, __m256i x) {
+  return _mm256_dpbusd_epi32(_mm256_setzero_si256(), u, x);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,72 @@
+internal import MoECore
+internal import MoEKernels
+
+/// Attention for one token over a long past, and for the tokens of a prompt.
+enum AttentionBenchmark {
+  private struct Shape {
+    var name: String
+    var (headCount, kvHeadCount, headDimension): (Int, Int, Int)
+    var type: KVType = .f16
+  }
+
+  private static let shapes = [
+    Shape(name: "mha", headCount: 16, kvHeadCount: 16, headDimension: 128),
+    Shape(name: "gqa4", headCount: 32, kvHeadCount: 8, headDimension: 128),
+    Shape(name: "gqa8", headCount: 32, kvHeadCount: 4, headDimension: 128),
+    Shape(name: "gqa8x64", headCount: 32, kvHeadCount: 4, headDimension: 64),
+    Shape(name: "gqa4-f32", headCount: 32, kvHeadCount: 8, headDimension: 128, type: .f32),
+  ]
+
+  @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] {
+    shapes.flatMap { shape in
+      [
+        Benchmark(name: "attention/decode/\(shape.name)/8192") {
+          try prepare(shape, position: context.size(8191, toy: 70), tokens: 1, context)
+        },
+        Benchmark(name: "attention/prefill/\(shape.name)/512") {
+          try prepare(shape, position: 0, tokens: context.size(512, toy: 9), context)
+        },
+      ]
+    }
+  }
+
+  private static func prepare(
+    _ shape: Shape, position: Int, tokens: Int, _ context: BenchmarkContext
+  ) throws -> Benchmark.Prepared {
+    let capacity = position + tokens
+    let width = shape.kvHeadCount * shape.headDimension
+    let byteCount = KVView.byteCount(
+      type: shape.type, capacity: capacity, headCount: shape.kvHeadCount,
+      headDimension: shape.headDimension)
+    let (keys, values) = (
+      try BenchmarkMemory(byteCount: byteCount), try BenchmarkMemory(byteCount: byteCount)
+    )
+    let cache = KVView(
+      keys: keys.bytes, values: values.bytes, type: shape.type, capacity: capacity,
+      headCount: shape.kvHeadCount, headDimension: shape.headDimension)
+    let past = try BenchmarkMemory.floats(capacity, width, seed: 1)
+    context.team.appendKV(keys: past.rows, values: past.rows, to: cache, position: 0)
+    withExtendedLifetime(past.memory) {}
+    let columns = shape.headCount * shape.headDimension
+    let q = try BenchmarkMemory.floats(tokens, columns, seed: 2)
+    let out = try BenchmarkMemory.floats(tokens, columns)
+    let scale = 1 / Float(shape.headDimension).squareRoot()
+    let pairCount = tokens * position + tokens * (tokens + 1) / 2
+    return Benchmark.Prepared(
+      byteCount: tokens == 1 ? 2 * byteCount : 0, operationCount: 4 * pairCount * columns,
+      memory: [keys, values, q.memory, out.memory], goal: tokens == 1 ? 0.6 : nil,
+      run: {
+        context.team.attend(
+          q.rows, headCount: shape.headCount, over: cache, position: position, scale: scale,
+          into: out.rows)
+      },
+      isRight: {
+        // The last token sees all positions, and its result must not depend on the others.
+        let wanted = try BenchmarkMemory.floats(1, columns)
+        context.reference.attend(
+          q.rows.rows(tokens - 1, count: 1), headCount: shape.headCount, over: cache,
+          position: capacity - 1, scale: scale, into: wanted.rows)
+        return wanted.agrees(with: out.rows.row(tokens - 1), tolerance: 1e-5)
+      })
+  }
+}

@@ -1,0 +1,69 @@
+internal import ArgumentParser
+private import Foundation
+private import MoECore
+private import MoEKernels
+
+/// Times the kernels on this machine, against the rate at which it can read memory at all.
+@main struct MoEBench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "moe-bench",
+    abstract: "Times the kernels, each against the machine's memory bandwidth.",
+    discussion: """
+      Every benchmark checks its result before it is timed. The median of the runs is given, with \
+      the range that holds the middle 80% of them.
+      """)
+
+  @Option(help: "Run only benchmarks whose name contains this text.")
+  var filter = ""
+
+  @Option(help: "Seconds to spend on each benchmark.")
+  var seconds = 0.5
+
+  @Option(help: "Threads that compute; all processors if not given.")
+  var threads: Int?
+
+  @Option(help: "Also write the results to this file, as comma-separated values.")
+  var csv: String?
+
+  @Flag(help: "Use tiny sizes: checks that everything works, and says nothing about speed.")
+  var toy = false
+
+  @Flag(help: "Print the names of the benchmarks and stop.")
+  var list = false
+
+  func validate() throws {
+    guard seconds.isFinite, seconds >= 0, seconds <= 3600 else {
+      throw ValidationError("--seconds is \(seconds); give a number from 0 to 3600")
+    }
+    if let threads, !(1...WorkerTeam.workerCountMax).contains(threads) {
+      throw ValidationError("--threads is \(threads); give 1 to \(WorkerTeam.workerCountMax)")
+    }
+  }
+
+  func run() throws {
+    let threadCount = threads ?? min(
+      ProcessInfo.processInfo.activeProcessorCount, WorkerTeam.workerCountMax)
+    let context = BenchmarkContext(
+      team: try WorkerTeam(workerCount: threadCount),
+      reference: try BenchmarkContext.referenceTeam(), isToy: toy)
+    let chosen = benchmarkSubjects.flatMap { $0(context) }
+      .filter { filter.isEmpty || $0.name.contains(filter) }
+    guard !chosen.isEmpty else {
+      throw ValidationError("no benchmark's name contains “\(filter)”; see --list")
+    }
+    if list { return chosen.forEach { print($0.name) } }
+
+    let harness = Harness(seconds: seconds)
+    let readRate = try MemoryBenchmark.readRate(context, harness)
+    print("\(threadCount) threads, \(InstructionSet.current.name); the machine reads at "
+      + "\(decimal(readRate, 1)) GB/s")
+    var report = Report(readRate: readRate, threadCount: threadCount)
+    print(Report.heading)
+    for benchmark in chosen {
+      let result = try harness.measure(benchmark)
+      report.add(result)
+      print(report.line(result))
+    }
+    if let csv { try report.csv.write(toFile: csv, atomically: true, encoding: .utf8) }
+  }
+}

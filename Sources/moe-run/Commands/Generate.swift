@@ -1,0 +1,121 @@
+import ArgumentParser
+import MoECore
+import MoERuntime
+import MoETokenizer
+
+/// `moe-run generate`: continues a text.
+struct Generate: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Continue a text (the default subcommand).",
+    discussion: """
+      The text goes to standard output as it is made, everything else to standard error. The first \
+      Ctrl-C ends the generation, the second the program.
+      """)
+
+  @OptionGroup var model: ModelOptions
+  @OptionGroup(title: "Text") var prompt: PromptOptions
+
+  @Option(
+    name: [.customShort("n"), .long], parsing: .unconditional,
+    help: ArgumentHelp(
+      "Tokens to generate at most; -1: until the model ends its text or the context is full.",
+      valueName: "n"),
+    transform: { try FlagValue.integer($0, in: -1 ... .max) })
+  var predict = 256
+
+  @Flag(help: "Go on where the model would end its text.")
+  var ignoreEos = false
+
+  @Flag(
+    name: [.customLong("no-echo"), .customLong("no-display-prompt")],
+    help: "Do not write the prompt before its continuation.")
+  var hidesPrompt = false
+
+  @Flag(help: "Write special tokens that the model generates as their names.")
+  var special = false
+
+  @OptionGroup(title: "Sampling") var sampling: SamplingFlags
+  @OptionGroup(title: "Memory and machine") var context: ContextOptions
+  @OptionGroup(title: "Memory and machine") var memory: MemoryOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Write what the run cost to a file as JSON; the fields are listed in GenerationReport.",
+      valueName: "file"),
+    completion: .file())
+  var statsJson: String?
+
+  @Flag(name: [.customShort("q"), .long], help: "No progress and no statistics on standard error.")
+  var quiet = false
+
+  func run() async throws {
+    let path = try model.path()
+    let text = try promptText()
+    let reportFile = try statsJson.map { path throws(Failure) in try ReportFile(path) }
+
+    let loadStart = MonotonicClock.nanoseconds()
+    let loading = ProgressBar("loading", isQuiet: quiet, format: ProgressBar.sizes)
+    let engine = try await Engine(
+      modelAt: path, options: memory.engineOptions(contextLength: context.ctxSize),
+      progress: loading.update)
+    loading.erase()
+    let loadSeconds = Double(MonotonicClock.nanoseconds() - loadStart) * 1e-9
+    if !quiet {
+      for note in engine.tokenizer.notes { StandardError.write("moe-run: note: \(note)\n") }
+    }
+
+    let options = generationOptions()
+    guard let statistics = try await write(engine.generate(text, options), after: text) else {
+      throw CancellationError()
+    }
+    if !quiet { StandardError.write(StatisticsLine.text(statistics) + "\n") }
+    if let reportFile {
+      let report = GenerationReport(
+        statistics, plan: engine.plan, options: options, loadSeconds: loadSeconds)
+      try reportFile.write(JSON.text(report))
+    }
+    try Interruption.check()
+  }
+
+  /// The prompt; one line break at the end of a file is the editor's and not meant.
+  private func promptText() throws(Failure) -> String {
+    let text = try prompt.text()
+    return prompt.prompt == nil && text.hasSuffix("\n") ? String(text.dropLast()) : text
+  }
+
+  private func generationOptions() -> GenerationOptions {
+    var options = GenerationOptions()
+    options.tokenCountMax = predict == -1 ? nil : predict
+    options.sampling = sampling.samplingOptions()
+    options.ignoresEnd = ignoreEos
+    options.rendersSpecialTokens = special
+    options.promptProgress = ProgressBar("reading the prompt", isQuiet: quiet).update
+    return options
+  }
+
+  /// Writes the text as it is made, and a line break at its end where it has none. The prompt comes
+  /// with the first token: until then the terminal's line may hold a progress bar.
+  ///
+  /// - Returns: What the generation did; nil where it was cancelled from outside.
+  private func write(
+    _ generation: Generation, after prompt: String
+  ) async throws -> GenerationStatistics? {
+    Interruption.onFirstSignal { generation.stop() }
+    var pending = hidesPrompt ? "" : prompt
+    var endsLine = true
+    func write(_ text: String) throws(Failure) {
+      guard let last = text.unicodeScalars.last else { return }
+      try StandardOutput.write(text)
+      endsLine = last == "\n"
+    }
+    for try await token in generation {
+      ProgressBar.eraseAny()
+      try write(pending + token.text)
+      pending = ""
+    }
+    ProgressBar.eraseAny()
+    try write(pending)
+    if !endsLine { try write("\n") }
+    return generation.statistics
+  }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import MoECore
+import MoERuntime
+
+/// Reads the values of flags; errors say what was wanted, the parser adds the flag and what was found.
+enum FlagValue {
+  static func integer(_ text: String, in range: ClosedRange<Int>) throws -> Int {
+    guard let value = Int(text), range.contains(value) else {
+      let upper = range.upperBound == .max ? "" : " to \(range.upperBound)"
+      throw ValidationError("give a whole number from \(range.lowerBound)\(upper)")
+    }
+    return value
+  }
+
+  /// - Parameter isOpen: Whether the lower bound itself is refused.
+  static func number(
+    _ text: String, in range: ClosedRange<Float>, isOpen: Bool = false
+  ) throws -> Float {
+    guard let value = Float(text), value.isFinite, range.contains(value),
+      !(isOpen && value == range.lowerBound)
+    else {
+      let lower = isOpen ? "above \(range.lowerBound)" : "from \(range.lowerBound)"
+      let upper = range.upperBound.isFinite ? " to \(range.upperBound)" : ""
+      throw ValidationError("give a number \(lower)\(upper)")
+    }
+    return value
+  }
+
+  static func size(_ text: String) throws -> SizeSpecification {
+    guard let size = SizeSpecification(parsing: text) else {
+      throw ValidationError("give a size such as 8G or 512M, or a share such as 40%")
+    }
+    return size
+  }
+
+  static func name(_ text: String, among names: [String]) throws -> String {
+    guard names.contains(text) else {
+      throw ValidationError("give one of \(names.joined(separator: ", "))")
+    }
+    return text
+  }
+}
+
+/// `ExpertPlacement` as the command line names it.
+enum PlacementFlag: String, CaseIterable, ExpressibleByArgument {
+  case auto, resident, offloaded
+
+  var placement: ExpertPlacement {
+    switch self {
+    case .auto: .automatic
+    case .resident: .resident
+    case .offloaded: .offloaded
+    }
+  }
+}

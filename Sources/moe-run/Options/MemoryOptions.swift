@@ -1,0 +1,94 @@
+import ArgumentParser
+import MoECore
+import MoERuntime
+
+/// What a run may take of the machine, and how it uses it.
+struct MemoryOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "All that the process may hold: 8G, 512M, or a share of the model's files. "
+        + "(default: what the cgroup or the machine has, less a reserve)",
+      valueName: "size|%"),
+    transform: FlagValue.size)
+  var memory: SizeSpecification?
+
+  @Option(
+    help: ArgumentHelp(
+      "Caps the pool of routed experts: a size, or a share of all experts. "
+        + "(default: what the budget leaves)",
+      valueName: "size|%"),
+    transform: FlagValue.size)
+  var expertPool: SizeSpecification?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where experts are kept: auto (resident where all fit), resident, or offloaded (read as "
+        + "needed).", valueName: "where"))
+  var placement = PlacementFlag.auto
+
+  @Option(
+    help: ArgumentHelp(
+      "Who is evicted from the pool: "
+        + Engine.cachePolicies.map { "\($0.name) (\(summary: $0.summary))" }.joined(separator: ", ")
+        + ".", valueName: "name"),
+    transform: { try FlagValue.name($0, among: Engine.cachePolicies.map(\.name)) })
+  var cachePolicy = EngineOptions().cachePolicy
+
+  @Option(
+    help: ArgumentHelp(
+      "How weights are read: "
+        + Engine.stores.map { "\($0.name) (\(summary: $0.summary))" }.joined(separator: ", ")
+        + ".", valueName: "name"),
+    transform: { try FlagValue.name($0, among: Engine.stores.map(\.name)) })
+  var store = StoreChoice.automatic
+
+  @Option(
+    help: ArgumentHelp("Reads in flight at once, 1 to 1024.", valueName: "n"),
+    transform: { try FlagValue.integer($0, in: 1...1024) })
+  var ioDepth = EngineOptions().inputDepth
+
+  @Option(
+    help: ArgumentHelp(
+      "Number type of keys and values: \(kvTypes.joined(separator: ", ")).", valueName: "type"),
+    transform: { try FlagValue.name($0, among: kvTypes) })
+  var kvType = EngineOptions().kvCacheType.rawValue
+
+  @Option(
+    help: ArgumentHelp(
+      "Prompt tokens that are run together; does not change results. "
+        + "(default: up to 512, fewer where memory is scarce)", valueName: "n"),
+    transform: { try FlagValue.integer($0, in: 1...1 << 16) })
+  var chunk: Int?
+
+  @Option(
+    name: [.customShort("t"), .long],
+    help: ArgumentHelp("Worker threads, 1 to 256. (default: one per processor)", valueName: "n"),
+    transform: { try FlagValue.integer($0, in: 1...256) })
+  var threads: Int?
+
+  private static let kvTypes = KVCacheType.allCases.map(\.rawValue)
+
+  /// - Parameter contextLength: Nil: the engine's default.
+  func engineOptions(contextLength: Int?) -> EngineOptions {
+    var options = EngineOptions()
+    options.memory = memory
+    options.expertPool = expertPool
+    options.contextLength = contextLength
+    options.threadCount = threads
+    options.kvCacheType = KVCacheType(rawValue: kvType) ?? options.kvCacheType
+    options.chunkTokenCount = chunk
+    options.store = store
+    options.inputDepth = ioDepth
+    options.cachePolicy = cachePolicy
+    options.placement = placement.placement
+    return options
+  }
+}
+
+extension DefaultStringInterpolation {
+  /// A registry's summary line inside brackets: small first letter, no full stop.
+  fileprivate mutating func appendInterpolation(summary: String) {
+    let text = summary.hasSuffix(".") ? summary.dropLast() : summary[...]
+    appendLiteral(text.prefix(1).lowercased() + text.dropFirst())
+  }
+}

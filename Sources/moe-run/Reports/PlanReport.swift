@@ -1,0 +1,96 @@
+import MoECore
+import MoERuntime
+
+/// What `plan --json` writes, these properties in snake_case as its keys.
+struct PlanReport: Encodable {
+  /// Who gets memory; `basis` is measured, derived, default or user.
+  struct Row: Encodable {
+    let name: String
+    let bytes: Int
+    let basis: MemoryPlan.Basis
+    let note: String
+
+    init(_ row: MemoryPlan.Row) {
+      name = row.name
+      bytes = row.byteCount
+      basis = row.basis
+      note = row.note
+    }
+  }
+
+  let model: String
+  /// `general.name`; absent where the file has none.
+  let name: String?
+  let architecture: String
+  let modelBytes: Int
+  let layers: Int
+  let expertsPerLayer: Int
+  let expertsPerToken: Int
+  let expertBytes: Int
+  let expertBytesPerToken: Int
+
+  let fits: Bool
+  let budgetBytes: Int
+  let budgetBasis: MemoryPlan.Basis
+  let budgetNote: String
+  let smallestBudgetBytes: Int
+  let totalBytes: Int
+  let memory: [Row]
+
+  let placement: ExpertPlacement
+  let poolSlots: Int
+  let experts: Int
+  let contextLength: Int
+  let chunkTokens: Int
+  let threads: Int
+  let store: String
+  let cachePolicy: String
+  let instructionSet: String
+
+  init(_ plan: RunPlan) {
+    model = plan.path
+    name = plan.modelName
+    architecture = plan.architecture
+    modelBytes = plan.modelByteCount
+    layers = plan.layerCount
+    expertsPerLayer = plan.expertCountPerLayer
+    expertsPerToken = plan.expertsPerToken
+    expertBytes = plan.expertByteCount
+    expertBytesPerToken = plan.expertByteCountPerToken
+    fits = plan.memory.fits
+    budgetBytes = plan.memory.budgetByteCount
+    budgetBasis = plan.memory.budgetBasis
+    budgetNote = plan.memory.budgetNote
+    smallestBudgetBytes = plan.memory.smallestBudgetByteCount
+    totalBytes = plan.memory.totalByteCount
+    memory = (plan.memory.rows + [plan.memory.experts]).map(Row.init)
+    placement = plan.memory.placement
+    poolSlots = plan.memory.slotCount
+    experts = plan.memory.expertCount
+    contextLength = plan.memory.contextLength
+    chunkTokens = plan.memory.chunkTokenCount
+    threads = plan.memory.threadCount
+    store = plan.store
+    cachePolicy = plan.cachePolicy
+    instructionSet = plan.instructionSet
+  }
+
+  /// The plan for people.
+  static func text(_ plan: RunPlan) -> String {
+    let name = plan.modelName.map { " " + $0.quotedForMessage } ?? ""
+    let memory = plan.memory
+    return """
+      model     \(plan.path)\(name), \(plan.architecture), \(ByteSize(plan.modelByteCount))
+      experts   \(plan.expertsPerToken) of \(plan.expertCountPerLayer) in each of \
+      \(plan.layerCount) layers; \(ByteSize(plan.expertByteCount)) in all, \
+      \(ByteSize(plan.expertByteCountPerToken)) per token
+      placement \(memory.placement.rawValue), \(memory.slotCount) slots for \
+      \(memory.expertCount) experts, policy \(plan.cachePolicy)
+      store     \(plan.store)
+      kernels   \(plan.instructionSet), \(memory.threadCount) threads
+      memory
+      \(memory.table)
+
+      """
+  }
+}

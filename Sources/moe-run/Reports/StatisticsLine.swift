@@ -1,0 +1,24 @@
+import MoERuntime
+
+/// What a generation cost, in one line for people.
+enum StatisticsLine {
+  static func text(_ statistics: GenerationStatistics) -> String {
+    let decode = statistics.decode
+    let read = statistics.decodeReadByteCountPerToken
+    return [
+      "prefill \(statistics.promptTokenCount) tokens, "
+        + "\(Decimals.text(statistics.prefillTokensPerSecond, 1)) t/s",
+      "decode \(statistics.generatedTokenCount) tokens, "
+        + "\(Decimals.text(statistics.decodeTokensPerSecond, 1)) t/s",
+      "hit rate \(Decimals.text(100 * decode.hitRate, 1)) %",
+      "read \(mebibytes(read, 2)) MiB per token",
+      "stalled \(Decimals.text(decode.stallSeconds, 2)) s",
+      "peak \(mebibytes(Double(statistics.peakByteCount), 1)) of "
+        + "\(mebibytes(Double(statistics.budgetByteCount), 1)) MiB",
+    ].joined(separator: " | ")
+  }
+
+  private static func mebibytes(_ byteCount: Double, _ places: Int) -> String {
+    Decimals.text(byteCount / 0x1p20, places)
+  }
+}
