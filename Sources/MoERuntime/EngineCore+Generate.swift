@@ -52,8 +52,7 @@ extension EngineCore {
       if isLast { text += detokenizer.finish() }
       meter.countToken()
       if !emit(GeneratedToken(id: token, text: text)) || isLast { break }
-      try decoder.forward(
-        CollectionOfOne(token), phase: .decode, cancellation: cancellation)
+      try forward(CollectionOfOne(token), phase: .decode, cancellation: cancellation)
       logits = decoder.lastLogits()
     }
   }
