@@ -83,11 +83,16 @@ let package = Package(
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
     suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEStoreTests", ["MoEStore", "MoECore", "MoETestSupport"]),
-    suite("MoEModelTests", ["MoEModel", "MoEExperts", "MoEKernels", "MoECore", "MoETestSupport"]),
+    suite(
+      "MoEModelTests",
+      [
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats", "MoECore",
+        "MoETestSupport",
+      ]),
     suite(
       "MoERuntimeTests",
       [
-        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore",
+        "moe-run", "MoERuntime", "MoEModel", "MoETokenizer", "MoEFormats", "MoECore",
         "MoETestSupport",
       ]),
     suite(

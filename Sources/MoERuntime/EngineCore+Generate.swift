@@ -10,6 +10,7 @@ extension EngineCore {
     _ prompt: [Int32], options: GenerationOptions, cancellation: CancellationFlag,
     emit: (GeneratedToken) -> Bool
   ) throws -> GenerationStatistics {
+    try options.check()
     guard prompt.count <= decoder.contextLength else {
       throw EngineError.contextExceeded(
         tokenCount: prompt.count, contextLength: decoder.contextLength)

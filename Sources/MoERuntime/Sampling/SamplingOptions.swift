@@ -25,4 +25,16 @@ public struct SamplingOptions: Sendable, Equatable {
     options.temperature = 0
     return options
   }
+
+  /// Refuses values that have no meaning.
+  func check() throws(EngineError) {
+    for (name, value) in [("the temperature", temperature), ("top-p", topP), ("min-p", minP)]
+    where value.isNaN {
+      throw .invalidOption(name: name, wanted: "a number", found: "\(value)")
+    }
+    guard repeatPenalty > 0 && repeatPenalty.isFinite else {
+      throw .invalidOption(
+        name: "the repeat penalty", wanted: "a number above 0", found: "\(repeatPenalty)")
+    }
+  }
 }
