@@ -22,7 +22,12 @@ func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "moe-runtime",
   products: [
-    .library(name: "MoERuntime", targets: ["MoERuntime"]),
+    // With the modules whose public types its interface shows.
+    .library(
+      name: "MoERuntime",
+      targets: [
+        "MoERuntime", "MoECore", "MoETokenizer", "MoEFormats", "MoEModel", "MoEExperts",
+      ]),
     .executable(name: "moe-run", targets: ["moe-run"]),
     .executable(name: "moe-bench", targets: ["moe-bench"]),
   ],

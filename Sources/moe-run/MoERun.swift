@@ -12,6 +12,7 @@ struct MoERun: AsyncParsableCommand {
       Exit codes: 0 success; 1 failure; 64 wrong usage; 130 after Ctrl-C; 141 where standard \
       output was closed early; 143 after SIGTERM.
       """,
+    version: "0.1.0",
     subcommands: [
       Generate.self, Plan.self, Inspect.self, Perplexity.self, Tokenize.self,
     ],
