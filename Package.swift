@@ -22,7 +22,12 @@ func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "moe-runtime",
   products: [
-    .library(name: "MoERuntime", targets: ["MoERuntime"]),
+    // With the modules whose public types its interface shows.
+    .library(
+      name: "MoERuntime",
+      targets: [
+        "MoERuntime", "MoECore", "MoETokenizer", "MoEFormats", "MoEModel", "MoEExperts",
+      ]),
     .executable(name: "moe-run", targets: ["moe-run"]),
     .executable(name: "moe-bench", targets: ["moe-bench"]),
   ],
@@ -107,6 +112,8 @@ let package = Package(
         "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore",
         "MoETestSupport",
       ]),
+    // Depends on the program so that it is built before the tests that run it.
+    suite("MoERunTests", ["moe-run", "MoERuntime", "MoETokenizer", "MoECore", "MoETestSupport"]),
     suite("TidyTests", []),
   ],
   cLanguageStandard: .gnu17

@@ -11,7 +11,7 @@ package final class OffloadedExperts: ExpertSource {
   package let layout: ExpertLayout
   let reader: ExtentReader
   let pool: ExpertPool
-  var cache: ExpertCache
+  package internal(set) var cache: ExpertCache
   /// The requests of the step in progress.
   var entries: [Entry] = []
   var layer = 0
@@ -111,10 +111,15 @@ package final class OffloadedExperts: ExpertSource {
     readByteCountAtBegin = reader.counters.readByteCount
     claimCount = 0
     for request in requests { entries.append(Entry(request: request)) }
-    if passTokenCount == 1 && requests.count <= simultaneousExpertCount(layer: layer) {
-      try requestTogether()
-    } else {
-      try requestInTurn()
+    do {
+      if passTokenCount == 1 && requests.count <= simultaneousExpertCount(layer: layer) {
+        try requestTogether()
+      } else {
+        try requestInTurn()
+      }
+    } catch {
+      end()
+      throw error
     }
   }
 
@@ -136,16 +141,14 @@ package final class OffloadedExperts: ExpertSource {
       }
       let number = rankedNumbers[rank]
       entries[number].slot = slot
-      if outcome.isHit {
-        entries[number].state = .ready
-      } else {
-        try load(number)
-      }
+      entries[number].state = outcome.isHit ? .ready : .loading
+      countRequest(isHit: outcome.isHit)
     }
     nextToAdmit = entries.count
     claimCount = entries.count
-    statistics[phase].requestCount += entries.count
-    statistics[phase].hitCount += outcomes.reduce(0) { $0 + ($1.isHit ? 1 : 0) }
+    // Every slot has its entry by now, so that a failing read leaves none that `end` knows nothing
+    // of.
+    for number in rankedNumbers where entries[number].state == .loading { try load(number) }
   }
 
   /// Starts the reads of an entry that has a slot.
@@ -191,6 +194,8 @@ package final class OffloadedExperts: ExpertSource {
     } catch {
       throw .store(error.description)
     }
+    // With nothing to wait for, waiting again would never end.
+    precondition(count > 0 || start == 0, "an expert was waited for that nobody reads")
     if start != 0 { statistics[phase].stallNanoseconds += MonotonicClock.nanoseconds() - start }
   }
 
@@ -252,5 +257,6 @@ package final class OffloadedExperts: ExpertSource {
     for number in entries.indices where entries[number].state == .ready { release(number) }
     entries.removeAll(keepingCapacity: true)
     statistics[phase].readByteCount += reader.counters.readByteCount - readByteCountAtBegin
+    readByteCountAtBegin = reader.counters.readByteCount
   }
 }

@@ -61,6 +61,7 @@ package final class ResidentExperts: ExpertSource {
           progress(extent.byteCount)
         }
       }
+      try reader.verifyUnchanged()
     } catch {
       throw .store(error.description)
     }

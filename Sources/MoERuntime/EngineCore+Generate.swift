@@ -46,15 +46,19 @@ extension EngineCore {
     history.reserveCapacity(prompt.count + limit)
     for step in 0..<limit {
       let token = sampler.sample(logits, history: history)
-      if header.tokenizer.isEnd(token) && !options.ignoresEnd { break }
+      if header.tokenizer.isEnd(token) && !options.ignoresEnd {
+        // What an unfinished character leaves must not be lost.
+        let rest = detokenizer.finish()
+        if !rest.isEmpty { _ = emit(GeneratedToken(id: token, text: rest)) }
+        break
+      }
       history.append(token)
       var text = detokenizer.push(token)
       let isLast = step + 1 == limit
       if isLast { text += detokenizer.finish() }
       meter.countToken()
       if !emit(GeneratedToken(id: token, text: text)) || isLast { break }
-      try decoder.forward(
-        CollectionOfOne(token), phase: .decode, cancellation: cancellation)
+      try forward(CollectionOfOne(token), phase: .decode, cancellation: cancellation)
       logits = decoder.lastLogits()
     }
   }

@@ -98,10 +98,20 @@ final class EngineCore {
     var start = 0
     while start < tokens.count {
       let count = min(decoder.chunkTokenCountMax, tokens.count - start)
-      try decoder.forward(
-        tokens[start..<start + count], phase: .prefill, cancellation: cancellation)
+      try forward(tokens[start..<start + count], phase: .prefill, cancellation: cancellation)
       try each(start, count)
       start += count
+    }
+  }
+
+  /// Runs the next tokens; what is wrong with the experts becomes an `EngineError`.
+  func forward(
+    _ tokens: some Collection<Int32>, phase: InferencePhase, cancellation: CancellationFlag
+  ) throws {
+    do {
+      try decoder.forward(tokens, phase: phase, cancellation: cancellation)
+    } catch let error as ExpertError {
+      throw EngineError.experts(error)
     }
   }
 }

@@ -58,10 +58,12 @@ extension ExtentReader {
     if waiting { counters.waitNanoseconds += Int(MonotonicClock.nanoseconds() - start) }
     var firstError: StoreError?
     for index in 0..<count {
+      let completion = unsafe completions[index]
       do throws(StoreError) {
-        try process(unsafe completions[index])
+        try process(completion)
       } catch {
         firstError = firstError ?? error
+        release(completion.tag)
       }
     }
     if let firstError { throw fail(firstError) }

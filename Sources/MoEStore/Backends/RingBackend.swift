@@ -21,12 +21,16 @@ package import MoECore
   /// Registered memory, in the order of its indices.
   private var buffers: [ByteView] = []
   private let batch: UnsafeMutablePointer<moe_ring_completion>
+  /// How often in a row the kernel had no memory or room for requests.
+  private var refusalCount = 0
 
   private static let registryName = "ring"
   /// What the kernel takes as one buffer.
   private static let bufferByteCountMax = 1 << 30
   /// Few enough to find by looking at each, and the limit of older kernels.
   private static let bufferCountMax = 1024
+  /// Shortages pass, or after some seconds count as an error; the pause between is in microseconds.
+  private static let (refusalCountMax, refusalPause) = (2000, UInt32(1000))
 
   /// Throws `backendUnavailable` where io_uring is forbidden or absent, or a file system has no
   /// direct reads. Makes sure by reading.
@@ -91,7 +95,10 @@ package import MoECore
     guard count == 0 && waiting else { return count }
     let status = unsafe moe_ring_submit(ring, 1)
     switch -status {
-    case 0, EINTR, EAGAIN, EBUSY: break
+    case 0, EINTR: refusalCount = 0
+    case let code where (code == EAGAIN || code == EBUSY) && refusalCount < Self.refusalCountMax:
+      refusalCount += 1
+      usleep(Self.refusalPause)
     case let code: throw .backendFailed(name: name, code: code)
     }
     count = unsafe takeCompletions(completions)

@@ -50,7 +50,8 @@ struct Perplexity: AsyncParsableCommand {
 
   func validate() throws {
     if let stride, stride > ctxSize {
-      throw ValidationError("--stride must be at most the window (-c) of \(ctxSize), but is \(stride)")
+      throw ValidationError(
+        "--stride must be at most the window (-c) of \(ctxSize), but is \(stride)")
     }
   }
 

@@ -2,7 +2,8 @@ import ArgumentParser
 import MoECore
 import MoERuntime
 
-/// Reads the values of flags; errors say what was wanted, the parser adds the flag and what was found.
+/// Reads the values of flags; errors say what was wanted, the parser adds the flag and what was
+/// found.
 enum FlagValue {
   static func integer(_ text: String, in range: ClosedRange<Int>) throws -> Int {
     guard let value = Int(text), range.contains(value) else {

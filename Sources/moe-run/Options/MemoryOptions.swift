@@ -70,7 +70,7 @@ struct MemoryOptions: ParsableArguments {
 
   private static let defaults = EngineOptions()
   private static let automatic = PlacementFlag.auto.rawValue
-  /// The engine's ways to read, the automatic one under the name that `--placement` has for it, too.
+  /// The engine's ways to read, the automatic one under the name that `--placement` has for it.
   private static let stores = Engine.stores.map { store in
     (name: store.name == StoreChoice.automatic ? automatic : store.name, summary: store.summary)
   }

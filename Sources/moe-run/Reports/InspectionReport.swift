@@ -106,7 +106,8 @@ extension InspectionReport {
     let sizes = Set(experts.layers.map(\.bytesPerExpert)).sorted()
     let each = Set([sizes.first, sizes.last].compactMap(\.self)).sorted().map { "\(ByteSize($0))" }
     let perToken = experts.bytesPerToken.map { ", \(ByteSize($0)) per token" } ?? ""
-    return "\(experts.perToken.map { "\($0)" } ?? "unknown") of \(counts.joined(separator: " or ")) "
+    let used = experts.perToken.map { "\($0)" } ?? "unknown"
+    return "\(used) of \(counts.joined(separator: " or ")) "
       + "in each of \(experts.layers.count) layers; \(each.joined(separator: " to ")) each, "
       + "\(ByteSize(experts.bytes)) in all\(perToken)"
   }

@@ -9,8 +9,8 @@ private import Synchronization
 
 /// Ctrl-C and SIGTERM: the first one asks the work to end, the second ends the program at once.
 ///
-/// The signals are blocked everywhere and one thread waits for them, so that what they set off is
-/// ordinary code, free of a signal handler's restrictions.
+/// The signals are blocked everywhere and the main thread waits for them, so that what they set off
+/// is ordinary code, free of a signal handler's restrictions.
 enum Interruption {
   private struct State {
     var received: Int32?
@@ -26,24 +26,16 @@ enum Interruption {
   /// The signal that came, if one did.
   static var received: Int32? { state.withLock { $0.received } }
 
-  /// Must run before any other thread is made: threads inherit which signals are blocked.
+  /// Blocks the signals, so that `wait` alone gets them. Must run before any other thread is made:
+  /// threads inherit which signals are blocked.
   static func install() {
     // A closed standard output is found out by the write that fails.
     signal(SIGPIPE, SIG_IGN)
     var signals = signalSet()
     unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-    var thread = pthread_t()
-    let code = unsafe pthread_create(
-      &thread, nil,
-      { _ in
-        Interruption.wait()
-        return nil
-      }, nil)
-    // Without the thread, signals do what they do by default.
-    if code != 0 { unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil) }
   }
 
-  /// From now on the first signal calls `stop`, on a thread of its own, instead of ending the program.
+  /// From now on the first signal calls `stop`, on the main thread, instead of ending the program.
   static func onFirstSignal(_ stop: @escaping @Sendable () -> Void) {
     state.withLock { $0.stop = stop }
   }
@@ -53,7 +45,8 @@ enum Interruption {
     if let received { throw .interrupted(signal: received) }
   }
 
-  private static func wait() {
+  /// Takes signals until the program ends.
+  static func wait() -> Never {
     var signals = signalSet()
     while true {
       var number: Int32 = 0

@@ -1,0 +1,94 @@
+import MoECache
+import MoECore
+import MoEFormats
+import MoEKernels
+import MoEStore
+import MoETestSupport
+import Testing
+
+/// Everything that one simulated run is made of, drawn from its seed.
+struct Scenario: Sendable, CustomTestStringConvertible {
+  /// What the disk may do beyond being slow, short and interrupted.
+  enum Damage: Sendable {
+    case none
+    /// Some reads fail for good.
+    case inputOutputError(likelihood: Double)
+    case truncation(SimulatedBackend.Truncation)
+    /// The file is written to.
+    case touch(fileIndex: Int, afterCompletionCount: Int)
+    /// The device goes away.
+    case removal(submitCount: Int)
+  }
+
+  let seed: UInt64
+  let first: SyntheticModel
+  /// Gives the experts of `foreignLayers`.
+  let second: SyntheticModel
+  let foreignLayers: Set<Int>
+  /// From 0, the smallest pool that works, to 1, room for every expert.
+  let poolShare: Double
+  let policy: String
+  let alignment: Int
+  let limits: ExtentReader.Limits
+  var faults: SimulatedBackend.Faults
+  var moods: UnsteadyBackend.Moods
+  let damage: Damage
+  /// How often a pass is cancelled at some layer, from 0 to 1.
+  let cancellation: Double
+  let workerCount: Int
+  let kvType: KVType
+  let promptTokens: [Int32]
+  let chunk: Int
+  let decodeTokens: [Int32]
+
+  var tokens: [Int32] { promptTokens + decodeTokens }
+
+  init(seed: UInt64) {
+    var draw = Draw(seed: seed)
+    self.seed = seed
+    let first = draw.model()
+    self.first = first
+    var second = first
+    second.seed = first.seed &+ 1
+    draw.chooseFormats(&second)
+    self.second = second
+    foreignLayers = Set((0..<first.layerCount).filter { _ in draw.happens(0.4) })
+    poolShare = draw.one(of: [0, 0, draw.unit(), draw.unit(), 1])
+    policy = draw.one(of: PolicyRegistry.all.map(\.name))
+    alignment = draw.one(of: [1, 512, 4096])
+    limits = draw.limits()
+    let damage = draw.damage(fileByteCount: first.estimatedByteCount)
+    self.damage = damage
+    faults = draw.faults(damage)
+    var moods = UnsteadyBackend.Moods()
+    moods.interruptedWait = draw.one(of: [0, 0.3])
+    switch damage {
+    case .removal(let count): moods.submitCountMax = count
+    case .touch(let index, let count): moods.overwriting = (index, count)
+    case .none, .inputOutputError, .truncation: break
+    }
+    self.moods = moods
+    cancellation = draw.one(of: [0, 0, 0.3])
+    workerCount = draw.one(of: [1, 2])
+    kvType = draw.one(of: KVType.allCases)
+    promptTokens = draw.tokens(draw.integer(1...24), of: first)
+    chunk = draw.integer(1...promptTokens.count)
+    decodeTokens = draw.tokens(draw.integer(1...16), of: first)
+  }
+
+  var testDescription: String {
+    let formats = [first, second].map { model in
+      [model.formats.expertGate, model.formats.expertUp, model.formats.expertDown]
+        .map(\.name).joined(separator: "/")
+    }
+    return """
+      seed \(seed): \(first.architecture.rawValue), \(first.layerCount) layers of \
+      \(first.expertsPerToken) in \(first.expertCount) experts, \(first.hiddenSize) x \
+      \(first.expertWidth) \(formats[0]), layers \(foreignLayers.sorted()) \(formats[1]); \
+      pool \(poolShare), \(policy), alignment \(alignment), depth \(limits.depth), \
+      requests of \(limits.maxRequestByteCount); \(faults), \(moods), \(damage), \
+      cancellation \(cancellation); \(promptTokens.count) prompt tokens by \(chunk), \
+      \(decodeTokens.count) more, \(workerCount) threads, keys in \(kvType)
+      """
+  }
+}
