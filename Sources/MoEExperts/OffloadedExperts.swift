@@ -249,6 +249,5 @@ package final class OffloadedExperts: ExpertSource {
     for number in entries.indices where entries[number].state == .ready { release(number) }
     entries.removeAll(keepingCapacity: true)
     statistics[phase].readByteCount += reader.counters.readByteCount - readByteCountAtBegin
-    readByteCountAtBegin = reader.counters.readByteCount
   }
 }
