@@ -22,13 +22,18 @@ func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "moe-runtime",
   products: [
-    .library(name: "MoERuntime", targets: ["MoERuntime"]),
+    // With the modules whose public types its interface shows.
+    .library(
+      name: "MoERuntime",
+      targets: [
+        "MoERuntime", "MoECore", "MoETokenizer", "MoEFormats", "MoEModel", "MoEExperts",
+      ]),
     .executable(name: "moe-run", targets: ["moe-run"]),
     .executable(name: "moe-bench", targets: ["moe-bench"]),
   ],
   dependencies: [
     // Flags, help and completion of the command line: Apple's own, kept current.
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     // C. No flags: instruction sets are chosen per function and at run time.
@@ -83,10 +88,18 @@ let package = Package(
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
     suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEStoreTests", ["MoEStore", "MoECore", "MoETestSupport"]),
-    suite("MoEModelTests", ["MoEModel", "MoEExperts", "MoEKernels", "MoECore", "MoETestSupport"]),
+    suite(
+      "MoEModelTests",
+      [
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats", "MoECore",
+        "MoETestSupport",
+      ]),
     suite(
       "MoERuntimeTests",
-      ["MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore", "MoETestSupport"]),
+      [
+        "moe-run", "MoERuntime", "MoEModel", "MoETokenizer", "MoEFormats", "MoECore",
+        "MoETestSupport",
+      ]),
     suite(
       "GoldenTests",
       [
@@ -95,7 +108,12 @@ let package = Package(
       ]),
     suite(
       "SimulationTests",
-      ["MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore", "MoETestSupport"]),
+      [
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore",
+        "MoETestSupport",
+      ]),
+    // Depends on the program so that it is built before the tests that run it.
+    suite("MoERunTests", ["moe-run", "MoERuntime", "MoETokenizer", "MoECore", "MoETestSupport"]),
     suite("TidyTests", []),
   ],
   cLanguageStandard: .gnu17

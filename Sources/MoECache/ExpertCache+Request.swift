@@ -28,9 +28,10 @@ extension ExpertCache {
   /// and hit once. `outcomes` is overwritten, one entry per expert in the order given; reserve room
   /// for the largest request to keep this free of allocation.
   ///
-  /// Every outcome with a slot holds one pin of the caller's: `unpin` it after use. A miss is loading
-  /// besides: `markResident` it once read. An outcome without a slot, which a class of fewer slots
-  /// than the request has experts brings about, is counted nowhere: `admit` it after releasing some.
+  /// Every outcome with a slot holds one pin of the caller's: `unpin` it after use. A miss is
+  /// loading besides: `markResident` it once read. An outcome without a slot, which happens where
+  /// the class has fewer slots than the request experts, is counted nowhere: `admit` it after
+  /// releasing some.
   package mutating func request(
     layer: Int, experts: Span<Int>, time: Int, tokenCount: Int = 1,
     into outcomes: inout [RequestedExpert]

@@ -7,6 +7,7 @@ package struct PolicyEntry: Sendable {
   package let make: @Sendable (CacheGeometry) -> any EvictionPolicy
 }
 
+/// The eviction policies there are.
 package enum PolicyRegistry {
   /// Every policy; the suite in `PolicyConformanceTests` runs over all of them.
   package static let all: [PolicyEntry] = [

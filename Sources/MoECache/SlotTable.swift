@@ -1,5 +1,6 @@
 package import MoECore
 
+/// What a slot is doing.
 package enum SlotState: UInt8, Sendable {
   case empty
   /// Promised to an expert whose bytes are on their way; never a victim.

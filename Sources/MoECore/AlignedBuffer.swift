@@ -6,10 +6,11 @@
 
 /// Zeroed, page-aligned anonymous memory with one owner.
 ///
-/// Everything large that the engine holds (weights, expert pool, KV cache, scratch) is one of these,
-/// so that the memory budget can be accounted for in whole pages. Buffers of at least 2 MiB are
-/// aligned to and rounded up to 2 MiB and ask for huge pages, which raises the streaming read rate
-/// by a quarter on the machines measured so far; `mappedByteCount` is what counts for the budget.
+/// Everything large that the engine holds (weights, expert pool, KV cache, scratch) is one of
+/// these, so that the memory budget can be accounted for in whole pages. Buffers of at least 2 MiB
+/// are aligned to and rounded up to 2 MiB and ask for huge pages, which raises the streaming read
+/// rate by a quarter on the machines measured so far; `mappedByteCount` is what counts for the
+/// budget.
 @safe package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
   // Sendable because the owner is unique; who may write when is the engine's business.
   private let mapping: UnsafeMutableRawPointer
@@ -84,6 +85,7 @@
 package struct OutOfMemory: Error, CustomStringConvertible {
   package let byteCount: Int
   package var description: String {
-    "the system refused \(ByteSize(byteCount)) of memory; close other programs or give a smaller --memory"
+    "the system refused \(ByteSize(byteCount)) of memory; "
+      + "close other programs or give a smaller --memory"
   }
 }

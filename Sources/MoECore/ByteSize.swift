@@ -11,7 +11,9 @@ public struct ByteSize: Hashable, Sendable, Comparable, CustomStringConvertible 
   public init?(parsing text: String) {
     var digits = Substring(text.trimmingSpaces()).lowercased()[...]
     var shift = 0
-    if digits.hasSuffix("ib") { digits = digits.dropLast(2) } else if digits.hasSuffix("b") {
+    if digits.hasSuffix("ib") {
+      digits = digits.dropLast(2)
+    } else if digits.hasSuffix("b") {
       digits = digits.dropLast()
     }
     let hadSuffix = digits.count
@@ -27,7 +29,9 @@ public struct ByteSize: Hashable, Sendable, Comparable, CustomStringConvertible 
     byteCount = Int(bytes)
   }
 
-  public static func < (left: ByteSize, right: ByteSize) -> Bool { left.byteCount < right.byteCount }
+  public static func < (left: ByteSize, right: ByteSize) -> Bool {
+    left.byteCount < right.byteCount
+  }
 
   public var description: String {
     let units: [(Int, String)] = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")]

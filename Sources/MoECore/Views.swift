@@ -1,7 +1,7 @@
 /// A borrowed run of floats in a buffer that outlives it: scratch, weights, logits.
 ///
 /// A pointer and a count, trivially copyable, so that it can be kept in job descriptions without
-/// reference counting. Whoever makes one guarantees the memory's lifetime; users are bounds-checked.
+/// reference counting. Whoever makes one guarantees the memory's lifetime; use is bounds-checked.
 @safe package struct FloatView: @unchecked Sendable {
   package let pointer: UnsafeMutablePointer<Float>
   package let count: Int

@@ -19,12 +19,14 @@ package struct ExpertRequest: Sendable, Equatable {
   }
 }
 
-/// Where the weights of routed experts come from: all of them in memory, or a pool filled from disk.
+/// Where the weights of routed experts come from: all of them in memory, or a pool filled from
+/// disk.
 ///
-/// A pass of some tokens through the model starts with `beginPass`; then a step on one layer goes `begin`, then for each request in whatever order suits `waitForAny` or
-/// `wait(for:)`, `weights`, `release`, and at last `end`. One thread uses a source; between `begin`
-/// and `end` no other step may begin. What is computed must not depend on the order in which experts
-/// become ready, so that results are the same for every source.
+/// A pass of some tokens through the model starts with `beginPass`; then a step on one layer goes
+/// `begin`, then for each request in whatever order suits `waitForAny` or `wait(for:)`, `weights`,
+/// `release`, and at last `end`. One thread uses a source; between `begin` and `end` no other step
+/// may begin. What is computed must not depend on the order in which experts become ready, so that
+/// results are the same for every source.
 package protocol ExpertSource: AnyObject {
   var layout: ExpertLayout { get }
 

@@ -1,20 +1,29 @@
 import MoECache
 import MoECore
 
-/// Steps of many tokens, which may need more experts than the pool has slots: slots are handed out in
-/// the order in which the experts will be computed, as far ahead as there are slots.
+/// Steps of many tokens, which may need more experts than the pool has slots: slots are handed out
+/// in the order in which the experts will be computed, as far ahead as there are slots.
 extension OffloadedExperts {
   func requestInTurn() throws(ExpertError) {
     let last = entries.map(\.request.lastToken).max() ?? 0
     cache.beginStep(layer: layer, time: passTime + last)
     // Resident experts are kept for their turn, but some slots must go round for the others.
-    let slotCount = simultaneousExpertCount(layer: layer)
-    var kept = slotCount - max(1, min(8, slotCount / 2))
+    claimLimit = claimCountMax
+    var kept = claimLimit - max(1, min(8, claimLimit / 2))
     for number in entries.indices where kept > 0 {
       if claimResident(number) { kept -= 1 }
     }
     nextToAdmit = 0
     try admitPending()
+  }
+
+  /// Slots that a step may hold at a time: its layer's even share of the class. With more, experts
+  /// that come and go once in a chunk would drive out those that other layers want again.
+  private var claimCountMax: Int {
+    let sizeClass = pool.layout.classes[pool.layout.classOfLayer[layer]]
+    let slotCount = simultaneousExpertCount(layer: layer)
+    let share = slotCount / sizeClass.layers.count
+    return max(share, min(layout.expertsPerToken, slotCount))
   }
 
   /// Takes an entry's expert if it has a slot already.
@@ -28,15 +37,18 @@ extension OffloadedExperts {
     cache.pin(slot)
     entries[number].slot = slot
     entries[number].state = .ready
+    claimCount += 1
     countRequest(isHit: true)
     return true
   }
 
-  /// Gives slots to entries in turn, until all have one or none is free.
+  /// Gives slots to entries in turn, as many as the step may hold.
   func admitPending() throws(ExpertError) {
     while nextToAdmit < entries.count {
       let number = nextToAdmit
-      if entries[number].state == .pending && !claimResident(number) {
+      if entries[number].state == .pending {
+        guard claimCount < claimLimit else { return }
+        if claimResident(number) { continue }
         let request = entries[number].request
         guard
           let admission = cache.admit(
@@ -46,6 +58,7 @@ extension OffloadedExperts {
         else { return }
         cache.pin(admission.slot)
         entries[number].slot = admission.slot
+        claimCount += 1
         countRequest(isHit: false)
         try load(number)
       }

@@ -23,6 +23,9 @@ package final class OffloadedExperts: ExpertSource {
   var entryOfSlot: [Int]
   /// First entry that has not been given a slot yet, where slots are handed out one by one.
   var nextToAdmit = 0
+  /// Slots that the step holds, and may hold.
+  var claimCount = 0
+  var claimLimit = 0
   private var outcomes: [RequestedExpert] = []
   private var rankedExperts: [Int] = []
   private var rankedNumbers: [Int] = []
@@ -59,8 +62,8 @@ package final class OffloadedExperts: ExpertSource {
     let poolLayout = PoolLayout(layout)
     guard let slotCounts = poolLayout.slotCounts(byteCount: poolByteCount) else {
       throw .outOfMemory(
-        "an expert pool of \(ByteSize(poolByteCount)) is too small: one step needs \(ByteSize(poolLayout.floorByteCount))"
-      )
+        "an expert pool of \(ByteSize(poolByteCount)) is too small: one step needs "
+          + "\(ByteSize(poolLayout.floorByteCount))")
     }
     do {
       pool = try ExpertPool(poolLayout, slotCounts: slotCounts)
@@ -106,6 +109,7 @@ package final class OffloadedExperts: ExpertSource {
     assert(entries.isEmpty, "the step before has not been ended")
     self.layer = layer
     readByteCountAtBegin = reader.counters.readByteCount
+    claimCount = 0
     for request in requests { entries.append(Entry(request: request)) }
     do {
       if passTokenCount == 1 && requests.count <= simultaneousExpertCount(layer: layer) {
@@ -141,7 +145,9 @@ package final class OffloadedExperts: ExpertSource {
       countRequest(isHit: outcome.isHit)
     }
     nextToAdmit = entries.count
-    // Every slot has its entry by now, so that a failing read leaves none that `end` knows nothing of.
+    claimCount = entries.count
+    // Every slot has its entry by now, so that a failing read leaves none that `end` knows nothing
+    // of.
     for number in rankedNumbers where entries[number].state == .loading { try load(number) }
   }
 
@@ -210,6 +216,7 @@ package final class OffloadedExperts: ExpertSource {
   package func wait(for number: Int) throws(ExpertError) {
     try reap(blocking: false)
     try admitPending()
+    precondition(entries[number].state != .pending, "later requests hold all slots")
     while entries[number].state != .ready { try reap(blocking: true) }
   }
 
@@ -231,6 +238,7 @@ package final class OffloadedExperts: ExpertSource {
   package func release(_ number: Int) {
     precondition(entries[number].state == .ready)
     entries[number].state = .released
+    claimCount -= 1
     cache.unpin(entries[number].slot)
   }
 

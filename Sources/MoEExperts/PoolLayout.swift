@@ -2,10 +2,10 @@ import MoECore
 
 /// How a pool of experts is divided into slots.
 ///
-/// Experts of different layers can differ in size (mixed quantisation), so slots come in classes: all
-/// layers whose experts take the same bytes share one. Slots of a class are equal, so the pool never
-/// fragments. Each of a slot's three regions has room for its matrix widened to whole 4 KiB blocks of
-/// the file, as direct reads need.
+/// Experts of different layers can differ in size (mixed quantisation), so slots come in classes:
+/// all layers whose experts take the same bytes share one. Slots of a class are equal, so the pool
+/// never fragments. Each of a slot's three regions has room for its matrix widened to whole 4 KiB
+/// blocks of the file, as direct reads need.
 package struct PoolLayout: Sendable {
   /// Direct reads are aligned to this at most; what is planned with it fits every backend.
   package static let alignment = 4096
@@ -75,8 +75,9 @@ package struct PoolLayout: Sendable {
     zip(classes, slotCounts).reduce(0) { $0 + $1.0.slotByteCount * $1.1 }
   }
 
-  /// The slots of each class in a pool of at most `byteCount` bytes: the same share of every class's
-  /// experts, what is left over going to the class that is covered least. Nil below the floor.
+  /// The slots of each class in a pool of at most `byteCount` bytes: the same share of every
+  /// class's experts, what is left over going to the class that is covered least. Nil below the
+  /// floor.
   package func slotCounts(byteCount: Int) -> [Int]? {
     guard byteCount >= floorByteCount else { return nil }
     let share = min(1, Double(byteCount) / Double(fullByteCount))

@@ -29,7 +29,7 @@ extension WorkerTeam {
       x: x.storage.pointer, token_stride: x.stride, tokens: x.rowCount, heads: headCount,
       head_dimension: headDimension, pairs: pairCount, cosines: cosines.storage.pointer,
       sines: sines.storage.pointer, paired_halves: pairing == .halves ? 1 : 0)
-    unsafe run(operations.pointee.rope, job, cost: x.rowCount * headCount * pairCount / 2)
+    unsafe run(operations.pointee.rope, job, cost: x.rowCount * headCount * pairCount / 4)
   }
 
   /// Writes the keys and values of consecutive tokens, the first at `position`, to the cache. Rows
@@ -65,6 +65,6 @@ extension WorkerTeam {
       kv_heads: cache.headCount, head_dimension: cache.headDimension, scale: scale,
       out: out.storage.pointer, out_stride: out.stride)
     let pairCount = q.rowCount * (position + q.rowCount)
-    unsafe run(operations.pointee.attention, job, cost: pairCount * width / 8)
+    unsafe run(operations.pointee.attention, job, cost: pairCount * width / 16)
   }
 }

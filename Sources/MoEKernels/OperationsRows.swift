@@ -25,7 +25,7 @@ extension WorkerTeam {
       out: out.bytes.pointer.assumingMemoryBound(to: UInt8.self),
       out_stride_bytes: out.rowByteCount, rows: x.rowCount, columns: x.columnCount,
       activation: out.form.cValue)
-    unsafe run(operations.pointee.quantize, job, cost: x.rowCount * x.columnCount / 4)
+    unsafe run(operations.pointee.quantize, job, cost: x.rowCount * x.columnCount / 2)
   }
 
   /// out[i] = row `rows[i]` of the source. Every index must be a row of the source.

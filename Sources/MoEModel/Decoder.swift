@@ -5,9 +5,9 @@ package import MoEKernels
 /// The transformer, for every architecture: embedding, then for each layer attention and routed
 /// experts, then norm and output matrix.
 ///
-/// Holds one sequence's keys and values. One thread uses it. What it computes for a token depends on
-/// the tokens before it alone: not on how they were cut into chunks, on the number of workers, or on
-/// where the experts' weights came from; the bits are the same.
+/// Holds one sequence's keys and values. One thread uses it. What it computes for a token depends
+/// on the tokens before it alone: not on how they were cut into chunks, on the number of workers,
+/// or on where the experts' weights came from; the bits are the same.
 package final class Decoder {
   package let description: ModelDescription
   package let weights: DecoderWeights
@@ -130,7 +130,8 @@ package final class Decoder {
   }
 }
 
-/// The rows that the next products read, in each form that one of them wants; made when first asked.
+/// The rows that the next products read, in each form that one of them wants; made when first
+/// asked.
 struct InputActivations {
   private var source: FloatRows?
   private var made: [ActivationRows?] = Array(repeating: nil, count: ActivationForm.allCases.count)

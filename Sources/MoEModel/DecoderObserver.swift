@@ -1,7 +1,7 @@
 package import MoEKernels
 
-/// Sees what passes through a decoder, for tests and routing traces. Views are valid during the call
-/// only; an observer must not slow the pass down by more than it can afford.
+/// Sees what passes through a decoder, for tests and routing traces. Views are valid during the
+/// call only; an observer must not slow the pass down by more than it can afford.
 package protocol DecoderObserver: AnyObject {
   /// The input of layer 0: (token, hiddenSize).
   func didEmbed(_ hidden: FloatRows)

@@ -103,7 +103,8 @@ private struct TensorFinder {
   init(description: ModelDescription, tensors: [TensorDescriptor], file: String) {
     self.description = description
     self.file = file
-    self.tensors = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    self.tensors = Dictionary(
+      tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     unused = Set(tensors.map(\.name))
   }
 
@@ -160,7 +161,8 @@ private struct TensorFinder {
     return (tensor, format)
   }
 
-  /// Only the layers' tensors: what lies beside them (unused rotary tables, for example) is harmless.
+  /// Only the layers' tensors: what lies beside them (unused rotary tables, for example) is
+  /// harmless.
   func requireAllUsed() throws(ModelError) {
     if let name = unused.filter({ $0.hasPrefix("blk.") }).sorted().first {
       throw .unexpectedTensor(name: name, architecture: description.architecture, file: file)

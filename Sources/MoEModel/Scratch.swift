@@ -4,8 +4,8 @@ import MoEKernels
 
 /// Sizes of everything a forward pass writes, for one chunk of up to `tokenCount` tokens.
 ///
-/// Laid out before anything is allocated, so that the memory plan and the decoder agree to the byte.
-/// Rows are padded to 64 bytes: 32-bit float rows then serve as activation rows as they are.
+/// Laid out before anything is allocated, so that the memory plan and the decoder agree to the
+/// byte. Rows are padded to 64 bytes: 32-bit float rows then serve as activation rows as they are.
 package struct ScratchLayout: Sendable {
   struct Region: Sendable {
     var offset: Int
@@ -54,7 +54,8 @@ package struct ScratchLayout: Sendable {
   private(set) var tokens: Region
   /// (logit row, vocabularySize)
   private(set) var logits: Region
-  /// Quantised rows, by form: of the layer's input, of an expert's gathered input, of its inner state.
+  /// Quantised rows, by form: of the layer's input, of an expert's gathered input, of its inner
+  /// state.
   private(set) var inputForms: [ActivationForm: Region] = [:]
   private(set) var gatheredForms: [ActivationForm: Region] = [:]
   private(set) var innerForms: [ActivationForm: Region] = [:]

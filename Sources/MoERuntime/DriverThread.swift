@@ -7,8 +7,8 @@ private import Synchronization
 
 /// The one thread that owns a model's decoder, ring and pool.
 ///
-/// Work is handed to it as closures that it runs in order; the rings' interfaces and the worker team
-/// want a single caller, and an actor may run on a different thread each time.
+/// Work is handed to it as closures that it runs in order; the rings' interfaces and the worker
+/// team want a single caller, and an actor may run on a different thread each time.
 final class DriverThread: Sendable {
   private struct State {
     var jobs: [@Sendable () -> Void] = []

@@ -63,8 +63,8 @@ public final class Engine: Sendable {
     driver.stop()
   }
 
-  /// What loading would do, from the file's header and without reading weights. A budget that is too
-  /// small is no error here: the plan says so (`memory.fits`).
+  /// What loading would do, from the file's header and without reading weights. A budget that is
+  /// too small is no error here: the plan says so (`memory.fits`).
   public static func plan(
     modelAt path: String, options: EngineOptions = EngineOptions()
   ) throws(EngineError) -> RunPlan {
@@ -85,8 +85,8 @@ public final class Engine: Sendable {
 
   /// Generates text from a prompt, as an asynchronous sequence of tokens.
   ///
-  /// Starts at once, or when the engine is free. Ends early when the task that iterates is cancelled
-  /// or drops the sequence. Throws `EngineError`, or `CancellationError`.
+  /// Starts at once, or when the engine is free. Ends early when the task that iterates is
+  /// cancelled or drops the sequence. Throws `EngineError`, or `CancellationError`.
   public func generate(
     _ prompt: String, _ options: GenerationOptions = GenerationOptions()
   ) -> Generation {

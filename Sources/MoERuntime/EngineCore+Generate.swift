@@ -10,6 +10,7 @@ extension EngineCore {
     _ prompt: [Int32], options: GenerationOptions, cancellation: CancellationFlag,
     emit: (GeneratedToken) -> Bool
   ) throws -> GenerationStatistics {
+    try options.check()
     guard prompt.count <= decoder.contextLength else {
       throw EngineError.contextExceeded(
         tokenCount: prompt.count, contextLength: decoder.contextLength)
@@ -45,7 +46,12 @@ extension EngineCore {
     history.reserveCapacity(prompt.count + limit)
     for step in 0..<limit {
       let token = sampler.sample(logits, history: history)
-      if header.tokenizer.isEnd(token) && !options.ignoresEnd { break }
+      if header.tokenizer.isEnd(token) && !options.ignoresEnd {
+        // What an unfinished character leaves must not be lost.
+        let rest = detokenizer.finish()
+        if !rest.isEmpty { _ = emit(GeneratedToken(id: token, text: rest)) }
+        break
+      }
       history.append(token)
       var text = detokenizer.push(token)
       let isLast = step + 1 == limit

@@ -12,7 +12,7 @@ extension EngineCore {
     of tokens: [Int32], options: PerplexityOptions, cancellation: CancellationFlag
   ) throws -> PerplexityResult {
     let start = MonotonicClock.nanoseconds()
-    let tokens = Array(tokens.prefix(options.tokenCountMax ?? tokens.count))
+    let tokens = Array(tokens.prefix(max(0, options.tokenCountMax ?? tokens.count)))
     let window = options.windowTokenCount
     let stride = options.stride ?? window
     try checkPerplexity(window: window, stride: stride, tokenCount: tokens.count, options)

@@ -4,7 +4,8 @@ public import MoEFormats
 public import MoEModel
 public import MoETokenizer
 
-/// Why a model could not be loaded or run: one sentence that says what is wrong, where, and what to do.
+/// Why a model could not be loaded or run: one sentence that says what is wrong, where, and what to
+/// do.
 public enum EngineError: Error, Sendable, CustomStringConvertible {
   case format(GGUFError)
   case model(ModelError)
@@ -39,8 +40,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
       return "token \(id) is not in the vocabulary of \(vocabularySize) tokens"
     case .contextExceeded(let tokenCount, let contextLength):
       return
-        "the prompt has \(tokenCount) tokens, but the context holds \(contextLength); shorten it or "
-        + "give a larger context (-c)"
+        "the prompt has \(tokenCount) tokens, but the context holds \(contextLength); shorten it "
+        + "or give a larger context (-c)"
     case .emptyPrompt:
       return "the prompt is empty and the model has no token to begin with; give some text"
     case .textTooShort(let tokenCount, let wanted):

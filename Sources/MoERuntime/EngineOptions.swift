@@ -22,7 +22,7 @@ public struct EngineOptions: Sendable {
   /// Reads in flight at once, 1 to 1024.
   public var inputDepth = 32
   /// How the cache chooses whom to evict; a name of `Engine.cachePolicies`.
-  public var cachePolicy = "lru"
+  public var cachePolicy = Engine.cachePolicies[0].name
   /// Whether a model that fits in the budget is read whole at load.
   public var placement = ExpertPlacement.automatic
   /// Rows of logits that are computed at once; more than 1 serves `perplexity` alone.

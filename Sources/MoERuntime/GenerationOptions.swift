@@ -15,6 +15,15 @@ public struct GenerationOptions: Sendable {
   public var promptProgress: (@Sendable (_ done: Int, _ total: Int) -> Void)?
 
   public init() {}
+
+  /// Refuses values that have no meaning.
+  func check() throws(EngineError) {
+    if let tokenCountMax, tokenCountMax < 0 {
+      throw .invalidOption(
+        name: "the count of tokens to generate", wanted: "at least 0", found: "\(tokenCountMax)")
+    }
+    try sampling.check()
+  }
 }
 
 /// One token that a model generated.

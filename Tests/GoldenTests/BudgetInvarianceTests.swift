@@ -6,8 +6,8 @@ import MoERuntime
 import MoETestSupport
 import Testing
 
-/// The same bits whatever the budget, policy, backend, depth, chunk or thread count: the answer must
-/// not depend on how much memory there is.
+/// The same bits whatever the budget, policy, backend, depth, chunk or thread count: the answer
+/// must not depend on how much memory there is.
 @Suite struct BudgetInvarianceTests {
   /// A way of running that must not change a bit.
   struct Setting: Sendable, CustomTestStringConvertible {

@@ -23,8 +23,8 @@ struct GoldenModel: Sendable, CustomTestStringConvertible {
     try golden.integers("seq\(sequence).input_ids")
   }
 
-  /// Every model file of the folder that the registry has an architecture for and whose formats have
-  /// kernels; others wait for theirs.
+  /// Every model file of the folder that the registry has an architecture for and whose formats
+  /// have kernels; others wait for theirs.
   static let all: [GoldenModel] = {
     guard let folder = Goldens.directory?.appendingPathComponent("models"),
       let models = try? FileManager.default.contentsOfDirectory(

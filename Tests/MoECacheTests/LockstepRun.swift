@@ -2,11 +2,13 @@ import MoECache
 import MoECore
 import Testing
 
-/// Random operations on the cache and on its naive model, compared at each step.
+/// Random operations on the cache and on its naive model, compared at each step up to the first
+/// difference, since what follows one means nothing.
 struct LockstepRun: ~Copyable {
   private let geometry: CacheGeometry
   /// Says in every failure how to run it again.
-  private let label: Comment
+  private let label: String
+  private(set) var hasDiverged = false
   private var cache: ExpertCache
   private var naive: NaiveCache
   private var random: SeededGenerator
@@ -37,6 +39,7 @@ struct LockstepRun: ~Copyable {
 
   /// Runs one random operation and compares everything that can be seen.
   mutating func step() {
+    guard !hasDiverged else { return }
     switch Int.random(in: 0..<10, using: &random) {
     case 0..<5: requestSome()
     case 5: visitOne()
@@ -56,9 +59,9 @@ struct LockstepRun: ~Copyable {
     cache.request(layer: layer, experts: experts.span, time: time, into: &outcomes)
     let expected = requestOfNaive(layer, experts, hints: outcomes.map(\.evicted))
     for (actual, wanted) in zip(outcomes, expected) {
-      #expect(actual.expert == wanted.expert && actual.isHit == wanted.isHit, label)
-      #expect(actual.evicted == wanted.evicted, label)
-      #expect((actual.slot != nil) == (naive.residents[actual.expert] != nil), label)
+      check(actual.expert == wanted.expert && actual.isHit == wanted.isHit, "hits of a request")
+      check(actual.evicted == wanted.evicted, "experts evicted by a request")
+      check((actual.slot != nil) == (naive.residents[actual.expert] != nil), "slots of a request")
     }
     open.append(outcomes.filter { $0.slot != nil })
   }
@@ -116,8 +119,8 @@ struct LockstepRun: ~Copyable {
     let admission = cache.admit(expert, time: past, tokenCount: tokenCount)
     let expected = naive.admit(
       expert, time: past, tokenCount: tokenCount, rank: 0, hint: admission?.evicted)
-    #expect((admission != nil) == expected.isAdmitted, label)
-    #expect(admission?.evicted == expected.evicted, label)
+    check((admission != nil) == expected.isAdmitted, "admission")
+    check(admission?.evicted == expected.evicted, "expert evicted by an admission")
     if let admission {
       cache.markResident(admission.slot)
       naive.residents[expert]?.isLoading = false
@@ -145,16 +148,24 @@ struct LockstepRun: ~Copyable {
     geometry.layersByClass.flatMap { $0 }.randomElement(using: &random)
   }
 
-  private func compare() {
-    #expect(cache.residents.sorted() == naive.residents.keys.sorted(), label)
-    #expect(cache.counters == naive.counters, label)
+  private mutating func compare() {
+    check(cache.residents.sorted() == naive.residents.keys.sorted(), "residents")
+    check(cache.counters == naive.counters, "counters")
     for (expert, resident) in naive.residents {
       guard let slot = cache.lookup(expert) else { continue }
-      #expect(cache.table.expert(in: slot) == expert, label)
-      #expect(cache.table.isPinned(slot) == resident.isPinned, label)
-      #expect(cache.table.state(of: slot) == (resident.isLoading ? .loading : .resident), label)
+      check(cache.table.expert(in: slot) == expert, "expert of a slot")
+      check(cache.table.isPinned(slot) == resident.isPinned, "pins")
+      check(
+        cache.table.state(of: slot) == (resident.isLoading ? .loading : .resident),
+        "state of a slot")
       let sizeClass = geometry.layers[expert.layer].sizeClass
-      #expect(geometry.slotRanges[sizeClass].contains(slot), label)
+      check(geometry.slotRanges[sizeClass].contains(slot), "size class of a slot")
     }
+  }
+
+  private mutating func check(_ isEqual: Bool, _ subject: String) {
+    guard !isEqual && !hasDiverged else { return }
+    hasDiverged = true
+    Issue.record("\(subject) differ from the definition: \(label)")
   }
 }

@@ -16,6 +16,7 @@ import Testing
     for seed in 0..<UInt64(max((iterations ?? 20_000) / 400, 1)) {
       var run = try LockstepRun(policy: policy(name), seed: seed)
       for _ in 0..<400 { run.step() }
+      if run.hasDiverged { break }
     }
   }
 

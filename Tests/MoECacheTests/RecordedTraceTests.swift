@@ -5,8 +5,8 @@ import Testing
 /// Hit rates published with recorded traces of real models.
 ///
 /// The table's rules: one cache of 2k experts per layer, cold at the start, kept across sequences.
-/// The experts of one token count as used in the order listed, so that the first is the oldest; this
-/// cache takes the first for the best and most recent, so selections are handed over reversed.
+/// The experts of one token count as used in the order listed, so that the first is the oldest;
+/// this cache takes the first for the best and most recent, so selections are handed over reversed.
 @Suite struct RecordedTraceTests {
   struct Published: Sendable, CustomTestStringConvertible {
     var name: String

@@ -118,7 +118,7 @@ import Testing
   @Test(arguments: QuantFormat.all.map(\.name))
   func embeddingIsTheRowsOfTheTable(_ name: String) throws {
     let format = try #require(QuantFormat.all.first { $0.name == name })
-    let (rows, columns, ids) = (11, 512, [3, 10, 0, 3, 7])
+    let (rows, columns, ids) = (11, 512, (0..<64).map { $0 * 7 % 11 })
     let table = try Matrix(format, rows, columns, seed: 9)
     for workers in [1, 3] {
       let out = Floats(count: ids.count * (columns + 1), offset: 1)

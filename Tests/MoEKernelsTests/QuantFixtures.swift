@@ -192,3 +192,7 @@ final class ProductCase {
 }
 
 struct WroteBehindRow: Error { let token: Int }
+
+extension QuantFormat: CustomTestStringConvertible {
+  package var testDescription: String { name }
+}

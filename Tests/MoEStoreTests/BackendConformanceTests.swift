@@ -22,8 +22,7 @@ import Testing
       patternedBytes(count: 1 << 20, seed: 1), patternedBytes(count: 700_001, seed: 2),
       patternedBytes(count: 77, seed: 3),
     ])
-    let reader = try ExtentReader(
-      files: files.files, backend: .named(name), limits: limits(depth: depth))
+    let reader = try makeReader(name, files, limits: limits(depth: depth))
     var generator = SeededGenerator(seed: seed)
     for round in 0..<20 {
       let extents = randomExtents(
@@ -48,8 +47,7 @@ import Testing
   @Test(arguments: names)
   func readsExtentsAtEveryPhase(_ name: String) throws {
     let files = try TemporaryFiles([patternedBytes(count: 40_000, seed: 4)])
-    let reader = try ExtentReader(
-      files: files.files, backend: .named(name), limits: limits(depth: 8))
+    let reader = try makeReader(name, files, limits: limits(depth: 8))
     // GGUF aligns tensors to 32 bytes; the odd step also covers what it never writes.
     for step in [32, 37] {
       let extents = stride(from: 0, to: 8192, by: step).map {
@@ -66,7 +64,7 @@ import Testing
     let files = try TemporaryFiles([patternedBytes(count: 1 << 18, seed: 5)])
     var limits = limits(depth: 4, maxRequestByteCount: 4096)
     limits.partCapacity = 7
-    let reader = try ExtentReader(files: files.files, backend: .named(name), limits: limits)
+    let reader = try makeReader(name, files, limits: limits)
     var generator = SeededGenerator(seed: 6)
     let extents = randomExtents(
       count: 300, in: [1 << 18], byteCountMax: 10_000, using: &generator)
@@ -78,8 +76,7 @@ import Testing
   @Test(arguments: names)
   func readsToRegisteredBuffers(_ name: String) throws {
     let files = try TemporaryFiles([patternedBytes(count: 1 << 20, seed: 7)])
-    let reader = try ExtentReader(
-      files: files.files, backend: .named(name), limits: limits(depth: 8))
+    let reader = try makeReader(name, files, limits: limits(depth: 8))
     let extents = (0..<10).map {
       FileExtent(fileIndex: 0, offset: $0 * 90_000 + 5, byteCount: 80_000)
     }
@@ -98,8 +95,7 @@ import Testing
   func letsGoOfReadsUnderWay(_ name: String) throws {
     let files = try TemporaryFiles([patternedBytes(count: 1 << 20, seed: 8)])
     for _ in 0..<20 {
-      let reader = try ExtentReader(
-        files: files.files, backend: .named(name), limits: limits(depth: 16))
+      let reader = try makeReader(name, files, limits: limits(depth: 16))
       let extent = FileExtent(fileIndex: 0, offset: 3, byteCount: (1 << 20) - 3)
       let buffer = try PartBuffer([extent], reader.placement)
       try buffer.submit(to: reader, tag: 1)
@@ -117,8 +113,7 @@ import Testing
     let extent = FileExtent(fileIndex: 0, offset: 3, byteCount: (1 << 20) - 3)
     let buffer = try PartBuffer([extent], ReadPlacement(alignment: 4096))
     func submitAndLeave() throws {
-      let reader = try ExtentReader(
-        files: files.files, backend: .named(name), limits: limits(depth: 16))
+      let reader = try makeReader(name, files, limits: limits(depth: 16))
       try buffer.submit(to: reader, tag: 3)
     }
     for _ in 0..<20 {
@@ -134,7 +129,7 @@ import Testing
   @Test(arguments: names)
   func goesOnReadingAFileThatWasReplacedOrUnlinked(_ name: String) throws {
     let files = try TemporaryFiles([patternedBytes(count: 100_000, seed: 9)])
-    let reader = try ExtentReader(files: files.files, backend: .named(name))
+    let reader = try makeReader(name, files)
     let path = files.files[0].path
     try FileManager.default.moveItem(atPath: path, toPath: path + ".old")
     try Data(repeating: 0, count: 100_000).write(to: URL(fileURLWithPath: path))
@@ -150,7 +145,7 @@ import Testing
   @Test(arguments: names)
   func completesWhatHasNoBytes(_ name: String) throws {
     let files = try TemporaryFiles([[], [1, 2, 3]])
-    let reader = try ExtentReader(files: files.files, backend: .named(name))
+    let reader = try makeReader(name, files)
     let buffer = try PartBuffer(
       [
         FileExtent(fileIndex: 0, offset: 0, byteCount: 0),

@@ -23,18 +23,18 @@ import Testing
     }
   }
 
-  @Test func goesOnWithoutRegisteredBuffersWhereMemoryMayNotBeLocked() async {
+  @Test func goesOnWithoutRegisteredBuffersWhereMemoryMayNotBeLocked() async throws {
+    guard try ringWorks() else { try Test.cancel("no io_uring here") }
     await #expect(processExitsWith: .success) {
       let files = try TemporaryFiles([patternedBytes(count: 200_000, seed: 1)])
-      var none = rlimit(rlim_cur: 0, rlim_max: 0)
-      try #require(unsafe setrlimit(__rlimit_resource_t(8), &none) == 0)  // RLIMIT_MEMLOCK
+      // Enough for the ring's own queues, which newer kernels count, but not for the buffer.
+      var little = rlimit(rlim_cur: 64 << 10, rlim_max: 64 << 10)
+      try #require(unsafe setrlimit(__rlimit_resource_t(8), &little) == 0)  // RLIMIT_MEMLOCK
       // The superuser may lock without limit.
       let user = geteuid()
       if user == 0 { try #require(seteuid(65534) == 0) }
       defer { if user == 0 { seteuid(0) } }
-      guard
-        let reader = try? ExtentReader(files: files.files, backend: .named("ring"))
-      else { return }
+      let reader = try ExtentReader(files: files.files, backend: .named("ring"))
       let buffer = try PartBuffer(
         [FileExtent(fileIndex: 0, offset: 1, byteCount: 199_999)], reader.placement)
       reader.registerBuffers([buffer.memory.bytes(count: buffer.memory.byteCount)])
@@ -73,6 +73,11 @@ import Testing
       try #require(expected.description.contains("Permission denied; make the file readable"))
     }
   }
+}
+
+private func ringWorks() throws -> Bool {
+  let files = try TemporaryFiles([[1]])
+  return (try? ExtentReader(files: files.files, backend: .named("ring"))) != nil
 }
 
 /// Makes `io_uring_setup` fail with EPERM in this process, as container runtimes do.

@@ -1,6 +1,7 @@
 import Foundation
 import MoECore
 import MoEStore
+import Testing
 
 /// Bytes that differ from place to place, so that data at the wrong place is noticed.
 func patternedBytes(count: Int, seed: UInt64) -> [UInt8] {
@@ -37,6 +38,22 @@ final class TemporaryFiles {
   }
 
   deinit { try? FileManager.default.removeItem(at: directory) }
+}
+
+/// A reader through the backend of that name; cancels the test, with the reason, where this machine
+/// does not let the backend work.
+func makeReader(
+  _ name: String, _ files: TemporaryFiles, limits: ExtentReader.Limits = ExtentReader.Limits()
+) throws -> ExtentReader {
+  let result = Result {
+    try ExtentReader(files: files.files, backend: .named(name), limits: limits)
+  }
+  if case .failure(let error as StoreError) = result,
+    case .backendUnavailable = error
+  {
+    try Test.cancel("\(error)")
+  }
+  return try result.get()
 }
 
 /// Memory for a set of parts, each in a slot of its own, filled with a mark at first.

@@ -1,6 +1,6 @@
 /// Decompresses raw deflate data (RFC 1951), which is what compressed `.npz` members hold.
 ///
-/// For fixtures, not for speed or hostile input; throws `InflateError` where the data is not deflate.
+/// For fixtures, not for speed or hostile input; throws `InflateError` where the data is corrupt.
 package func inflate(_ bytes: ArraySlice<UInt8>, byteCount: Int) throws -> [UInt8] {
   var reader = BitReader(bytes: bytes, position: bytes.startIndex)
   var output: [UInt8] = []

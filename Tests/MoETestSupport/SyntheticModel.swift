@@ -57,6 +57,15 @@ package struct SyntheticModel: Sendable {
 
   package func write(to url: URL) throws { try layout(withWeights: true).write(to: url) }
 
+  /// The header alone, with a hole in place of the weights: for what reads no weights.
+  package func writeHeader(to url: URL) throws {
+    let writer = layout()
+    try Data(writer.header()).write(to: url)
+    let file = try FileHandle(forUpdating: url)
+    try file.truncate(atOffset: UInt64(writer.byteCount))
+    try file.close()
+  }
+
   /// The model split in `count` files named `name-00001-of-0000N.gguf`; gives their places.
   package func writeShards(count: Int, named name: String, in folder: URL) throws -> [URL] {
     try layout(withWeights: true).writeShards(count: count, named: name, in: folder)

@@ -18,19 +18,26 @@ typedef struct {
 _Static_assert(sizeof(block) == 210, "as in the file");
 _Static_assert(_Alignof(block) == 1, "readable at any address");
 
-/* The quant of an element, with its offset removed: -32...31. */
-static int quant_at(const block *b, int element) {
-  int half = element / 128, run = element / 32 % 4, i = element % 32;
-  int low = b->low[half * 64 + run % 2 * 32 + i] >> (run / 2 * 4) & 15;
-  int high = b->high[half * 32 + i] >> (run * 2) & 3;
-  return (low | high << 4) - OFFSET;
+/* The quants of a block in order, with the offset removed: -32...31. */
+static void unpack(const block *b, int8_t quants[ELEMENTS]) {
+  for (int run = 0; run < ELEMENTS / 32; run++) {
+    const uint8_t *low = b->low + run / 4 * 64 + run % 2 * 32;
+    const uint8_t *high = b->high + run / 4 * 32;
+    int low_shift = run % 4 / 2 * 4, high_shift = run % 4 * 2;
+    for (int i = 0; i < 32; i++) {
+      int quant = (low[i] >> low_shift & 15) | (high[i] >> high_shift & 3) << 4;
+      quants[run * 32 + i] = (int8_t)(quant - OFFSET);
+    }
+  }
 }
 
 static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
   for (const block *b = (const block *)blocks; elements > 0; b++, elements -= ELEMENTS) {
+    int8_t quants[ELEMENTS];
+    unpack(b, quants);
     float scale = moe_float_from_f16(moe_load_u16(b->scale));
     for (int i = 0; i < ELEMENTS; i++) {
-      *out++ = scale * (float)b->scales[i / GROUP_ELEMENTS] * (float)quant_at(b, i);
+      *out++ = scale * (float)b->scales[i / GROUP_ELEMENTS] * (float)quants[i];
     }
   }
 }
@@ -40,10 +47,16 @@ static float value_scalar(const uint8_t *w_row, const uint8_t *x_row, size_t col
   moe_q8_k_row x = moe_q8_k_row_at(x_row, columns);
   double sum = 0;
   for (size_t i = 0; i < columns / ELEMENTS; i++) {
+    int8_t quants[ELEMENTS];
+    unpack(&w[i], quants);
     int32_t products = 0;
-    for (int j = 0; j < ELEMENTS; j++) {
-      products += quant_at(&w[i], j) * x.quants[i * ELEMENTS + (size_t)j] *
-                  w[i].scales[j / GROUP_ELEMENTS];
+    for (int group = 0; group < GROUPS; group++) {
+      const int8_t *x_quants = x.quants + i * ELEMENTS + (size_t)group * GROUP_ELEMENTS;
+      int32_t group_products = 0;
+      for (int j = 0; j < GROUP_ELEMENTS; j++) {
+        group_products += quants[group * GROUP_ELEMENTS + j] * x_quants[j];
+      }
+      products += group_products * w[i].scales[group];
     }
     double scale = (double)moe_float_from_f16(moe_load_u16(w[i].scale));
     sum += (double)products * (scale * (double)x.scales[i]);

@@ -2,8 +2,8 @@
 /// at the first that was not.
 ///
 /// The slots of a layer form a ring with a hand of its own, and the layers of a class take turns:
-/// one round of a layer's ring, then the next layer's. That is one clock over all slots of the class
-/// which skips a layer at its floor in one step.
+/// one round of a layer's ring, then the next layer's. That is one clock over all slots of the
+/// class which skips a layer at its floor in one step.
 struct Clock: EvictionPolicy {
   private let geometry: CacheGeometry
   /// Rings of slots, one per layer.
@@ -12,7 +12,7 @@ struct Clock: EvictionPolicy {
   /// By layer, the slot the hand will look at next; -1 where the ring is empty.
   private var hands: [Int32]
   private var wasUsed: [Bool]
-  /// By class, whose turn it is, as a place in the class's list of layers, and the looks left in it.
+  /// By class, whose turn it is (a place in the class's list of layers), and the looks left in it.
   private var turns: [(place: Int, looksLeft: Int)]
 
   init(geometry: CacheGeometry) {

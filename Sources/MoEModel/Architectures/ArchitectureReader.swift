@@ -12,7 +12,8 @@ package struct ArchitectureReader {
   package init(metadata: any MetadataSource, tensors: [TensorDescriptor]) throws(ModelError) {
     self.metadata = metadata
     file = metadata.sourceName
-    self.tensors = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    self.tensors = Dictionary(
+      tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     do {
       architecture = try metadata.requireString("general.architecture")
     } catch {
@@ -60,8 +61,10 @@ package struct ArchitectureReader {
   ) throws(ModelError) {
     let fullKey = "\(architecture).\(key)"
     guard let found = metadata.value(forKey: fullKey) else { return }
-    guard accepted.contains(where: { $0 == found || ($0.number != nil && $0.number == found.number) })
-    else {
+    func isFound(_ value: MetadataValue) -> Bool {
+      value == found || (value.number != nil && value.number == found.number)
+    }
+    guard accepted.contains(where: isFound) else {
       throw .unsupportedValue(key: fullKey, found: "\(found)", supported: supported, file: file)
     }
   }

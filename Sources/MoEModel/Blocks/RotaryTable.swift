@@ -8,7 +8,8 @@ import MoEKernels
 
 /// Cosines and sines of the rotary embedding for the positions of one chunk; all layers share them.
 struct RotaryTable {
-  /// (pair): radians per position, base^(-2 pair / dimension) (RoFormer, arXiv 2104.09864, section 3).
+  /// (pair): radians per position, base^(-2 pair / dimension) (RoFormer, arXiv 2104.09864, section
+  /// 3).
   private let frequencies: [Double]
 
   init(_ description: RotaryDescription) {

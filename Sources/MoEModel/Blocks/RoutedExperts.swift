@@ -51,8 +51,8 @@ extension Decoder {
       weights: scratch.floats(layout.groupWeights))
   }
 
-  /// Decode: the experts of one token side by side, in waves as they become ready; hits are computed
-  /// while misses load.
+  /// Decode: the experts of one token side by side, in waves as they become ready; hits are
+  /// computed while misses load.
   private func computeOneToken(into sum: FloatRows) throws {
     let layout = scratch.layout
     let expertCount = grouping.requests.count

@@ -19,7 +19,8 @@ package struct Selection: Sendable {
   package func weight(token: Int, rank: Int) -> Float { weights[token * weightStride + rank] }
 }
 
-/// From router logits to a selection, as the model's description says. Reads and writes scratch only.
+/// From router logits to a selection, as the model's description says. Reads and writes scratch
+/// only.
 struct Router {
   let description: RouterDescription
 

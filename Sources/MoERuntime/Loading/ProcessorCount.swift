@@ -1,13 +1,13 @@
 /// How many processors this process may run on.
-enum ProcessorCount {
+package enum ProcessorCount {
   /// At least 1 and at most 256, the largest worker team; 1 where the kernel does not say.
-  static func usable() -> Int {
+  package static func usable() -> Int {
     let status = SystemFile.read("/proc/self/status") ?? ""
     return min(max(count(inStatus: status) ?? 1, 1), 256)
   }
 
   /// The processors in the line `Cpus_allowed_list:` of a status file, for example `0-3,8`.
-  static func count(inStatus status: String) -> Int? {
+  package static func count(inStatus status: String) -> Int? {
     let name = "Cpus_allowed_list:"
     guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else {
       return nil
@@ -15,7 +15,9 @@ enum ProcessorCount {
     var count = 0
     for part in line.dropFirst(name.count).split(whereSeparator: { ", \t".contains($0) }) {
       let ends = part.split(separator: "-").compactMap { Int($0) }
-      guard let first = ends.first, let last = ends.last, first <= last else { return nil }
+      // No machine has a million processors, and sums of more could overflow.
+      guard let first = ends.first, let last = ends.last, first >= 0, first <= last, last < 1 << 20
+      else { return nil }
       count += last - first + 1
     }
     return count

@@ -1,13 +1,22 @@
-import MoECore
+package import MoECore
 
 /// The bytes that a run may use, and where that figure comes from.
-struct MemoryBudget {
-  var byteCount: Int
-  var basis: MemoryPlan.Basis
-  var note: String
+package struct MemoryBudget {
+  package var byteCount: Int
+  package var basis: MemoryPlan.Basis
+  package var note: String
 
   /// What `--memory` says, else what the cgroup and the machine leave.
-  init(_ specification: SizeSpecification?, modelByteCount: Int, processByteCount: Int) {
+  ///
+  /// - Parameters:
+  ///   - specification: A size, or a share of the `modelByteCount` of the model's files.
+  ///   - processByteCount: What this process holds already.
+  ///   - availableByteCount: What the machine has left; nil: unknown.
+  package init(
+    _ specification: SizeSpecification?, modelByteCount: Int, processByteCount: Int,
+    availableByteCount: Int? = ProcessMemory.availableByteCount(),
+    group: MemoryCGroup? = .current
+  ) {
     if let specification {
       byteCount = specification.byteCount(of: modelByteCount)
       basis = .user
@@ -18,17 +27,11 @@ struct MemoryBudget {
       return
     }
     // What this process holds already is part of the budget, so it counts as available to it.
-    let available = (ProcessMemory.availableByteCount() ?? 4 << 30) + processByteCount
-    let group = MemoryCGroup.current
-    var limit: Int?
-    if let group, let groupLimit = group.limitByteCount {
-      // Others in the group have their part of the limit.
-      let others = max(0, (group.usageByteCount ?? 0) - processByteCount)
-      limit = max(0, groupLimit - (group.isAlone ? 0 : others))
-    }
-    if let limit, limit < available {
-      byteCount = limit - Self.reserve(limit)
-      note = "cgroup limit less a reserve of \(ByteSize(Self.reserve(limit)))"
+    let available = (availableByteCount ?? 4 << 30) + processByteCount
+    let room = group?.roomByteCount(forProcessOf: processByteCount)
+    if let room, room < available {
+      byteCount = room - Self.reserve(room)
+      note = "cgroup limit less what others hold and a reserve of \(ByteSize(Self.reserve(room)))"
     } else {
       byteCount = available - Self.reserve(available)
       note = "available memory less a reserve of \(ByteSize(Self.reserve(available)))"
@@ -38,6 +41,6 @@ struct MemoryBudget {
 
   /// Left to the rest of the machine: a twentieth, between 64 MiB and 1 GiB.
   private static func reserve(_ byteCount: Int) -> Int {
-    min(max(byteCount / 20, 64 << 20), 1 << 30)
+    min(max(byteCount / 20, 64 << 20), 1 << 30, byteCount)
   }
 }

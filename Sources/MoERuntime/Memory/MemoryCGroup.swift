@@ -6,7 +6,8 @@
 
 /// The memory control group that this process is in, of either version.
 package struct MemoryCGroup: Sendable {
-  /// The group's folder, and its ancestors' up to the mount point: a limit may stand at any of them.
+  /// The group's folder, and its ancestors' up to the mount point: a limit may stand at any of
+  /// them.
   private let folders: [String]
   private let isVersion2: Bool
 
@@ -32,10 +33,11 @@ package struct MemoryCGroup: Sendable {
     guard let path = versionOnePath ?? versionTwoPath,
       let mount = Self.mountPoint(in: mounts, isVersion2: isVersion2)
     else { return nil }
-    var relative = path[...]
-    if mount.root != "/", relative.hasPrefix(mount.root) { relative.removeFirst(mount.root.count) }
     var folders: [String] = []
-    var parts = relative.split(separator: "/")
+    var parts = path.split(separator: "/")
+    let root = mount.root.split(separator: "/")
+    // A container may see a part of the hierarchy only; what is above its root is not there for it.
+    if parts.starts(with: root) { parts.removeFirst(root.count) }
     while true {
       folders.append(([mount.point] + parts.map(String.init)).joined(separator: "/"))
       if parts.isEmpty { break }
@@ -63,16 +65,50 @@ package struct MemoryCGroup: Sendable {
     return nil
   }
 
-  /// The tightest limit of the group and its ancestors; nil where none is set.
-  package var limitByteCount: Int? {
-    let name = isVersion2 ? "memory.max" : "memory.limit_in_bytes"
-    // Version 1 writes "no limit" as the largest multiple of a page in 63 bits.
-    return folders.compactMap { Self.number("\($0)/\(name)") }.filter { $0 < 1 << 60 }.min()
+  /// What a group is charged for.
+  package struct Usage: Sendable, Equatable {
+    /// Memory of processes and of the kernel for them.
+    package var heldByteCount: Int
+    /// Copies of files, which the kernel drops when their memory is wanted.
+    package var fileByteCount: Int
   }
 
-  /// What the group is charged for now.
-  package var usageByteCount: Int? {
-    Self.number("\(folders[0])/\(isVersion2 ? "memory.current" : "memory.usage_in_bytes")")
+  /// What the group is charged for now; nil where the kernel does not say.
+  package var usage: Usage? { usage(of: folders[0]) }
+
+  /// What a process of the group may hold before the group or one of its ancestors is at its
+  /// limit: the limit less what other processes hold. Nil where no limit is set.
+  package func roomByteCount(forProcessOf processByteCount: Int) -> Int? {
+    let rooms = folders.compactMap { folder -> Int? in
+      // Version 1 writes "no limit" as the largest multiple of a page in 63 bits.
+      guard let limit = Self.number("\(folder)/\(limitName)"), limit < 1 << 60 else { return nil }
+      let others = (usage(of: folder)?.heldByteCount ?? 0) - processByteCount
+      return max(0, limit - max(0, others))
+    }
+    return rooms.min()
+  }
+
+  private func usage(of folder: String) -> Usage? {
+    guard let total = Self.number("\(folder)/\(usageName)") else { return nil }
+    let files = min(total, Self.fileByteCount(folder))
+    return Usage(heldByteCount: total - files, fileByteCount: files)
+  }
+
+  private var limitName: String { isVersion2 ? "memory.max" : "memory.limit_in_bytes" }
+  private var usageName: String { isVersion2 ? "memory.current" : "memory.usage_in_bytes" }
+
+  /// Copies of files that a group, with those below it, is charged for.
+  private static func fileByteCount(_ folder: String) -> Int {
+    let lines = (SystemFile.read("\(folder)/memory.stat") ?? "").split(separator: "\n")
+    var sums: [Substring: Int] = [:]
+    for line in lines {
+      let words = line.split(separator: " ")
+      if words.count == 2 { sums[words[0]] = Int(words[1]) }
+    }
+    // Version 1 counts the group alone under the plain names.
+    return ["inactive_file", "active_file"].reduce(0) { sum, name in
+      sum + (sums["total_\(name)"] ?? sums[name[...]] ?? 0)
+    }
   }
 
   /// The most that the group was charged for; nil where the kernel does not say.

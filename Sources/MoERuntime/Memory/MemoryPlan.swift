@@ -35,7 +35,9 @@ public struct MemoryPlan: Sendable, Codable, Equatable {
   public var fits: Bool { totalByteCount <= budgetByteCount }
 
   /// The smallest budget as `--memory` takes it, rounded up to whole MiB.
-  public var smallestBudgetArgument: String { "\((smallestBudgetByteCount + (1 << 20) - 1) >> 20)M" }
+  public var smallestBudgetArgument: String {
+    "\((smallestBudgetByteCount + (1 << 20) - 1) >> 20)M"
+  }
 
   /// The plan as lines of text, sizes in MiB.
   public var table: String {

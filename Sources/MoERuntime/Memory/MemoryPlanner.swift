@@ -1,13 +1,12 @@
 import MoECore
 import MoEExperts
 import MoEKernels
-import MoEModel
+package import MoEModel
 
 /// Divides a memory budget: first what has a fixed size, the rest to the experts.
-struct MemoryPlanner {
+package struct MemoryPlanner {
   let description: ModelDescription
   let tensors: ModelTensors
-  let modelByteCount: Int
   let options: EngineOptions
   let threadCount: Int
   let contextLength: Int
@@ -19,12 +18,28 @@ struct MemoryPlanner {
   /// tokenizer's and sampler's working arrays, code that has not run yet.
   private static let growthByteCount = 6 << 20
   private static let workerByteCount = 64 << 10
+  /// How much what the process costs may differ from start to start, as the addresses of libraries
+  /// do; the smallest budget that is named must still do at the next start.
+  private static let startVariationByteCount = 1 << 20
   /// Chunks of a prompt, in order of preference. All give the same results.
   private static let chunkSizes = [512, 256, 128, 64, 32, 16, 8]
   /// Scratch may take this share of what is left for scratch and experts.
   private static let scratchShare = 0.1
 
-  func plan() throws(EngineError) -> MemoryPlan {
+  package init(
+    description: ModelDescription, tensors: ModelTensors, options: EngineOptions, threadCount: Int,
+    contextLength: Int, processByteCount: Int, budget: MemoryBudget
+  ) {
+    self.description = description
+    self.tensors = tensors
+    self.options = options
+    self.threadCount = threadCount
+    self.contextLength = contextLength
+    self.processByteCount = processByteCount
+    self.budget = budget
+  }
+
+  package func plan() throws(EngineError) -> MemoryPlan {
     let pool = PoolLayout(tensors.experts)
     let fixed = fixedRows()
     let fixedByteCount = fixed.reduce(0) { $0 + $1.byteCount }
@@ -97,16 +112,17 @@ struct MemoryPlanner {
     return sizes.first { size in
       let scratch = scratchByteCount(size)
       return Double(scratch) <= Self.scratchShare * Double(rest) && scratch + floor <= rest
-    } ?? sizes.last ?? 1
+    } ?? sizes.last ?? contextLength
   }
 
   private func smallestBudget(fixedByteCount: Int, floor: Int) -> Int {
     let chunk = options.chunkTokenCount ?? Self.chunkSizes[Self.chunkSizes.count - 1]
     // Pools are mapped in units of 2 MiB.
-    let need =
-      fixedByteCount + scratchByteCount(min(chunk, contextLength))
-      + AlignedBuffer.mappedByteCount(for: floor)
-    return need + need / 511 + 1
+    let experts =
+      options.placement == .resident
+      ? ResidentExperts.byteCount(tensors.experts) : AlignedBuffer.mappedByteCount(for: floor)
+    let need = fixedByteCount + scratchByteCount(min(chunk, contextLength)) + experts
+    return need + need / 511 + Self.startVariationByteCount
   }
 
   private func expertsRow(

@@ -12,15 +12,27 @@ package enum ProcessMemory {
   /// Resident set now (`VmRSS`), in bytes.
   package static func residentByteCount() -> Int { statusField("VmRSS:") }
 
-  /// What this process makes the machine hold now: its resident set or, where it is alone in a memory
-  /// cgroup, all that the group is charged for if that is more. The latter counts page cache and
-  /// kernel memory too.
+  /// What this process makes the machine hold now: its resident set and, where it is alone in a
+  /// memory cgroup, what the group is charged for beside it: page tables and other kernel memory, and
+  /// the parts of program files that were read but not mapped.
   package static func chargedByteCount() -> Int {
-    let resident = residentByteCount()
-    guard let group = MemoryCGroup.current, group.isAlone, let usage = group.usageByteCount else {
+    let (resident, anonymous) = (residentByteCount(), statusField("RssAnon:"))
+    guard let group = MemoryCGroup.current, group.isAlone, let usage = group.usage else {
       return resident
     }
-    return max(resident, usage)
+    // Copies of other files are of no use to this process; the kernel drops them in its favour.
+    let program = min(usage.fileByteCount, mappedFileByteCount())
+    return max(resident - anonymous, program) + max(anonymous, usage.heldByteCount)
+  }
+
+  /// Size of all files that this process maps: the program and its libraries.
+  private static func mappedFileByteCount() -> Int {
+    let paths = (SystemFile.read("/proc/self/maps") ?? "").split(separator: "\n").compactMap {
+      // "7f00-7f10 r-xp 00000000 08:01 1234    /usr/lib/library.so"
+      $0.split(separator: " ", maxSplits: 5).dropFirst(5).first.map { $0.drop { $0 == " " } }
+    }
+    return Set(paths.filter { $0.hasPrefix("/") })
+      .reduce(0) { $0 + (SystemFile.byteCount(String($1)) ?? 0) }
   }
 
   /// Memory that can be taken without swapping (`MemAvailable`), in bytes; nil where unknown.
@@ -45,6 +57,12 @@ package enum ProcessMemory {
 
 /// Small text files of /proc and /sys.
 package enum SystemFile {
+  /// The file's size; nil where it cannot be found.
+  static func byteCount(_ path: String) -> Int? {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 ? Int(status.st_size) : nil
+  }
+
   /// The file's text, at most 1 MiB of it; nil where it cannot be read.
   package static func read(_ path: String) -> String? {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)

@@ -1,20 +1,25 @@
-import MoECore
+#if canImport(Glibc)
+  private import Glibc
+#else
+  private import Musl
+#endif
+package import MoECore
 
 /// The tokens that may come next, with their logits. Stages of a sampler drop some, reorder them or
 /// change their logits; nothing here allocates after `init`.
-struct Candidates {
+package struct Candidates {
   /// Token ids; the first `count` are in play.
-  private(set) var tokens: [Int32]
-  private(set) var logits: [Float]
-  private(set) var count = 0
+  package private(set) var tokens: [Int32]
+  package private(set) var logits: [Float]
+  package private(set) var count = 0
   /// Whether the logits in play are descending.
-  private(set) var isSorted = false
+  package private(set) var isSorted = false
   /// Room for a selection's intermediate results.
   private var order: [Int32]
   private var spareTokens: [Int32]
   private var spareLogits: [Float]
 
-  init(vocabularySize: Int) {
+  package init(vocabularySize: Int) {
     tokens = Array(repeating: 0, count: vocabularySize)
     logits = Array(repeating: 0, count: vocabularySize)
     spareTokens = tokens
@@ -24,7 +29,7 @@ struct Candidates {
   }
 
   /// All tokens, in the order of their ids. Values that are not numbers are never drawn.
-  mutating func load(_ source: FloatView) {
+  package mutating func load(_ source: FloatView) {
     count = source.count
     isSorted = false
     for index in 0..<count {
@@ -34,13 +39,20 @@ struct Candidates {
     }
   }
 
-  mutating func setLogit(_ value: Float, at index: Int) {
+  /// exp(logit - largest): how probable a candidate is beside the most probable one, which has 1
+  /// even where its logit is infinite.
+  package func weight(at index: Int, largest: Float) -> Double {
+    let logit = logits[index]
+    return logit == largest ? 1 : exp(Double(logit) - Double(largest))
+  }
+
+  package mutating func setLogit(_ value: Float, at index: Int) {
     precondition(!isSorted)
     logits[index] = value
   }
 
   /// Keeps the `limit` largest logits, descending; of equals the smaller id comes first.
-  mutating func keepLargest(_ limit: Int) {
+  package mutating func keepLargest(_ limit: Int) {
     let limit = min(limit, count)
     if isSorted {
       count = limit
@@ -74,13 +86,13 @@ struct Candidates {
   }
 
   /// Drops all but the first `limit`; the candidates must be sorted.
-  mutating func truncate(to limit: Int) {
+  package mutating func truncate(to limit: Int) {
     precondition(isSorted && limit >= 1)
     count = min(count, limit)
   }
 
   /// Divides all logits.
-  mutating func scale(by divisor: Float) {
+  package mutating func scale(by divisor: Float) {
     for index in 0..<count { logits[index] /= divisor }
   }
 

@@ -5,14 +5,14 @@
 #endif
 
 /// Keeps tokens at least `fraction` times as probable as the most probable one (arXiv 2407.01082).
-struct MinP: SamplerStage {
+package struct MinP: SamplerStage {
   let fraction: Float
 
-  static func make(_ options: SamplingOptions) -> (any SamplerStage)? {
+  package static func make(_ options: SamplingOptions) -> (any SamplerStage)? {
     options.minP > 0 ? MinP(fraction: min(options.minP, 1)) : nil
   }
 
-  func apply(to candidates: inout Candidates, history: [Int32]) {
+  package func apply(to candidates: inout Candidates, history: [Int32]) {
     candidates.keepLargest(candidates.count)
     let threshold = candidates.logits[0] + log(fraction)
     let kept = candidates.logits[..<candidates.count].prefix { $0 >= threshold }.count

@@ -1,14 +1,14 @@
 /// Lowers the logits of tokens among the latest ones (CTRL, arXiv 1909.05858, section 4.1).
-struct RepeatPenalty: SamplerStage {
+package struct RepeatPenalty: SamplerStage {
   let penalty: Float
   let lastCount: Int
 
-  static func make(_ options: SamplingOptions) -> (any SamplerStage)? {
+  package static func make(_ options: SamplingOptions) -> (any SamplerStage)? {
     guard options.repeatPenalty != 1, options.repeatLastCount != 0 else { return nil }
     return RepeatPenalty(penalty: options.repeatPenalty, lastCount: options.repeatLastCount)
   }
 
-  func apply(to candidates: inout Candidates, history: [Int32]) {
+  package func apply(to candidates: inout Candidates, history: [Int32]) {
     let first = lastCount < 0 ? 0 : max(0, history.count - lastCount)
     for position in first..<history.count {
       let token = history[position]

@@ -1,21 +1,16 @@
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
-import MoECore
+package import MoECore
 
 /// Draws tokens: the registered stages in order, then one draw from what is left.
-struct Sampler {
+package struct Sampler {
   private let stages: [any SamplerStage]
   private let isGreedy: Bool
   private var generator: SeededGenerator
   private var candidates: Candidates
 
   /// Working memory per token of the vocabulary, for the memory plan.
-  static let byteCountPerCandidate = 20
+  package static let byteCountPerCandidate = 20
 
-  init(_ options: SamplingOptions, vocabularySize: Int) {
+  package init(_ options: SamplingOptions, vocabularySize: Int) {
     isGreedy = options.temperature <= 0
     let wanted = isGreedy ? SamplerRegistry.all.prefix(1) : SamplerRegistry.all[...]
     stages = wanted.compactMap { $0.make(options) }
@@ -26,7 +21,7 @@ struct Sampler {
   /// - Parameters:
   ///   - logits: (vocabularySize)
   ///   - history: The sequence so far, prompt included.
-  mutating func sample(_ logits: FloatView, history: [Int32]) -> Int32 {
+  package mutating func sample(_ logits: FloatView, history: [Int32]) -> Int32 {
     candidates.load(logits)
     for stage in stages { stage.apply(to: &candidates, history: history) }
     if isGreedy {
@@ -40,12 +35,11 @@ struct Sampler {
   private mutating func draw() -> Int32 {
     var largest = -Float.infinity
     for index in 0..<candidates.count { largest = max(largest, candidates.logits[index]) }
-    guard largest > -.infinity else { return candidates.tokens[0] }
     var total = 0.0
-    for index in 0..<candidates.count { total += exp(Double(candidates.logits[index] - largest)) }
+    for index in 0..<candidates.count { total += candidates.weight(at: index, largest: largest) }
     var rest = generator.nextUnit() * total
     for index in 0..<candidates.count {
-      rest -= exp(Double(candidates.logits[index] - largest))
+      rest -= candidates.weight(at: index, largest: largest)
       if rest < 0 { return candidates.tokens[index] }
     }
     return candidates.tokens[candidates.count - 1]

@@ -1,20 +1,20 @@
 /// One step of drawing a token: narrows the candidates or changes their logits.
-protocol SamplerStage: Sendable {
+package protocol SamplerStage: Sendable {
   /// - Parameter history: The sequence so far, prompt included, oldest first.
   func apply(to candidates: inout Candidates, history: [Int32])
 }
 
 /// A kind of stage and when it is wanted.
-struct SamplerEntry: Sendable {
-  let name: String
-  let summary: String
+package struct SamplerEntry: Sendable {
+  package let name: String
+  package let summary: String
   /// Nil where the options switch the stage off.
-  let make: @Sendable (SamplingOptions) -> (any SamplerStage)?
+  package let make: @Sendable (SamplingOptions) -> (any SamplerStage)?
 }
 
-enum SamplerRegistry {
+package enum SamplerRegistry {
   /// In the order in which they are applied.
-  static let all: [SamplerEntry] = [
+  package static let all: [SamplerEntry] = [
     SamplerEntry(
       name: "repeat-penalty", summary: "Makes tokens that appeared lately less probable.",
       make: RepeatPenalty.make),

@@ -7,7 +7,8 @@ public struct SamplingOptions: Sendable, Equatable {
   public var topK = 40
   /// Keep the most probable tokens that together have this probability (arXiv 1904.09751); 1: all.
   public var topP: Float = 0.95
-  /// Keep tokens at least this fraction as probable as the most probable (arXiv 2407.01082); 0: all.
+  /// Keep tokens at least this fraction as probable as the most probable (arXiv 2407.01082); 0:
+  /// all.
   public var minP: Float = 0.05
   /// Divides positive and multiplies negative logits of recent tokens (arXiv 1909.05858); 1: off.
   public var repeatPenalty: Float = 1
@@ -23,5 +24,17 @@ public struct SamplingOptions: Sendable, Equatable {
     var options = SamplingOptions()
     options.temperature = 0
     return options
+  }
+
+  /// Refuses values that have no meaning.
+  func check() throws(EngineError) {
+    for (name, value) in [("the temperature", temperature), ("top-p", topP), ("min-p", minP)]
+    where value.isNaN {
+      throw .invalidOption(name: name, wanted: "a number", found: "\(value)")
+    }
+    guard repeatPenalty > 0 && repeatPenalty.isFinite else {
+      throw .invalidOption(
+        name: "the repeat penalty", wanted: "a number above 0", found: "\(repeatPenalty)")
+    }
   }
 }

@@ -1,13 +1,13 @@
 /// Divides all logits: below 1 sharpens the distribution, above flattens it.
-struct Temperature: SamplerStage {
+package struct Temperature: SamplerStage {
   let temperature: Float
 
-  static func make(_ options: SamplingOptions) -> (any SamplerStage)? {
+  package static func make(_ options: SamplingOptions) -> (any SamplerStage)? {
     options.temperature > 0 && options.temperature != 1
-      ? Temperature(temperature: options.temperature) : nil
+      ? Temperature(temperature: min(options.temperature, .greatestFiniteMagnitude)) : nil
   }
 
-  func apply(to candidates: inout Candidates, history: [Int32]) {
+  package func apply(to candidates: inout Candidates, history: [Int32]) {
     candidates.scale(by: temperature)
   }
 }

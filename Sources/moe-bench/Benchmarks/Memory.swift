@@ -4,7 +4,9 @@ internal import MoEKernels
 
 /// How fast the machine reads memory at all: the measure of every kernel that streams.
 enum MemoryBenchmark {
-  @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] { [benchmark(context)] }
+  @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] {
+    [benchmark(context)]
+  }
 
   /// Gigabytes per second that all threads together read from memory.
   static func readRate(_ context: BenchmarkContext, _ harness: Harness) throws -> Double {

@@ -12,13 +12,14 @@ struct Generate: AsyncParsableCommand {
       Ctrl-C ends the generation, the second the program.
       """)
 
-  @OptionGroup var model: ModelOptions
+  @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Text") var prompt: PromptOptions
 
   @Option(
     name: [.customShort("n"), .long], parsing: .unconditional,
     help: ArgumentHelp(
-      "Tokens to generate at most; -1: until the model ends its text or the context is full.",
+      "Tokens to generate at most; -1: until the model ends its text or the context is full. "
+        + "(default: 256)",
       valueName: "n"),
     transform: { try FlagValue.integer($0, in: -1 ... .max) })
   var predict = 256
@@ -40,7 +41,7 @@ struct Generate: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Write what the run cost to a file as JSON; the fields are listed in GenerationReport.",
+      "Write what the run cost to a file, as one JSON object.",
       valueName: "file"),
     completion: .file())
   var statsJson: String?

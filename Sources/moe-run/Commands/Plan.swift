@@ -10,7 +10,7 @@ struct Plan: ParsableCommand {
       field "fits" is false.
       """)
 
-  @OptionGroup var model: ModelOptions
+  @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Memory and machine") var context: ContextOptions
   @OptionGroup(title: "Memory and machine") var memory: MemoryOptions
 

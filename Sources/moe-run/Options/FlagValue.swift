@@ -2,7 +2,8 @@ import ArgumentParser
 import MoECore
 import MoERuntime
 
-/// Reads the values of flags; errors say what was wanted, the parser adds the flag and what was found.
+/// Reads the values of flags; errors say what was wanted, the parser adds the flag and what was
+/// found.
 enum FlagValue {
   static func integer(_ text: String, in range: ClosedRange<Int>) throws -> Int {
     guard let value = Int(text), range.contains(value) else {
@@ -19,11 +20,16 @@ enum FlagValue {
     guard let value = Float(text), value.isFinite, range.contains(value),
       !(isOpen && value == range.lowerBound)
     else {
-      let lower = isOpen ? "above \(range.lowerBound)" : "from \(range.lowerBound)"
-      let upper = range.upperBound.isFinite ? " to \(range.upperBound)" : ""
+      let lower = "\(isOpen ? "above" : "from") \(short(range.lowerBound))"
+      let upper = range.upperBound.isFinite ? " to \(short(range.upperBound))" : ""
       throw ValidationError("give a number \(lower)\(upper)")
     }
     return value
+  }
+
+  /// A bound as people write it: 1, not 1.0.
+  private static func short(_ value: Float) -> String {
+    Int(exactly: value).map { "\($0)" } ?? "\(value)"
   }
 
   static func size(_ text: String) throws -> SizeSpecification {

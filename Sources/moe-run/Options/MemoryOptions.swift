@@ -30,28 +30,30 @@ struct MemoryOptions: ParsableArguments {
     help: ArgumentHelp(
       "Who is evicted from the pool: "
         + Engine.cachePolicies.map { "\($0.name) (\(summary: $0.summary))" }.joined(separator: ", ")
-        + ".", valueName: "name"),
+        + ". (default: \(defaults.cachePolicy))", valueName: "name"),
     transform: { try FlagValue.name($0, among: Engine.cachePolicies.map(\.name)) })
-  var cachePolicy = EngineOptions().cachePolicy
+  var cachePolicy = defaults.cachePolicy
 
   @Option(
     help: ArgumentHelp(
       "How weights are read: "
-        + Engine.stores.map { "\($0.name) (\(summary: $0.summary))" }.joined(separator: ", ")
-        + ".", valueName: "name"),
-    transform: { try FlagValue.name($0, among: Engine.stores.map(\.name)) })
-  var store = StoreChoice.automatic
-
-  @Option(
-    help: ArgumentHelp("Reads in flight at once, 1 to 1024.", valueName: "n"),
-    transform: { try FlagValue.integer($0, in: 1...1024) })
-  var ioDepth = EngineOptions().inputDepth
+        + stores.map { "\($0.name) (\(summary: $0.summary))" }.joined(separator: ", ")
+        + ". (default: \(automatic))", valueName: "name"),
+    transform: { try FlagValue.name($0, among: stores.map(\.name)) })
+  var store = automatic
 
   @Option(
     help: ArgumentHelp(
-      "Number type of keys and values: \(kvTypes.joined(separator: ", ")).", valueName: "type"),
+      "Reads in flight at once, 1 to 1024. (default: \(defaults.inputDepth))", valueName: "n"),
+    transform: { try FlagValue.integer($0, in: 1...1024) })
+  var ioDepth = defaults.inputDepth
+
+  @Option(
+    help: ArgumentHelp(
+      "Number type of keys and values: \(kvTypes.joined(separator: ", ")). "
+        + "(default: \(defaults.kvCacheType.rawValue))", valueName: "type"),
     transform: { try FlagValue.name($0, among: kvTypes) })
-  var kvType = EngineOptions().kvCacheType.rawValue
+  var kvType = defaults.kvCacheType.rawValue
 
   @Option(
     help: ArgumentHelp(
@@ -66,6 +68,12 @@ struct MemoryOptions: ParsableArguments {
     transform: { try FlagValue.integer($0, in: 1...256) })
   var threads: Int?
 
+  private static let defaults = EngineOptions()
+  private static let automatic = PlacementFlag.auto.rawValue
+  /// The engine's ways to read, the automatic one under the name that `--placement` has for it.
+  private static let stores = Engine.stores.map { store in
+    (name: store.name == StoreChoice.automatic ? automatic : store.name, summary: store.summary)
+  }
   private static let kvTypes = KVCacheType.allCases.map(\.rawValue)
 
   /// - Parameter contextLength: Nil: the engine's default.
@@ -77,7 +85,7 @@ struct MemoryOptions: ParsableArguments {
     options.threadCount = threads
     options.kvCacheType = KVCacheType(rawValue: kvType) ?? options.kvCacheType
     options.chunkTokenCount = chunk
-    options.store = store
+    options.store = store == Self.automatic ? StoreChoice.automatic : store
     options.inputDepth = ioDepth
     options.cachePolicy = cachePolicy
     options.placement = placement.placement

@@ -6,8 +6,8 @@
 
 /// A file that a report goes to at the end of a run, checked at its start.
 ///
-/// A regular file is replaced as a whole, so that no reader sees half a report; pipes and devices are
-/// written as they are.
+/// A regular file is replaced as a whole, so that no reader sees half a report; pipes and devices
+/// are written as they are.
 struct ReportFile {
   private let path: String
   /// Written first and then renamed; nil where `path` is no regular file.

@@ -1,3 +1,4 @@
+import MoECore
 private import Synchronization
 
 #if canImport(Glibc)
@@ -8,37 +9,33 @@ private import Synchronization
 
 /// Ctrl-C and SIGTERM: the first one asks the work to end, the second ends the program at once.
 ///
-/// The signals are blocked everywhere and one thread waits for them, so that what they set off is
-/// ordinary code, free of a signal handler's restrictions.
+/// The signals are blocked everywhere and the main thread waits for them, so that what they set off
+/// is ordinary code, free of a signal handler's restrictions.
 enum Interruption {
   private struct State {
     var received: Int32?
+    var receivedAt: UInt64 = 0
     var stop: (@Sendable () -> Void)?
   }
+
+  /// Who signals a process and then its group, as timeout(1) does, means it once.
+  private static let echoNanoseconds: UInt64 = 100_000_000
 
   private static let state = Mutex(State())
 
   /// The signal that came, if one did.
   static var received: Int32? { state.withLock { $0.received } }
 
-  /// Must run before any other thread is made: threads inherit which signals are blocked.
+  /// Blocks the signals, so that `wait` alone gets them. Must run before any other thread is made:
+  /// threads inherit which signals are blocked.
   static func install() {
     // A closed standard output is found out by the write that fails.
     signal(SIGPIPE, SIG_IGN)
     var signals = signalSet()
     unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-    var thread = pthread_t()
-    let code = unsafe pthread_create(
-      &thread, nil,
-      { _ in
-        Interruption.wait()
-        return nil
-      }, nil)
-    // Without the thread, signals do what they do by default.
-    if code != 0 { unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil) }
   }
 
-  /// From now on the first signal calls `stop`, on a thread of its own, instead of ending the program.
+  /// From now on the first signal calls `stop`, on the main thread, instead of ending the program.
   static func onFirstSignal(_ stop: @escaping @Sendable () -> Void) {
     state.withLock { $0.stop = stop }
   }
@@ -48,22 +45,29 @@ enum Interruption {
     if let received { throw .interrupted(signal: received) }
   }
 
-  private static func wait() {
+  /// Takes signals until the program ends.
+  static func wait() -> Never {
     var signals = signalSet()
     while true {
       var number: Int32 = 0
       guard unsafe sigwait(&signals, &number) == 0 else { continue }
-      let received = number
-      let stop = state.withLock { state in
-        defer { state = State(received: received, stop: nil) }
-        return state.stop
-      }
-      guard let stop else {
-        ProgressBar.eraseAny()
-        _exit(128 + received)
-      }
-      stop()
+      take(number)
     }
+  }
+
+  private static func take(_ signal: Int32) {
+    let now = MonotonicClock.nanoseconds()
+    let (isEcho, stop) = state.withLock { state in
+      let isEcho = state.received != nil && now - state.receivedAt < echoNanoseconds
+      defer { if !isEcho { state = State(received: signal, receivedAt: now, stop: nil) } }
+      return (isEcho, state.stop)
+    }
+    if isEcho { return }
+    guard let stop else {
+      ProgressBar.eraseAny()
+      _exit(128 + signal)
+    }
+    stop()
   }
 
   private static func signalSet() -> sigset_t {

@@ -3,8 +3,8 @@ private import Synchronization
 
 /// A line on a terminal that shows how far something is, and leaves nothing behind.
 ///
-/// It appears only after a third of a second, so that short work does not flicker, and is redrawn at
-/// most ten times a second. Where standard error is no terminal, it does nothing.
+/// It appears only after a third of a second, so that short work does not flicker, and is redrawn
+/// at most ten times a second. Where standard error is no terminal, it does nothing.
 final class ProgressBar: Sendable {
   private struct State {
     let start = MonotonicClock.nanoseconds()

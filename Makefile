@@ -1,0 +1,69 @@
+# Every chore is one target and one line of explanation; `make help` lists them.
+# Logic of more than a line is in .ci/ or in Swift.
+
+SWIFT ?= swift
+MODEL ?= Models/nano-moe/model-q8_0.gguf
+SEED ?= 1
+RELEASE := -c release
+SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|MoEStoreTests|TidyTests
+# Millions of requests: minutes in debug, seconds in release.
+SLOW_IN_DEBUG := RecordedTraceTests
+SUITES_WITH_THREADS := MoEStoreTests|MoEKernelsTests|SimulationTests
+SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTests|SimulationTests
+
+.DEFAULT_GOAL := run
+# Chores share one build folder, so they run one after the other even under `make -j`.
+.NOTPARALLEL:
+.PHONY: help run build test test-debug check fuzz simulate golden bench bench-record sanitize \
+	format format-check deps clean
+
+help: ## Lists the chores.
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
+
+run: deps ## Builds, then lets a small model tell a story with 30 % of its experts in memory.
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	@$(SWIFT) run $(RELEASE) --skip-build moe-run $(MODEL) --expert-pool 30% -p "Once upon a time" -n 200 --temp 0.7 --seed $(SEED)
+
+build: deps ## Builds everything for release.
+	$(SWIFT) build $(RELEASE)
+
+test: deps ## Builds quietly for release and runs all tests.
+	@.ci/quietly $(SWIFT) build $(RELEASE) --build-tests
+	@$(SWIFT) test $(RELEASE) --skip-build
+
+test-debug: deps ## Runs the fast suites in a debug build, with assertions on.
+	@.ci/quietly $(SWIFT) build --build-tests
+	@$(SWIFT) test --skip-build --filter '$(SUITES_IN_DEBUG)' --skip '$(SLOW_IN_DEBUG)'
+
+check: format-check test ## The gate: format, house rules, release build, all tests.
+
+fuzz: deps ## Runs the fuzz tests for long.
+	MOE_FUZZ_ITERATIONS=200000 $(SWIFT) test $(RELEASE) --filter Fuzz
+
+simulate: deps ## Replays the whole path on a faulty store: make simulate SEED=7.
+	MOE_SIMULATION_SEED=$(SEED) $(SWIFT) test $(RELEASE) --filter SimulationTests
+
+golden: deps ## Compares logits and tokens with references; fails where these are missing.
+	CI=true $(SWIFT) test $(RELEASE) --filter GoldenTests
+
+bench: deps ## Times kernels and reads against their goals.
+	$(SWIFT) run $(RELEASE) moe-bench
+
+bench-record: deps ## The same, added to this processor's records.
+	$(SWIFT) run $(RELEASE) moe-bench --record
+
+sanitize: deps ## Runs the suites with threads under ThreadSanitizer, those with pointers under AddressSanitizer.
+	$(SWIFT) test --scratch-path .build-thread --sanitize=thread --filter '$(SUITES_WITH_THREADS)'
+	$(SWIFT) test --scratch-path .build-address --sanitize=address --filter '$(SUITES_WITH_POINTERS)'
+
+format: ## Formats all Swift files.
+	$(SWIFT) format --in-place --parallel --recursive Sources Tests Package.swift
+
+format-check: ## Says what `make format` would change, and fails if that is anything.
+	$(SWIFT) format lint --strict --parallel --recursive Sources Tests Package.swift
+
+deps: ## Installs the system packages that are missing (Debian, Ubuntu).
+	@.ci/install-packages pkg-config liburing-dev
+
+clean: ## Removes everything that was built.
+	rm -rf .build .build-thread .build-address

@@ -1,0 +1,155 @@
+package import MoECore
+import MoEFormats
+import MoEKernels
+
+/// What a model's files say of themselves, without reading weights. It also serves models that the
+/// engine cannot run: those of other architectures or formats, and those without experts.
+package struct ModelInspection: Sendable {
+  package struct File: Sendable {
+    package let path: String
+    package let byteCount: Int
+  }
+
+  package struct Entry: Sendable {
+    package let key: String
+    package let value: MetadataValue
+  }
+
+  package struct Tensor: Sendable {
+    package let name: String
+    /// As GGUF tools print it, for example `Q4_K`.
+    package let format: String
+    /// Innermost first, as in the file.
+    package let shape: [Int]
+    package let extent: FileExtent
+  }
+
+  /// All tensors of one element format.
+  package struct FormatTotal: Sendable {
+    package let format: String
+    package var tensorCount = 0
+    package var byteCount = 0
+    /// Whether the engine computes with it.
+    package let isSupported: Bool
+  }
+
+  /// The files of the model in order; tensors' `fileIndex` points here.
+  package let files: [File]
+  package let formatVersion: Int
+  /// `general.architecture` and `general.name`, where the file has them.
+  package let architecture: String?
+  package let name: String?
+  /// In the file's order.
+  package let metadata: [Entry]
+  /// In the file's order.
+  package let tensors: [Tensor]
+  /// By descending size.
+  package let formats: [FormatTotal]
+  /// Nil where the model has none in stacked tensors.
+  package let experts: ExpertSummary?
+  /// Why the engine cannot run the model; nil where it can.
+  package let obstacle: String?
+
+  package init(path: String) throws(EngineError) {
+    let file: GGUFFile
+    do {
+      file = try GGUFFile(path: path)
+    } catch {
+      throw .format(error)
+    }
+    files = file.files.map { File(path: $0.path, byteCount: $0.byteCount) }
+    formatVersion = file.version
+    architecture = file.architecture
+    name =
+      if case .string(let name) = file.value(forKey: "general.name") { name } else { nil }
+    metadata = file.metadata.keys.compactMap { key in
+      file.metadata[key].map { Entry(key: key, value: $0) }
+    }
+    tensors = file.tensors.map { tensor in
+      Tensor(
+        name: tensor.name, format: Self.formatName(tensor.formatID), shape: tensor.shape,
+        extent: tensor.extent)
+    }
+    formats = Self.formatTotals(file.tensors)
+    experts = ExpertSummary(
+      tensors: file.tensors,
+      expertsPerToken: file.architecture.flatMap { architecture in
+        file.value(forKey: "\(architecture).expert_used_count")?.integer
+      })
+    do {
+      _ = try LoadedHeader(path: path)
+      obstacle = nil
+    } catch {
+      obstacle = "\(error)"
+    }
+  }
+
+  package var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+
+  private static func formatName(_ id: UInt32) -> String { GGMLType(id: id)?.name ?? "type \(id)" }
+
+  private static func formatTotals(_ tensors: [TensorDescriptor]) -> [FormatTotal] {
+    var totals: [UInt32: FormatTotal] = [:]
+    for tensor in tensors {
+      let id = tensor.formatID
+      var total =
+        totals[id]
+        ?? FormatTotal(format: formatName(id), isSupported: QuantFormat(ggmlType: id) != nil)
+      total.tensorCount += 1
+      total.byteCount += tensor.extent.byteCount
+      totals[id] = total
+    }
+    return totals.values.sorted { ($1.byteCount, $0.format) < ($0.byteCount, $1.format) }
+  }
+}
+
+/// The routed experts of a model, as the shapes of its stacked tensors tell.
+package struct ExpertSummary: Sendable {
+  package struct Layer: Sendable {
+    package let index: Int
+    package let expertCount: Int
+    package let byteCountPerExpert: Int
+  }
+
+  /// Layers that have routed experts, ascending.
+  package let layers: [Layer]
+  /// Nil where the metadata does not say.
+  package let expertsPerToken: Int?
+
+  /// Bytes of all routed experts.
+  package var byteCount: Int {
+    layers.reduce(0) { $0 + $1.expertCount * $1.byteCountPerExpert }
+  }
+
+  /// Bytes of the routed experts that one token uses; nil where their number is unknown.
+  package var byteCountPerToken: Int? {
+    expertsPerToken.map { count in
+      layers.reduce(0) { $0 + min(count, $1.expertCount) * $1.byteCountPerExpert }
+    }
+  }
+
+  /// Nil where there are no tensors named `blk.<layer>.ffn_…_exps.…`, stacks along their last
+  /// dimension.
+  init?(tensors: [TensorDescriptor], expertsPerToken: Int?) {
+    var stacks: [Int: (expertCount: Int, byteCount: Int)] = [:]
+    for tensor in tensors {
+      let parts = tensor.name.split(separator: ".")
+      guard parts.count >= 3, parts[0] == "blk", let layer = Int(parts[1]),
+        parts[2].hasPrefix("ffn_"), parts[2].hasSuffix("_exps"), tensor.shape.count > 1,
+        let expertCount = tensor.shape.last, expertCount > 0
+      else { continue }
+      var stack = stacks[layer] ?? (expertCount, 0)
+      // A stack of another height does not belong to the others; the model is then not runnable.
+      guard stack.expertCount == expertCount else { continue }
+      stack.byteCount += tensor.extent.byteCount
+      stacks[layer] = stack
+    }
+    guard !stacks.isEmpty else { return nil }
+    layers = stacks.sorted { $0.key < $1.key }.map { index, stack in
+      Layer(
+        index: index, expertCount: stack.expertCount,
+        byteCountPerExpert: stack.byteCount / stack.expertCount)
+    }
+    self.expertsPerToken = expertsPerToken.map { max(0, $0) }
+  }
+}

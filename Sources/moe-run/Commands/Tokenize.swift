@@ -1,0 +1,40 @@
+import ArgumentParser
+import MoERuntime
+import MoETokenizer
+
+/// `moe-run tokenize`: a text's tokens.
+struct Tokenize: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show the tokens of a text; reads only the model's header.",
+    discussion: "One token per line: its id and its text.")
+
+  @OptionGroup(title: "Model") var model: ModelOptions
+  @OptionGroup(title: "Text") var prompt: PromptOptions
+
+  @Flag(help: "Write the ids alone, on one line.")
+  var ids = false
+
+  @Flag(help: "Write the tokens as JSON.")
+  var json = false
+
+  @Flag(
+    help: """
+      Neither add the tokens that the model begins or ends with, nor read names of special tokens \
+      as those tokens.
+      """)
+  var noSpecial = false
+
+  func validate() throws {
+    if ids && json { throw ValidationError("give --ids or --json, not both") }
+  }
+
+  func run() throws {
+    let path = try model.path()
+    let text = try prompt.text()
+    let tokenizer = try Engine.tokenizer(ofModelAt: path)
+    let tokens = tokenizer.encode(text, addSpecial: !noSpecial, parseSpecial: !noSpecial)
+    let report = TokenReport(tokens, tokenizer: tokenizer)
+    try StandardOutput.write(
+      json ? JSON.text(report) : ids ? report.idLine : report.lines)
+  }
+}

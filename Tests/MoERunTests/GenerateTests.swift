@@ -1,0 +1,149 @@
+import Foundation
+import MoERuntime
+import MoETestSupport
+import MoETokenizer
+import Testing
+
+@Suite struct GenerateTests {
+  private static let model = TrainedModel.path
+  private static let start = "Once upon a time"
+
+  /// The arguments of a short run that always gives the same text.
+  private func greedy(_ more: String...) -> [String] {
+    [Self.model, "-p", Self.start, "--temp", "0", "-n", "24"] + more
+  }
+
+  private func run(_ arguments: [String], input: String = "") async throws -> Program.Output {
+    let output = try await Program(arguments, input: input).end()
+    #expect(output.code == 0, "\(output.errors)")
+    return output
+  }
+
+  struct Golden: Decodable {
+    struct Item: Decodable {
+      let prompt: String
+      let greedyIds: [Int32]
+      /// Lead of the best logit at each step.
+      let margins: [Double]
+    }
+
+    let items: [Item]
+  }
+
+  /// The quantised model may choose otherwise where the reference was undecided.
+  @Test(TrainedModel.needed, arguments: [("model-f16.gguf", 0.002), ("model-q8_0.gguf", 0.2)])
+  func continuesTextsAsTheReferenceDoes(_ file: String, _ margin: Double) async throws {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let golden = try decoder.decode(
+      Golden.self, from: Data(contentsOf: TrainedModel.file("golden_generation.json")))
+    let model = try TrainedModel.file(file).path
+    let tokenizer = try Engine.tokenizer(ofModelAt: model)
+    try #require(!golden.items.isEmpty)
+    for item in golden.items {
+      let certain = zip(item.greedyIds, item.margins).prefix { $0.1 > margin }.map(\.0)
+      let expected = item.prompt + tokenizer.decode(certain, renderSpecial: false)
+      let output = try await run([model, "-p", item.prompt, "--temp", "0", "-n", "64"])
+      #expect(output.text.hasPrefix(expected), "\(output.text)")
+    }
+  }
+
+  @Test func givesTheSameTextWhereverExpertsAre() async throws {
+    let resident = try await run(greedy("--placement", "resident"))
+    let offloaded = try await run(greedy("--expert-pool", "30%", "--store", "pread"))
+    #expect(offloaded.text == resident.text)
+    #expect(resident.text.hasPrefix(Self.start))
+    #expect(resident.text.count > Self.start.count + 24)
+  }
+
+  @Test func theModelMayBeAFlagAndTheSubcommandMayBeNamed() async throws {
+    let plain = try await run(greedy())
+    let named = try await run(
+      ["generate", "-m", Self.model, "--prompt", Self.start, "--temp", "0", "-n", "24"])
+    #expect(named.text == plain.text)
+  }
+
+  @Test func sameSeedGivesTheSameTextAndAnotherGivesAnother() async throws {
+    func sample(_ seed: String) async throws -> String {
+      try await run([Self.model, "-p", Self.start, "-n", "32", "--seed", seed]).text
+    }
+    let text = try await sample("7")
+    #expect(try await sample("7") == text)
+    #expect(try await sample("8") != text)
+  }
+
+  @Test func readsThePromptFromFilesAndStandardInput() async throws {
+    let expected = try await run(greedy()).text
+    let scratch = try Scratch()
+    let file = try scratch.write(Data((Self.start + "\n").utf8), to: "prompt.txt")
+    let rest = ["--temp", "0", "-n", "24"]
+    #expect(try await run([Self.model, "-f", file] + rest).text == expected)
+    #expect(try await run([Self.model] + rest, input: Self.start).text == expected)
+    #expect(try await run([Self.model, "-f", "-"] + rest, input: Self.start).text == expected)
+  }
+
+  @Test(arguments: ["--no-echo", "--no-display-prompt"])
+  func leavesThePromptOutWhereAsked(_ flag: String) async throws {
+    let whole = try await run(greedy()).text
+    #expect(try await run(greedy(flag)).text == String(whole.dropFirst(Self.start.count)))
+  }
+
+  @Test func writesOnlyTextToStandardOutputAndOneLineOfFiguresBeside() async throws {
+    let output = try await run(greedy())
+    #expect(output.text.hasSuffix("\n"))
+    #expect(!output.text.contains("t/s"))
+    #expect(output.errorLines.count == 1)
+    #expect(output.errors.hasPrefix("prefill 4 tokens, "))
+    let quiet = try await run(greedy("--quiet"))
+    #expect(quiet.errors.isEmpty)
+    #expect(quiet.text == output.text)
+  }
+
+  @Test func endsWhereTheModelEndsUnlessToldOtherwise() async throws {
+    let prompt = "The cat and the dog"
+    func text(_ more: String...) async throws -> String {
+      try await run([Self.model, "-p", prompt, "--temp", "0", "-n", "40"] + more).text
+    }
+    let ended = try await text()
+    let ongoing = try await text("--ignore-eos", "--special")
+    #expect(ongoing.hasPrefix(ended.dropLast() + "<|endoftext|>"))
+    #expect(ongoing.count > ended.count + 13)
+  }
+
+  @Test func generatesNothingWhereNothingIsWanted() async throws {
+    let output = try await run([Self.model, "-p", Self.start, "-n", "0"])
+    #expect(output.text == Self.start + "\n")
+  }
+
+  @Test func writesWhatTheRunCostForMachines() async throws {
+    let scratch = try Scratch()
+    let path = try scratch.write(Data("old".utf8), to: "stats.json")
+    _ = try await run(greedy("--expert-pool", "30%", "--seed", "5", "--stats-json", path))
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url("stats.json")))
+        as? [String: Any])
+    let keys = [
+      "architecture", "budget_bytes", "cache_policy", "chunk_tokens", "context_length",
+      "decode_expert_requests", "decode_hit_rate", "decode_read_bytes",
+      "decode_read_bytes_per_token", "decode_seconds", "decode_stall_seconds",
+      "decode_tokens_per_second", "experts", "fits_budget", "generated_tokens", "instruction_set",
+      "interrupted", "load_seconds", "model", "peak_bytes", "placement", "pool_slots",
+      "prefill_expert_requests", "prefill_hit_rate", "prefill_read_bytes", "prefill_seconds",
+      "prefill_stall_seconds", "prefill_tokens_per_second", "prompt_tokens", "seed", "store",
+      "threads",
+    ]
+    #expect(report.keys.sorted() == keys)
+    #expect(report["prompt_tokens"] as? Int == 4)
+    #expect(report["generated_tokens"] as? Int == 24)
+    #expect(report["seed"] as? Int == 5)
+    #expect(report["interrupted"] as? Bool == false)
+    // One request per expert, layer and decode step: 4 experts, 4 layers, 23 steps.
+    #expect(report["decode_expert_requests"] as? Int == 4 * 4 * 23)
+    let hitRate = try #require(report["decode_hit_rate"] as? Double)
+    #expect(hitRate > 0 && hitRate < 1)
+    let peak = try #require(report["peak_bytes"] as? Int)
+    #expect(peak > 8 << 20)
+    #expect(peak <= (report["budget_bytes"] as? Int ?? 0))
+    #expect(scratch.names == ["stats.json"], "no temporary file is left")
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import Glibc
+import MoECore
+import Testing
+
+/// Runs the built `moe-run` as users do, and waits for its end.
+struct Program {
+  struct Output {
+    var code: Int32
+    /// Whether a signal that the program did not take ended it.
+    var wasKilled: Bool
+    var text: String
+    var errors: String
+
+    /// The standard error as lines.
+    var errorLines: [Substring] { errors.split(separator: "\n") }
+
+    func json() throws -> [String: Any] {
+      try #require(
+        try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    }
+  }
+
+  /// The program lies beside the test bundle, which is what runs now.
+  static let url = URL(
+    fileURLWithPath: (try? FileManager.default.destinationOfSymbolicLink(
+      atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+  ).deletingLastPathComponent().appendingPathComponent("moe-run")
+
+  let process = Process()
+  let scratch: Scratch
+  private let outputURL: URL
+  private let errorURL: URL
+  private let isOutputOurs: Bool
+
+  /// - Parameters:
+  ///   - input: The text on standard input.
+  ///   - inputHandle: Standard input itself, in place of `input`.
+  ///   - outputHandle: Standard output itself; `Output.text` is then empty.
+  init(
+    _ arguments: [String], executable: URL = Program.url, input: String = "",
+    inputHandle: FileHandle? = nil, outputHandle: FileHandle? = nil
+  ) throws {
+    scratch = try Scratch()
+    outputURL = scratch.url("out")
+    errorURL = scratch.url("err")
+    process.executableURL = executable
+    process.arguments = arguments
+    try Data(input.utf8).write(to: scratch.url("in"))
+    process.standardInput = try inputHandle ?? FileHandle(forReadingFrom: scratch.url("in"))
+    for url in [outputURL, errorURL] { try Data().write(to: url) }
+    isOutputOurs = outputHandle == nil
+    process.standardOutput = try outputHandle ?? FileHandle(forWritingTo: outputURL)
+    process.standardError = try FileHandle(forWritingTo: errorURL)
+    try process.run()
+  }
+
+  /// Runs the program to its end.
+  static func run(_ arguments: String..., input: String = "") async throws -> Output {
+    try await Program(arguments, input: input).end()
+  }
+
+  /// Waits until the program has written some text.
+  func firstText() async throws {
+    try await wait(for: "its first text") { (try? Data(contentsOf: outputURL))?.isEmpty == false }
+  }
+
+  /// Waits for the program's end.
+  func end() async throws -> Output {
+    try await wait(for: "its end") { !process.isRunning }
+    return Output(
+      code: process.terminationStatus,
+      wasKilled: process.terminationReason == .uncaughtSignal,
+      text: isOutputOurs ? try String(contentsOf: outputURL, encoding: .utf8) : "",
+      errors: try String(contentsOf: errorURL, encoding: .utf8))
+  }
+
+  private func wait(for what: String, _ condition: () -> Bool) async throws {
+    let limit = MonotonicClock.nanoseconds() + 120_000_000_000
+    while !condition() {
+      guard MonotonicClock.nanoseconds() < limit else {
+        kill(process.processIdentifier, SIGKILL)
+        throw Stuck(what: what, arguments: process.arguments ?? [])
+      }
+      try await Task.sleep(nanoseconds: 5_000_000)
+    }
+  }
+
+  struct Stuck: Error {
+    let what: String
+    let arguments: [String]
+  }
+}
+
+/// A folder of a test's own, gone with it.
+final class Scratch {
+  private let directory: URL
+
+  init() throws {
+    directory = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "moe-run-tests-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: directory) }
+
+  func url(_ name: String) -> URL { directory.appendingPathComponent(name) }
+
+  func write(_ content: Data, to name: String) throws -> String {
+    try content.write(to: url(name))
+    return url(name).path
+  }
+
+  var names: [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+  }
+}

@@ -1,0 +1,146 @@
+import Foundation
+import MoETestSupport
+import Testing
+
+@Suite struct UsageTests {
+  private static let model = TrainedModel.path
+
+  @Test func helpListsEverySubcommand() async throws {
+    let output = try await Program.run("--help")
+    #expect(output.code == 0)
+    #expect(output.errors.isEmpty)
+    let list = output.text.split(separator: "SUBCOMMANDS:").last ?? ""
+    let names = list.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
+      .compactMap { $0.split(separator: " ").first }.filter { $0 != "See" }
+    #expect(names == ["generate", "plan", "inspect", "perplexity", "tokenize"])
+  }
+
+  @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize"])
+  func everySubcommandExplainsItself(_ name: String) async throws {
+    let output = try await Program.run(name, "--help")
+    #expect(output.code == 0)
+    #expect(output.text.contains("USAGE: moe-run \(name)"))
+    #expect(output.text.contains("--model"))
+    let subcommand = try await Program.run("help", name)
+    #expect(subcommand.text == output.text)
+  }
+
+  @Test func helpNamesDefaults() async throws {
+    let text = try await Program.run("generate", "--help").text
+      .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    for (flag, value) in [
+      ("--predict", "256"), ("--temp", "0.8"), ("--top-k", "40"), ("--top-p", "0.95"),
+      ("--min-p", "0.05"), ("--repeat-penalty", "1.0"), ("--repeat-last-n", "64"),
+      ("--seed", "-1"), ("--placement", "auto"), ("--store", "auto"), ("--io-depth", "32"),
+      ("--kv-type", "f16"),
+    ] {
+      let help = try #require(text.split(separator: "\(flag) <").last, "\(flag)")
+      let own = help.split(separator: " --").first ?? ""
+      #expect(own.contains("default: \(value))"), "\(flag)")
+    }
+  }
+
+  /// Arguments, exit code, and what the sentence must name. `MODEL` stands for the model.
+  static let wrong: [([String], Int32, [String])] = [
+    (["--nonsense"], 64, ["--nonsense"]),
+    (["-p", "x"], 64, ["give a model"]),
+    (["a.gguf", "b.gguf", "-p", "x"], 64, ["b.gguf"]),
+    (["MODEL", "-m", "MODEL", "-p", "x"], 64, ["one model"]),
+    (["MODEL"], 64, ["standard input is empty"]),
+    (["MODEL", "-p"], 64, ["-p"]),
+    (["MODEL", "-p", "x", "-f", "y"], 64, ["-p", "-f"]),
+    (["MODEL", "-p", "x", "--temp", "nan"], 64, ["--temp", "nan", "from 0"]),
+    (["MODEL", "-p", "x", "--temp", "-1"], 64, ["--temp", "-1", "from 0"]),
+    (["MODEL", "-p", "x", "--temp", "inf"], 64, ["--temp", "inf"]),
+    (["MODEL", "-p", "x", "--temp", "hot"], 64, ["--temp", "hot"]),
+    (["MODEL", "-p", "x", "--top-k", "-1"], 64, ["--top-k", "-1"]),
+    (["MODEL", "-p", "x", "--top-p", "1.5"], 64, ["--top-p", "1.5", "from 0 to 1"]),
+    (["MODEL", "-p", "x", "--min-p", "-0.1"], 64, ["--min-p", "-0.1"]),
+    (["MODEL", "-p", "x", "--repeat-penalty", "0"], 64, ["--repeat-penalty", "above 0"]),
+    (["MODEL", "-p", "x", "--repeat-last-n", "-2"], 64, ["--repeat-last-n", "-2"]),
+    (["MODEL", "-p", "x", "--seed", "-2"], 64, ["--seed", "-2"]),
+    (["MODEL", "-p", "x", "-n", "-2"], 64, ["-n", "-2"]),
+    (["MODEL", "-p", "x", "-n", "99999999999999999999"], 64, ["-n"]),
+    (["MODEL", "-p", "x", "-c", "0"], 64, ["-c", "0"]),
+    (["MODEL", "-p", "x", "-t", "0"], 64, ["-t", "0"]),
+    (["MODEL", "-p", "x", "--chunk", "0"], 64, ["--chunk", "0"]),
+    (["MODEL", "-p", "x", "--io-depth", "5000"], 64, ["--io-depth", "1024"]),
+    (["MODEL", "-p", "x", "--memory", "much"], 64, ["--memory", "much", "8G"]),
+    (["MODEL", "-p", "x", "--memory", "0"], 64, ["--memory", "0"]),
+    (["MODEL", "-p", "x", "--expert-pool", "-5%"], 64, ["--expert-pool"]),
+    (["MODEL", "-p", "x", "--store", "tape"], 64, ["--store", "tape", "pread"]),
+    (["MODEL", "-p", "x", "--cache-policy", "magic"], 64, ["--cache-policy", "lru"]),
+    (["MODEL", "-p", "x", "--kv-type", "q1"], 64, ["--kv-type", "f16"]),
+    (["MODEL", "-p", "x", "--placement", "moon"], 64, ["--placement", "resident"]),
+    (["MODEL", "-p", "x", "--stats-json", ""], 64, ["--stats-json"]),
+    (["plan"], 64, ["give a model"]),
+    (["plan", "MODEL", "-p", "x"], 64, ["-p"]),
+    (["tokenize", "MODEL", "-p", "x", "--ids", "--json"], 64, ["--ids", "--json"]),
+    (["perplexity", "MODEL", "-c", "8", "--stride", "9"], 64, ["--stride", "9", "8"]),
+    (["perplexity", "MODEL", "--score", "best"], 64, ["--score", "second-half"]),
+
+    (["/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf", "No such file"]),
+    (["/tmp", "-p", "x"], 1, ["/tmp", "a directory"]),
+    (["/dev/null", "-p", "x"], 1, ["/dev/null"]),
+    (["/proc/self/status", "-p", "x"], 1, ["/proc/self/status"]),
+    (["MODEL", "-f", "/nowhere.txt"], 1, ["/nowhere.txt"]),
+    (["MODEL", "-f", "/tmp"], 1, ["/tmp", "directory"]),
+    (["MODEL", "-p", "x", "-c", "5000"], 1, ["5000", "1024"]),
+    (["MODEL", "-p", "one two three four five", "-c", "2"], 1, ["context", "2"]),
+    (["MODEL", "-p", "x", "--expert-pool", "1%"], 1, ["--expert-pool", "at least"]),
+    (["MODEL", "-p", "x", "--stats-json", "/tmp"], 1, ["/tmp", "directory"]),
+    (["MODEL", "-p", "x", "--stats-json", "/nowhere/a.json"], 1, ["/nowhere/a.json"]),
+    (["inspect", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf"]),
+    (["tokenize", "/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf"]),
+    (["plan", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf"]),
+    (["perplexity", "/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf"]),
+  ]
+
+  @Test(arguments: wrong)
+  func refusesInOneSentence(
+    _ arguments: [String], _ code: Int32, _ named: [String]
+  ) async throws {
+    let output = try await Program(arguments.map { $0 == "MODEL" ? Self.model : $0 }).end()
+    #expect(!output.wasKilled)
+    #expect(output.code == code, "\(output.errors)")
+    #expect(output.text.isEmpty)
+    #expect(output.errorLines.count == 1, "\(output.errors)")
+    #expect(output.errors.hasPrefix("moe-run: "))
+    for name in named { #expect(output.errors.contains(name), "\(output.errors)") }
+  }
+
+  @Test func refusesATextThatIsNotUTF8() async throws {
+    let scratch = try Scratch()
+    let path = try scratch.write(Data([0x4C, 0xFF, 0x0A]), to: "bad.txt")
+    let output = try await Program.run(Self.model, "-f", path)
+    #expect(output.code == 1)
+    #expect(output.errorLines.count == 1)
+    #expect(output.errors.contains("UTF-8"))
+  }
+
+  @Test func refusesABudgetThatIsTooSmallWithTheTableOfWhoNeedsWhat() async throws {
+    let output = try await Program.run(Self.model, "-p", "x", "--memory", "5M")
+    #expect(output.code == 1)
+    #expect(output.text.isEmpty)
+    #expect(output.errors.contains("  KV cache "))
+    let last = try #require(output.errorLines.last)
+    #expect(last.hasPrefix("moe-run: a memory budget of 5.0 MiB is too small"))
+    #expect(last.contains("--memory "))
+  }
+
+  @Test func runsInTheSmallestBudgetThatItNames() async throws {
+    let plan = try await Program.run("plan", Self.model, "--json", "--memory", "5M").json()
+    let smallest = try #require(plan["smallest_budget_bytes"] as? Int)
+    // What a process costs before it loads anything varies a little from run to run.
+    let budget = "\((smallest >> 20) + 2)M"
+    let scratch = try Scratch()
+    let output = try await Program.run(
+      Self.model, "-p", "Once upon a time", "-n", "8", "--memory", budget, "--stats-json",
+      scratch.url("s.json").path)
+    #expect(output.code == 0, "\(output.errors)")
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url("s.json")))
+        as? [String: Any])
+    #expect(report["fits_budget"] as? Bool == true, "\(report)")
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import MoECore
+import MoERuntime
+import MoETestSupport
+import Testing
+
+@Suite struct EngineOptionsTests {
+  /// Options that no model can be run with, and what the error must say.
+  static let refused: [(change: @Sendable (inout EngineOptions) -> Void, words: [String])] = [
+    ({ $0.contextLength = 0 }, ["context length", "from 1"]),
+    ({ $0.contextLength = 257 }, ["context length", "at most 256", "257"]),
+    ({ $0.threadCount = 0 }, ["thread count", "from 1 to 256", "0"]),
+    ({ $0.threadCount = 257 }, ["thread count", "257"]),
+    ({ $0.chunkTokenCount = 0 }, ["chunk", "0"]),
+    ({ $0.inputDepth = 0 }, ["I/O depth", "from 1 to 1024"]),
+    ({ $0.inputDepth = 1025 }, ["I/O depth", "1025"]),
+    ({ $0.logitRowCount = 0 }, ["logit rows", "0"]),
+    ({ $0.cachePolicy = "oracle" }, ["cache policy", "lru", "'oracle'"]),
+    ({ $0.store = "floppy" }, ["floppy", "ring", "pread"]),
+    ({ $0.expertPool = .bytes(1) }, ["--expert-pool", "at least"]),
+    ({ $0.memory = .bytes(1 << 20) }, ["1.0 MiB", "too small", "--memory"]),
+  ]
+
+  @Test(arguments: refused.indices)
+  func whatCannotRunIsRefusedByName(_ index: Int) async throws {
+    let model = try TinyModel()
+    let (change, words) = Self.refused[index]
+    let error = await #expect(throws: EngineError.self) { _ = try await model.engine(change) }
+    let text = try #require(error?.description)
+    for word in words { #expect(text.contains(word), "\(text)") }
+  }
+
+  @Test func aBudgetThatIsTooSmallComesWithThePlan() async throws {
+    let model = try TinyModel()
+    let error = await #expect(throws: EngineError.self) {
+      _ = try await model.engine { $0.memory = .bytes(1 << 20) }
+    }
+    guard case .budgetTooSmall(let plan) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(!plan.fits && plan.budgetByteCount == 1 << 20)
+    #expect(plan.smallestBudgetByteCount > 1 << 20)
+    #expect(plan.table.contains(plan.smallestBudgetArgument))
+  }
+
+  @Test(arguments: ["/no/such/model.gguf", "/proc/self/status", "/tmp"])
+  func whatIsNoModelIsNamed(_ path: String) async {
+    let error = await #expect(throws: EngineError.self) { _ = try await Engine(modelAt: path) }
+    #expect(error?.description.contains(path) == true)
+  }
+
+  @Test func planningReadsNoWeightsAndSaysWhatLoadingDecides() async throws {
+    let model = try TinyModel()
+    var options = EngineOptions()
+    options.contextLength = 99
+    options.placement = .offloaded
+    let plan = try Engine.plan(modelAt: model.path, options: options)
+    let engine = try await Engine(modelAt: model.path, options: options)
+    #expect(plan.architecture == "qwen3moe" && plan.modelName == "synthetic-qwen3moe")
+    #expect(plan.layerCount == 2 && plan.expertCountPerLayer == 8 && plan.expertsPerToken == 2)
+    #expect(plan.memory.contextLength == 99 && engine.plan.memory.contextLength == 99)
+    #expect(plan.store == engine.plan.store && plan.cachePolicy == engine.plan.cachePolicy)
+    let expertByteCount = 3 * model.model.hiddenSize * model.model.expertWidth * 4
+    #expect(plan.expertByteCount == 2 * 8 * expertByteCount)
+    #expect(plan.expertByteCountPerToken == 2 * 2 * expertByteCount)
+    #expect(plan.modelByteCount == model.model.estimatedByteCount)
+  }
+
+  @Test(arguments: KVCacheType.allCases)
+  func keysAndValuesTakeWhatThePlanSays(_ type: KVCacheType) throws {
+    let model = try TinyModel()
+    var options = EngineOptions()
+    options.kvCacheType = type
+    options.contextLength = 256
+    let plan = try Engine.plan(modelAt: model.path, options: options)
+    let row = try #require(plan.memory.rows.first { $0.name == "KV cache" })
+    // Two layers, keys and values, two heads of sixteen.
+    let exact = 256 * 2 * 2 * 2 * 16 * (type == .f16 ? 2 : 4)
+    #expect(row.byteCount >= exact && row.byteCount < exact + 2 * 4096)
+  }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import MoECore
+import MoEFormats
+import MoEModel
+import MoERuntime
+import MoETestSupport
+import Testing
+
+/// Plans for the header of a large model that is never written in full.
+@Suite struct MemoryPlannerTests {
+  private static let mebibyte = 1 << 20
+  private let description: ModelDescription
+  private let tensors: ModelTensors
+
+  init() throws {
+    var model = SyntheticModel(.olmoe)
+    (model.layerCount, model.hiddenSize, model.headCount) = (16, 2048, 16)
+    (model.keyValueHeadCount, model.headDimension) = (16, 128)
+    (model.expertCount, model.expertsPerToken, model.expertWidth) = (64, 8, 1024)
+    (model.vocabularySize, model.contextLength) = (4096, 4096)
+    model.formats = .fourBit
+    let header = try HeaderOnly(model)
+    description = try ArchitectureRegistry.describe(metadata: header.file, tensors: header.tensors)
+    tensors = try ModelTensors(
+      description: description, tensors: header.tensors, file: header.file.sourceName)
+  }
+
+  private func plan(
+    _ byteCount: Int, process: Int = 20 << 20, context: Int = 4096,
+    _ change: (inout EngineOptions) -> Void = { _ in }
+  ) throws -> MemoryPlan {
+    var options = EngineOptions()
+    change(&options)
+    return try MemoryPlanner(
+      description: description, tensors: tensors, options: options, threadCount: 4,
+      contextLength: context, processByteCount: process,
+      budget: MemoryBudget(
+        .bytes(byteCount), modelByteCount: 0, processByteCount: process)
+    ).plan()
+  }
+
+  @Test func aBudgetThatHoldsEverythingMakesExpertsResident() throws {
+    let plan = try plan(64 << 30)
+    #expect(plan.placement == .resident && plan.fits)
+    #expect(plan.slotCount == 16 * 64 && plan.expertCount == 16 * 64)
+    // Not more than is of use.
+    #expect(plan.totalByteCount < 5 << 30)
+  }
+
+  @Test func memoryGivenIsMemoryPlanned() throws {
+    for mebibytes in stride(from: 500, through: 3000, by: 97) {
+      let plan = try plan(mebibytes << 20)
+      #expect(plan.fits && plan.placement == .offloaded)
+      // What is left over is less than an expert, a unit of mapping, and the plan's rounding.
+      let slack = plan.budgetByteCount - plan.totalByteCount
+      #expect(slack < 9 * Self.mebibyte, "\(slack) bytes of \(mebibytes) MiB unused")
+    }
+  }
+
+  @Test func moreMemoryNeverMeansFewerSlots() throws {
+    let slots = try stride(from: 300, through: 5000, by: 50).map {
+      try plan($0 << 20) { $0.chunkTokenCount = 64 }.slotCount
+    }
+    #expect(slots == slots.sorted() && Set(slots).count > 40)
+  }
+
+  @Test(arguments: [1, 100, 512, 4096]) func theSmallestBudgetFits(_ context: Int) throws {
+    let refused = try plan(1, context: context)
+    #expect(!refused.fits)
+    let smallest = refused.smallestBudgetByteCount
+    #expect(try plan(smallest, context: context).fits)
+    #expect(try !plan(smallest - 3 * Self.mebibyte, context: context).fits)
+    let argument = try #require(SizeSpecification(parsing: refused.smallestBudgetArgument))
+    let rounded = argument.byteCount(of: 0)
+    #expect(rounded >= smallest && rounded - smallest < Self.mebibyte)
+    #expect(try plan(rounded, context: context).smallestBudgetByteCount == smallest)
+  }
+
+  @Test func chunksShrinkWhereMemoryIsScarce() throws {
+    #expect(try plan(64 << 30).chunkTokenCount == 512)
+    let scarce = try plan(plan(1).smallestBudgetByteCount)
+    #expect(scarce.chunkTokenCount == 8)
+    #expect(try plan(64 << 30) { $0.chunkTokenCount = 33 }.chunkTokenCount == 33)
+    #expect(try plan(64 << 30, context: 20) { $0.chunkTokenCount = 33 }.chunkTokenCount == 20)
+    #expect(try plan(64 << 30, context: 1).chunkTokenCount == 1)
+  }
+
+  @Test func aCapOnThePoolIsKept() throws {
+    let capped = try plan(64 << 30) { $0.expertPool = .bytes(300 << 20) }
+    #expect(capped.placement == .offloaded && capped.experts.byteCount <= 300 << 20)
+    #expect(capped.experts.basis == .user)
+    let share = try plan(64 << 30) { $0.expertPool = .fraction(0.5) }
+    #expect((500...524).contains(share.slotCount))
+    let error = #expect(throws: EngineError.self) {
+      try plan(64 << 30) { $0.expertPool = .bytes(1 << 20) }
+    }
+    #expect(error?.description.contains("--expert-pool must be at least") == true)
+  }
+
+  @Test func residentExpertsThatDoNotFitAreNoFittingPlan() throws {
+    let plan = try plan(1 << 30) { $0.placement = .resident }
+    #expect(!plan.fits && plan.placement == .resident)
+    let enough = plan.smallestBudgetByteCount
+    #expect(try self.plan(enough) { $0.placement = .resident }.fits)
+  }
+
+  @Test func theTableNamesEveryRowItsSizeAndItsBasis() throws {
+    let plan = try plan(1 << 30)
+    let lines = plan.table.split(separator: "\n")
+    #expect(lines.count == plan.rows.count + 4)
+    for (line, row) in zip(lines, plan.rows + [plan.experts]) {
+      #expect(line.contains(row.name) && line.contains(row.basis.rawValue))
+      #expect(line.contains("\(row.byteCount >> 20)") && line.contains("MiB"))
+    }
+    #expect(lines.last?.hasSuffix("--memory \(plan.smallestBudgetArgument)") == true)
+  }
+}
+
+/// The header of a model, in a file as large as the weights would make it.
+private struct HeaderOnly {
+  let file: GGUFFile
+  var tensors: [TensorDescriptor] { file.tensors }
+
+  init(_ model: SyntheticModel) throws {
+    let folder = try TemporaryFolder()
+    let url = folder.url.appending(path: "header.gguf")
+    try model.writeHeader(to: url)
+    file = try GGUFFile(path: url.path)
+  }
+}

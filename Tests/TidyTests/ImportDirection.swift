@@ -1,0 +1,41 @@
+/// Which of our modules may import which: from rows below its own, and C only through its owner.
+enum ImportDirection {
+  /// From the programs at the top down to the vocabulary.
+  static let rows: [[String]] = [
+    ["moe-run", "moe-bench"],
+    ["MoEServer"],
+    ["MoERuntime", "MoEAnalysis"],
+    ["MoEModel", "MoEFormats", "MoETokenizer"],
+    ["MoEExperts"],
+    ["MoEStore", "MoECache"],
+    ["MoEKernels"],
+    ["MoECore"],
+  ]
+
+  /// The one Swift module that imports each C module, and shows none of it to others.
+  static let ownersOfC = [
+    "CMoEKernels": "MoEKernels", "COpenBLAS": "MoEKernels", "CMoERing": "MoEStore",
+    "CZstd": "MoEStore",
+  ]
+
+  /// C targets and system libraries, which no Swift import reaches but through the table above.
+  static let cModules = Set(ownersOfC.keys).union(["CUring"])
+
+  static func row(of module: String) -> Int? { rows.firstIndex { $0.contains(module) } }
+
+  /// What is wrong with an import line of a module's file; nil for modules that are not ours.
+  static func problem(inLine line: Substring, of module: String) -> String? {
+    let pattern = /^\s*(?:@\w+ )*(\w+ )?import (?:(?:struct|class|enum|func|var) )?([\w-]+)/
+    guard let match = line.firstMatch(of: pattern) else { return nil }
+    let imported = String(match.2)
+    if cModules.contains(imported) {
+      guard ownersOfC[imported] == module else { return "\(module) may not import \(imported)" }
+      // Without a word an import is internal in this package: it ends at the module's border too.
+      let isLeaking = ["package ", "public "].contains(match.1 ?? "")
+      return isLeaking ? "\(imported) must not be seen above \(module)" : nil
+    }
+    guard let below = row(of: imported) else { return nil }
+    guard let here = row(of: module) else { return "\(module) has no row in ImportDirection" }
+    return here < below ? nil : "\(module) may not import \(imported)"
+  }
+}
