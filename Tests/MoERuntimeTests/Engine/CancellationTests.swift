@@ -24,7 +24,7 @@ import Testing
       var tokens: [GeneratedToken] = []
       for try await token in generation {
         tokens.append(token)
-        if tokens.count == 5 { withUnsafeCurrentTask { unsafe $0?.cancel() } }
+        if tokens.count == 5 { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
       }
       return tokens
     }
