@@ -45,11 +45,12 @@ struct Draw {
 
   private mutating func plainFormat() -> GGMLType { one(of: [.f32, .f16, .bf16, .q8_0]) }
 
-  mutating func limits() -> ExtentReader.Limits {
+  /// Room for the reads of one token's step at least, and often for no more.
+  mutating func limits(_ model: SyntheticModel) -> ExtentReader.Limits {
     var limits = ExtentReader.Limits()
     limits.depth = integer(1...9)
     limits.maxRequestByteCount = 4096 * integer(1...4)
-    limits.tagCapacity = 64
+    limits.tagCapacity = one(of: [64, 64, model.expertsPerToken + integer(0...2)])
     limits.partCapacity = 3 * limits.tagCapacity
     limits.pauseNanoseconds = 0
     return limits

@@ -50,11 +50,12 @@ import Testing
     let layout = model.tensors.experts
     let pool = PoolLayout(layout)
     let wanted = Int(Double(pool.fullByteCount) * scenario.poolShare)
+    let team = try WorkerTeam(workerCount: 1)
     let experts = try OffloadedExperts(
-      layout, reader: try ExtentReader(backend: backend, files: model.files),
+      layout, reader: try ExtentReader(backend: backend, files: model.files), team: team,
       poolByteCount: max(pool.floorByteCount, wanted), policy: policy)
     let decoder = try model.decoder(
-      experts, team: try WorkerTeam(workerCount: 1), chunk: 1, contextLength: 16, kvType: .f32)
+      experts, team: team, chunk: 1, contextLength: 16, kvType: .f32)
     let recorder = HitRecorder(experts)
     decoder.observer = recorder
     var draw = Draw(seed: scenario.seed)

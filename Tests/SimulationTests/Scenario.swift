@@ -56,7 +56,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     poolShare = draw.one(of: [0, 0, draw.unit(), draw.unit(), 1])
     policy = draw.one(of: PolicyRegistry.all.map(\.name))
     alignment = draw.one(of: [1, 512, 4096])
-    limits = draw.limits()
+    limits = draw.limits(first)
     let damage = draw.damage(fileByteCount: first.estimatedByteCount)
     self.damage = damage
     faults = draw.faults(damage)
@@ -86,7 +86,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       \(first.expertsPerToken) in \(first.expertCount) experts, \(first.hiddenSize) x \
       \(first.expertWidth) \(formats[0]), layers \(foreignLayers.sorted()) \(formats[1]); \
       pool \(poolShare), \(policy), alignment \(alignment), depth \(limits.depth), \
-      requests of \(limits.maxRequestByteCount); \(faults), \(moods), \(damage), \
+      \(limits.tagCapacity) tags, requests of \(limits.maxRequestByteCount); \(faults), \(moods), \(damage), \
       cancellation \(cancellation); \(promptTokens.count) prompt tokens by \(chunk), \
       \(decodeTokens.count) more, \(workerCount) threads, keys in \(kvType)
       """

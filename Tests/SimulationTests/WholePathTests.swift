@@ -29,11 +29,13 @@ import Testing
 
   /// What the runs came across, so that a change of the draw can't quietly empty the test.
   private struct Tally {
-    var (errors, cancellations, hits, misses, retries) = (0, 0, 0, 0, 0)
+    var (errors, cancellations, refusals) = (0, 0, 0)
+    var (hits, misses, retries) = (0, 0, 0)
 
     mutating func add(_ run: SimulationRun) {
       errors += run.error == nil ? 0 : 1
       cancellations += run.cancelledCount
+      refusals += run.refusedCount
       hits += run.experts.cache.counters.hitCount
       misses += run.experts.cache.counters.missCount
       retries += run.reader.counters.retryCount
@@ -58,11 +60,12 @@ import Testing
     }
     print(
       "\(Self.seeds.count) simulations from seed \(Self.seeds.first ?? 0): \(tally.errors) errors, "
-        + "\(tally.cancellations) cancellations, \(tally.hits) hits, \(tally.misses) misses, "
+        + "\(tally.cancellations) cancellations, \(tally.refusals) refusals, \(tally.hits) hits, \(tally.misses) misses, "
         + "\(tally.retries) reads tried again")
     guard Self.seeds.count >= 100 else { return }
     #expect(tally.errors >= Self.seeds.count / 10 && tally.errors <= Self.seeds.count / 2)
     #expect(tally.cancellations >= Self.seeds.count / 2)
+    #expect(tally.refusals >= Self.seeds.count / 10)
     #expect(min(tally.hits, tally.misses, tally.retries) > 20 * Self.seeds.count)
   }
 
@@ -81,7 +84,8 @@ import Testing
       let backend = scenario.makeBackend(contents: model.contents)
       let reader = try ExtentReader(backend: backend, files: model.files, limits: scenario.limits)
       do {
-        let experts = try ResidentExperts(model.tensors.experts, reader: reader)
+        let experts = try ResidentExperts(
+          model.tensors.experts, reader: reader, team: try WorkerTeam(workerCount: 1))
         #expect(experts.holds(model.contents), "seed \(seed)")
       } catch {
         errorCount += 1
@@ -103,7 +107,8 @@ import Testing
     let backend = scenario.makeBackend(contents: model.contents)
     let reader = try ExtentReader(backend: backend, files: model.files, limits: scenario.limits)
     let error = #expect(throws: ExpertError.self) {
-      try ResidentExperts(model.tensors.experts, reader: reader)
+      try ResidentExperts(
+        model.tensors.experts, reader: reader, team: try WorkerTeam(workerCount: 1))
     }
     #expect(error?.description.contains("part-1.gguf: the file changed") == true)
   }
