@@ -78,8 +78,8 @@ struct BudgetedRun: Sendable, CustomStringConvertible {
     #expect(
       process.peakByteCount <= found.budgetBytes,
       "\(process.peakByteCount >> 10) KiB of \(found.budgetBytes >> 10) KiB with \(self)")
-    // The claim was made before the last moments of the process.
-    #expect(found.peakBytes <= process.peakByteCount)
+    // The kernel counts pages in batches, and the claim was made before the process ended.
+    #expect(abs(found.peakBytes - process.peakByteCount) <= 1 << 20)
     #expect(found.fitsBudget)
     return (process.peakByteCount, found)
   }
