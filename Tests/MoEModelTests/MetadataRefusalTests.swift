@@ -37,7 +37,8 @@ import Testing
     var model = try EditedModel(architecture)
     model.changes["\(architecture).\(key)"] = value
     let error = #expect(throws: ModelError.self) { try model.load() }
-    #expect(error?.description.contains("\(architecture).\(key)") == true, "\(key): \(error as Any)")
+    #expect(
+      error?.description.contains("\(architecture).\(key)") == true, "\(key): \(error as Any)")
   }
 
   /// A head of no size follows from numbers that are each fine.

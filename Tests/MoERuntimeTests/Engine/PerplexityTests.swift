@@ -7,7 +7,8 @@ import Testing
 
 /// Windows, strides and scoring against the definition, on logits that were taken one by one.
 @Suite struct PerplexityTests {
-  private let tokens: [Int32] = (0..<150).map { (index: Int32) in (index * index * 7 + index) % 512 }
+  private let tokens: [Int32] = (0..<150).map { (index: Int32) in (index * index * 7 + index) % 512
+  }
 
   /// The negative log-likelihoods of a window's tokens but the first.
   private func losses(_ window: [Int32], _ engine: Engine) async throws -> [Double] {
