@@ -82,7 +82,8 @@ package final class OffloadedExperts: ExpertSource {
     outcomes.reserveCapacity(largest)
     rankedExperts.reserveCapacity(layout.expertsPerToken)
     rankedNumbers.reserveCapacity(layout.expertsPerToken)
-    // Provided now: a promise of memory that cannot be kept fails here, not in the middle of a text.
+    // Provided now: a promise of memory that cannot be kept fails here, not in the middle of a
+    // text.
     team.populate(pool.memory())
     reader.registerBuffers([pool.memory()])
   }

@@ -73,7 +73,7 @@ package struct MeasuredProcess: Sendable {
     unsafe posix_spawn_file_actions_addopen(&actions, 1, output, flags, 0o600)
     unsafe posix_spawn_file_actions_addopen(&actions, 2, errors, flags, 0o600)
     var arguments = unsafe command.map { unsafe strdup($0) } + [nil]
-    defer { for unsafe argument in unsafe arguments { unsafe free(argument) } }
+    defer { unsafe arguments.forEach { unsafe free($0) } }
     var identifier = pid_t()
     let code = unsafe posix_spawn(&identifier, command[0], &actions, nil, &arguments, environ)
     guard code == 0 else {

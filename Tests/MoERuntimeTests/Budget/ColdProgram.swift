@@ -8,8 +8,8 @@ import Foundation
 
 /// A copy of the program with libraries of its own, which the kernel holds no part of.
 ///
-/// Whoever first reads a file is charged for the kernel's copy of it. Libraries that other processes
-/// use are charged to them; in a fresh container all of them are the program's.
+/// Whoever first reads a file is charged for the kernel's copy of it. Libraries that other
+/// processes use are charged to them; in a fresh container all of them are the program's.
 struct ColdProgram {
   private let folder: URL
 
