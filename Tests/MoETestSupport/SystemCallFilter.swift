@@ -2,8 +2,8 @@ import Glibc
 
 /// Makes system calls fail in this process for good, as container runtimes and broken disks do.
 ///
-/// The kernel's own filter (seccomp) for all threads, so nothing of the program takes part in it. For
-/// processes that a test starts for the purpose; there is no way back.
+/// The kernel's own filter (seccomp) for all threads, so nothing of the program takes part in it.
+/// For processes that a test starts for the purpose; there is no way back.
 package enum SystemCallFilter {
   package enum Call: Sendable {
     case pread, ioUringSetup, ioUringEnter

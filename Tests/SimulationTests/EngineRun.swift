@@ -104,8 +104,8 @@ struct EngineRun: Sendable {
     return try await engine.perplexity(of: Self.prompt, options)
   }
 
-  /// A generation token by token; `between` is called before each step but the first with the number of
-  /// tokens so far.
+  /// A generation token by token; `between` is called before each step but the first with the
+  /// number of tokens so far.
   func generate(between: @Sendable (Int) throws -> Void) async throws -> [Int32] {
     let first = try await engine.withDecoder { decoder in
       decoder.truncate()

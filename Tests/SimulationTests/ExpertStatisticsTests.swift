@@ -7,7 +7,7 @@ import MoEStore
 import MoETestSupport
 import Testing
 
-/// The engine's hits are the replay's: what is learnt from recorded selections holds for the engine.
+/// The engine's hits are the replay's: what recorded selections teach holds for the engine.
 @Suite struct ExpertStatisticsTests {
   /// Keeps each layer's selection of each step, and how many hits the source counted for it.
   private final class HitRecorder: DecoderObserver {

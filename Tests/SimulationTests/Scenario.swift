@@ -86,7 +86,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       \(first.expertsPerToken) in \(first.expertCount) experts, \(first.hiddenSize) x \
       \(first.expertWidth) \(formats[0]), layers \(foreignLayers.sorted()) \(formats[1]); \
       pool \(poolShare), \(policy), alignment \(alignment), depth \(limits.depth), \
-      \(limits.tagCapacity) tags, requests of \(limits.maxRequestByteCount); \(faults), \(moods), \(damage), \
+      \(limits.tagCapacity) tags, requests of \(limits.maxRequestByteCount); \
+      \(faults), \(moods), \(damage), \
       cancellation \(cancellation); \(promptTokens.count) prompt tokens by \(chunk), \
       \(decodeTokens.count) more, \(workerCount) threads, keys in \(kvType)
       """

@@ -60,7 +60,8 @@ import Testing
     }
     print(
       "\(Self.seeds.count) simulations from seed \(Self.seeds.first ?? 0): \(tally.errors) errors, "
-        + "\(tally.cancellations) cancellations, \(tally.refusals) refusals, \(tally.hits) hits, \(tally.misses) misses, "
+        + "\(tally.cancellations) cancellations, \(tally.refusals) refusals, "
+        + "\(tally.hits) hits, \(tally.misses) misses, "
         + "\(tally.retries) reads tried again")
     guard Self.seeds.count >= 100 else { return }
     #expect(tally.errors >= Self.seeds.count / 10 && tally.errors <= Self.seeds.count / 2)
