@@ -14,8 +14,8 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTes
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run build test test-debug check fuzz simulate golden bench bench-record sanitize \
-	format format-check deps clean
+.PHONY: help run build test test-dependent test-debug check fuzz simulate golden bench bench-record \
+	sanitize format format-check deps clean
 
 help: ## Lists the chores.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ build: deps ## Builds everything for release.
 test: deps ## Builds quietly for release and runs all tests.
 	@.ci/quietly $(SWIFT) build $(RELEASE) --build-tests
 	@$(SWIFT) test $(RELEASE) --skip-build
+
+test-dependent: deps ## Builds and runs a package that depends on this one by its version.
+	@.ci/quietly Tests/Fixtures/dependent/run.sh
 
 test-debug: deps ## Runs the fast suites in a debug build, with assertions on.
 	@.ci/quietly $(SWIFT) build --build-tests

@@ -57,14 +57,20 @@
 
   /// Makes the kernel provide every page now, so that memory that is promised is there and later
   /// steps take no page faults.
-  package borrowing func populate() {
+  package borrowing func populate() { Self.populate(bytes(count: byteCount)) }
+
+  /// The same for a part of a buffer that begins at a page.
+  package static func populate(_ memory: ByteView) {
     let populateWrite: Int32 = 23  // MADV_POPULATE_WRITE, Linux 5.14
-    if unsafe madvise(baseAddress, mappedByteCount, populateWrite) != 0 {
-      var offset = 0
-      while offset < mappedByteCount {
-        unsafe baseAddress.storeBytes(of: 0, toByteOffset: offset, as: UInt8.self)
-        offset += Self.pageByteCount
-      }
+    guard memory.count > 0, unsafe madvise(memory.pointer, memory.count, populateWrite) != 0 else {
+      return
+    }
+    // An older kernel: writing what is there makes it provide the page.
+    var offset = 0
+    while offset < memory.count {
+      let value = unsafe memory.pointer.load(fromByteOffset: offset, as: UInt8.self)
+      unsafe memory.pointer.storeBytes(of: value, toByteOffset: offset, as: UInt8.self)
+      offset += pageByteCount
     }
   }
 

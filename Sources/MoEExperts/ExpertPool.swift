@@ -27,8 +27,6 @@ struct ExpertPool: ~Copyable {
     buffer = try AlignedBuffer(byteCount: offset)
   }
 
-  borrowing func populate() { buffer.populate() }
-
   borrowing func memory() -> ByteView { buffer.bytes(count: buffer.byteCount) }
 
   /// The memory of one matrix in a slot of the class that `layer` belongs to; aligned to 4 KiB.

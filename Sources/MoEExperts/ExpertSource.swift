@@ -33,8 +33,8 @@ package protocol ExpertSource: AnyObject {
   /// A pass of `tokenCount` tokens through all layers begins.
   func beginPass(tokenCount: Int, phase: InferencePhase)
 
-  /// Asks for experts of one MoE layer, ascending by index and each once. Reads start here.
-  /// Where it throws, no step has begun.
+  /// Asks for experts of one MoE layer, ascending by index and each once. Reads start here. Where
+  /// it throws, no step has begun.
   func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError)
 
   /// The numbers (positions in `requests`) of experts that became ready and have not been returned

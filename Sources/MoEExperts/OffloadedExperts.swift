@@ -1,6 +1,6 @@
 package import MoECache
 package import MoECore
-import MoEKernels
+package import MoEKernels
 package import MoEStore
 
 /// Experts in a pool of fixed slots, filled from the model's files as they are needed.
@@ -54,7 +54,7 @@ package final class OffloadedExperts: ExpertSource {
 
   /// - Parameter poolByteCount: At least `PoolLayout.floorByteCount`.
   package init(
-    _ layout: ExpertLayout, reader: ExtentReader, poolByteCount: Int,
+    _ layout: ExpertLayout, reader: ExtentReader, team: WorkerTeam, poolByteCount: Int,
     policy: PolicyEntry = PolicyRegistry.defaultEntry
   ) throws(ExpertError) {
     self.layout = layout
@@ -82,13 +82,13 @@ package final class OffloadedExperts: ExpertSource {
     outcomes.reserveCapacity(largest)
     rankedExperts.reserveCapacity(layout.expertsPerToken)
     rankedNumbers.reserveCapacity(layout.expertsPerToken)
+    // Provided now: a promise of memory that cannot be kept fails here, not in the middle of a
+    // text.
+    team.populate(pool.memory())
     reader.registerBuffers([pool.memory()])
   }
 
   deinit { reader.drain() }
-
-  /// Makes the kernel provide the pool now.
-  package func populate() { pool.populate() }
 
   package var slotCounts: [Int] { pool.slotCounts }
   package var slotCount: Int { slotCounts.reduce(0, +) }

@@ -1,5 +1,5 @@
 package import MoECore
-import MoEKernels
+package import MoEKernels
 package import MoEStore
 
 /// All experts in memory, read once at load: what runs when the model fits, and the oracle that the
@@ -35,7 +35,8 @@ package final class ResidentExperts: ExpertSource {
 
   /// Reads every expert.
   package init(
-    _ layout: ExpertLayout, reader: ExtentReader, progress: (_ byteCount: Int) -> Void = { _ in }
+    _ layout: ExpertLayout, reader: ExtentReader, team: WorkerTeam,
+    progress: (_ byteCount: Int) -> Void = { _ in }
   ) throws(ExpertError) {
     self.layout = layout
     let (starts, byteCount) = Self.offsets(layout)
@@ -44,6 +45,7 @@ package final class ResidentExperts: ExpertSource {
     } catch {
       throw .outOfMemory("the experts do not fit in memory: \(error)")
     }
+    team.populate(buffer.bytes(count: byteCount))
     var offsets = starts
     do {
       for (index, layer) in layout.layers.enumerated() {

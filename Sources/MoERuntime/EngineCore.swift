@@ -44,13 +44,12 @@ final class EngineCore {
     let experts: any ExpertSource
     do {
       if isResident {
-        experts = try ResidentExperts(tensors.experts, reader: reader, progress: report)
+        experts = try ResidentExperts(
+          tensors.experts, reader: reader, team: team, progress: report)
       } else {
-        let offloaded = try OffloadedExperts(
-          tensors.experts, reader: reader, poolByteCount: plan.experts.byteCount,
+        experts = try OffloadedExperts(
+          tensors.experts, reader: reader, team: team, poolByteCount: plan.experts.byteCount,
           policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry)
-        offloaded.populate()
-        experts = offloaded
       }
     } catch {
       throw .experts(error)

@@ -41,8 +41,10 @@ private import MoEKernels
   }
 
   func run() throws {
-    let threadCount = threads ?? min(
-      ProcessInfo.processInfo.activeProcessorCount, WorkerTeam.workerCountMax)
+    let threadCount =
+      threads
+      ?? min(
+        ProcessInfo.processInfo.activeProcessorCount, WorkerTeam.workerCountMax)
     let context = BenchmarkContext(
       team: try WorkerTeam(workerCount: threadCount),
       reference: try BenchmarkContext.referenceTeam(), isToy: toy)
@@ -55,8 +57,9 @@ private import MoEKernels
 
     let harness = Harness(seconds: seconds)
     let readRate = try MemoryBenchmark.readRate(context, harness)
-    print("\(threadCount) threads, \(InstructionSet.current.name); the machine reads at "
-      + "\(decimal(readRate, 1)) GB/s")
+    print(
+      "\(threadCount) threads, \(InstructionSet.current.name); the machine reads at "
+        + "\(decimal(readRate, 1)) GB/s")
     var report = Report(readRate: readRate, threadCount: threadCount)
     print(Report.heading)
     for benchmark in chosen {

@@ -37,15 +37,18 @@ struct Program {
   ///   - input: The text on standard input.
   ///   - inputHandle: Standard input itself, in place of `input`.
   ///   - outputHandle: Standard output itself; `Output.text` is then empty.
+  ///   - environment: Variables beside those of the tests.
   init(
     _ arguments: [String], executable: URL = Program.url, input: String = "",
-    inputHandle: FileHandle? = nil, outputHandle: FileHandle? = nil
+    inputHandle: FileHandle? = nil, outputHandle: FileHandle? = nil,
+    environment: [String: String] = [:]
   ) throws {
     scratch = try Scratch()
     outputURL = scratch.url("out")
     errorURL = scratch.url("err")
     process.executableURL = executable
     process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     try Data(input.utf8).write(to: scratch.url("in"))
     process.standardInput = try inputHandle ?? FileHandle(forReadingFrom: scratch.url("in"))
     for url in [outputURL, errorURL] { try Data().write(to: url) }

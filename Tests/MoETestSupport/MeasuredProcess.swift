@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 
 #if canImport(Glibc)
   private import Glibc
@@ -22,18 +22,18 @@ package struct MeasuredProcess: Sendable {
   /// Runs a program to its end.
   ///
   /// - Parameters:
+  ///   - command: The program's path and its arguments.
   ///   - group: A memory cgroup that the process is in from its first instruction on.
   ///   - interruption: A text on standard output or standard error after which it gets SIGINT.
   package static func run(
-    _ program: URL, _ arguments: [String], in group: MemoryGroup? = nil,
-    interruptedAfter interruption: String? = nil
+    _ command: [String], in group: MemoryGroup? = nil, interruptedAfter interruption: String? = nil
   ) async throws -> MeasuredProcess {
     let folder = try TemporaryFolder()
     let output = folder.url.appending(path: "output").path
     let errors = folder.url.appending(path: "errors").path
     let (before, identifier) = (
       status("VmHWM", of: "self") ?? .max,
-      try spawn(command(program, arguments, in: group), output: output, errors: errors)
+      try spawn(join(group, command), output: output, errors: errors)
     )
     var peak = 0
     var isInterrupted = false
@@ -56,13 +56,10 @@ package struct MeasuredProcess: Sendable {
       peakByteCount: total > before ? total : peak)
   }
 
-  /// The program itself or, for a group, a shell that joins the group and then becomes the program.
-  private static func command(
-    _ program: URL, _ arguments: [String], in group: MemoryGroup?
-  ) -> [String] {
-    guard let group else { return [program.path] + arguments }
-    let join = #"echo $$ > "$0" && exec "$@""#
-    return ["/bin/sh", "-c", join, group.membersPath, program.path] + arguments
+  /// The command itself or, for a group, a shell that joins the group and then becomes the command.
+  private static func join(_ group: MemoryGroup?, _ command: [String]) -> [String] {
+    guard let group else { return command }
+    return ["/bin/sh", "-c", #"echo $$ > "$0" && exec "$@""#, group.membersPath] + command
   }
 
   private static func spawn(
@@ -76,7 +73,7 @@ package struct MeasuredProcess: Sendable {
     unsafe posix_spawn_file_actions_addopen(&actions, 1, output, flags, 0o600)
     unsafe posix_spawn_file_actions_addopen(&actions, 2, errors, flags, 0o600)
     var arguments = unsafe command.map { unsafe strdup($0) } + [nil]
-    defer { for unsafe argument in unsafe arguments { unsafe free(argument) } }
+    defer { unsafe arguments.forEach { unsafe free($0) } }
     var identifier = pid_t()
     let code = unsafe posix_spawn(&identifier, command[0], &actions, nil, &arguments, environ)
     guard code == 0 else {

@@ -69,9 +69,13 @@ package final class MemoryGroup: Sendable {
     return number
   }
 
-  /// Makes the kernel let go of its copies of files, so that whoever reads them next is charged.
-  package static func dropPageCache() throws {
-    sync()
-    try Data("3".utf8).write(to: URL(filePath: "/proc/sys/vm/drop_caches"))
-  }
+  /// Why no group can be made; nil where one can.
+  package static let obstacle: String? = {
+    do {
+      _ = try MemoryGroup()
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }()
 }

@@ -101,7 +101,9 @@ struct SyntheticTensors {
 
   private func experts(prefix: String) -> [Plan] {
     let (hidden, width, count) = (model.hiddenSize, model.expertWidth, model.expertCount)
-    func stack(_ name: String, _ columns: Int, _ rows: Int, _ type: GGMLType, _ deviation: Float)
+    func stack(
+      _ name: String, _ columns: Int, _ rows: Int, _ type: GGMLType, _ deviation: Float
+    )
       -> Plan
     {
       Plan(

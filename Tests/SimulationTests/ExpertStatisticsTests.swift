@@ -7,7 +7,8 @@ import MoEStore
 import MoETestSupport
 import Testing
 
-/// The engine's hits are the replay's: what recorded selections teach holds for the engine.
+/// The engine's hits are the replay's: what is learnt from recorded selections holds for the
+/// engine.
 @Suite struct ExpertStatisticsTests {
   /// Keeps each layer's selection of each step, and how many hits the source counted for it.
   private final class HitRecorder: DecoderObserver {
@@ -50,11 +51,12 @@ import Testing
     let layout = model.tensors.experts
     let pool = PoolLayout(layout)
     let wanted = Int(Double(pool.fullByteCount) * scenario.poolShare)
+    let team = try WorkerTeam(workerCount: 1)
     let experts = try OffloadedExperts(
-      layout, reader: try ExtentReader(backend: backend, files: model.files),
+      layout, reader: try ExtentReader(backend: backend, files: model.files), team: team,
       poolByteCount: max(pool.floorByteCount, wanted), policy: policy)
     let decoder = try model.decoder(
-      experts, team: try WorkerTeam(workerCount: 1), chunk: 1, contextLength: 16, kvType: .f32)
+      experts, team: team, chunk: 1, contextLength: 16, kvType: .f32)
     let recorder = HitRecorder(experts)
     decoder.observer = recorder
     var draw = Draw(seed: scenario.seed)

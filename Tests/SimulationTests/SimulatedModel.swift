@@ -19,7 +19,8 @@ final class SimulatedModel {
   private let vectors: AlignedBuffer
   private let weights: DecoderWeights
 
-  /// - Parameter foreignLayers: Layers with the experts of `second`, a model of the same shape.
+  /// - Parameter foreignLayers: Layers whose experts are those of `second`, a model of the same
+  ///   shape.
   init(_ first: SyntheticModel, _ second: SyntheticModel, foreignLayers: Set<Int>) throws {
     let contents = [try first.bytes(), try second.bytes()]
     let files = contents.enumerated().map {

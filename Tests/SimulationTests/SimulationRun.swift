@@ -43,7 +43,8 @@ final class SimulationRun {
       preconditionFailure("drawn from the registry")
     }
     experts = try OffloadedExperts(
-      layout, reader: reader, poolByteCount: max(pool.floorByteCount, wanted), policy: policy)
+      layout, reader: reader, team: team, poolByteCount: max(pool.floorByteCount, wanted),
+      policy: policy)
     decoder = try model.decoder(
       experts, team: team, chunk: scenario.chunk, contextLength: scenario.tokens.count,
       kvType: scenario.kvType)
@@ -55,7 +56,8 @@ final class SimulationRun {
   ) throws -> [[UInt32]] {
     let backend = MemoryBackend(contents: model.contents, depth: 4)
     let experts = try ResidentExperts(
-      model.tensors.experts, reader: try ExtentReader(backend: backend, files: model.files))
+      model.tensors.experts, reader: try ExtentReader(backend: backend, files: model.files),
+      team: team)
     let tokens = scenario.tokens
     let decoder = try model.decoder(
       experts, team: team, chunk: tokens.count, contextLength: tokens.count,

@@ -85,7 +85,8 @@ import Testing
       let backend = scenario.makeBackend(contents: model.contents)
       let reader = try ExtentReader(backend: backend, files: model.files, limits: scenario.limits)
       do {
-        let experts = try ResidentExperts(model.tensors.experts, reader: reader)
+        let experts = try ResidentExperts(
+          model.tensors.experts, reader: reader, team: try WorkerTeam(workerCount: 1))
         #expect(experts.holds(model.contents), "seed \(seed)")
       } catch {
         errorCount += 1
@@ -107,7 +108,8 @@ import Testing
     let backend = scenario.makeBackend(contents: model.contents)
     let reader = try ExtentReader(backend: backend, files: model.files, limits: scenario.limits)
     let error = #expect(throws: ExpertError.self) {
-      try ResidentExperts(model.tensors.experts, reader: reader)
+      try ResidentExperts(
+        model.tensors.experts, reader: reader, team: try WorkerTeam(workerCount: 1))
     }
     #expect(error?.description.contains("part-1.gguf: the file changed") == true)
   }

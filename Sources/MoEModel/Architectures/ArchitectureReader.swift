@@ -83,9 +83,40 @@ extension ArchitectureReader {
   package func standardDescription(
     queryKeyNorm: QueryKeyNorm, renormalizesWeights: Bool
   ) throws(ModelError) -> ModelDescription {
+    try refuseOtherMathematics(renormalizesWeights: renormalizesWeights)
+    let hiddenSize = try integer("embedding_length", in: 1...1 << 20)
+    let expertCount = try integer("expert_count", in: 1...1 << 14)
+    let epsilon = try number("attention.layer_norm_rms_epsilon")
+    try require(
+      epsilon >= 0, "attention.layer_norm_rms_epsilon", "\(epsilon)", "a number of at least 0")
+    let embedding = try shape(
+      of: TensorName.embedding, like: [hiddenSize, metadataSize("vocab_size")])
+    let width = metadataSize("expert_feed_forward_length", "feed_forward_length")
+    let gate = try shape(
+      of: TensorName.gateExperts(0), like: [hiddenSize, width, expertCount])
+    return ModelDescription(
+      architecture: architecture,
+      layerCount: try integer("block_count", in: 1...4096),
+      hiddenSize: hiddenSize,
+      vocabularySize: embedding[1],
+      contextLength: try integer("context_length", in: 1...1 << 30),
+      normEpsilon: Float(epsilon),
+      attention: try attention(hiddenSize: hiddenSize, queryKeyNorm: queryKeyNorm),
+      router: RouterDescription(
+        expertCount: expertCount,
+        expertsPerToken: try integer("expert_used_count", in: 1...expertCount),
+        renormalizesWeights: renormalizesWeights),
+      expertWidth: gate[1])
+  }
+
+  /// Refuses files whose numbers mean something that is not computed.
+  private func refuseOtherMathematics(renormalizesWeights: Bool) throws(ModelError) {
     try expect(
       "rope.scaling.type", absentOr: [.string("none")],
       supported: "'none' (no scaling of rotary positions)")
+    for key in ["rope.scaling.factor", "rope.scale_linear"] {
+      try expect(key, absentOr: [.float(0), .float(1)], supported: "1 (no scaling)")
+    }
     try expect("attention.clamp_kqv", absentOr: [.float(0)], supported: "no clamping")
     try expect("expert_gating_func", absentOr: [.unsigned(1)], supported: "1 (softmax)")
     try expect(
@@ -93,53 +124,55 @@ extension ArchitectureReader {
     try expect(
       "expert_weights_norm", absentOr: [.bool(renormalizesWeights)],
       supported: "\(renormalizesWeights), as published for this architecture")
+    try expect(
+      "expert_group_count", absentOr: [.unsigned(0), .unsigned(1)],
+      supported: "1 (experts are not grouped)")
     try expect("expert_shared_count", absentOr: [.unsigned(0)], supported: "0 (no shared expert)")
     try expect("leading_dense_block_count", absentOr: [.unsigned(0)], supported: "0")
+  }
 
-    let hiddenSize = try integer("embedding_length", in: 1...1 << 20)
+  private func attention(
+    hiddenSize: Int, queryKeyNorm: QueryKeyNorm
+  ) throws(ModelError) -> AttentionDescription {
     let headCount = try integer("attention.head_count", in: 1...1 << 14)
-    let expertCount = try integer("expert_count", in: 1...1 << 14)
     let headDimension =
-      try optionalInteger("attention.key_length", in: 1...1024) ?? hiddenSize / headCount
+      try optionalInteger("attention.key_length", in: 2...1024) ?? hiddenSize / headCount
+    // Rotary embedding turns pairs of elements.
+    try require(
+      headDimension >= 2 && headDimension % 2 == 0, "attention.key_length", "\(headDimension)",
+      "an even number of at least 2")
     try expect(
       "attention.value_length", absentOr: [.unsigned(UInt64(headDimension))],
       supported: "\(headDimension), the key length")
-    let embedding = try shape(of: TensorName.embedding)
-    let gate = try shape(of: TensorName.gateExperts(0))
-    guard embedding.count == 2, gate.count == 3 else {
-      let name = embedding.count == 2 ? TensorName.gateExperts(0) : TensorName.embedding
-      throw .wrongShape(
-        tensor: name, expected: embedding.count == 2 ? [0, 0, 0] : [0, 0],
-        found: embedding.count == 2 ? gate : embedding, file: file)
-    }
     let keyValueHeadCount =
       try optionalInteger("attention.head_count_kv", in: 1...headCount) ?? headCount
-    let rotaryDimension =
-      try optionalInteger("rope.dimension_count", in: 2...headDimension) ?? headDimension
     try require(
       headCount % keyValueHeadCount == 0, "attention.head_count_kv", "\(keyValueHeadCount)",
       "a divisor of the head count \(headCount)")
+    let rotaryDimension =
+      try optionalInteger("rope.dimension_count", in: 2...headDimension) ?? headDimension
     try require(
-      headDimension % 2 == 0 && rotaryDimension % 2 == 0, "rope.dimension_count",
-      "\(rotaryDimension)", "an even number")
-    return ModelDescription(
-      architecture: architecture,
-      layerCount: try integer("block_count", in: 1...4096),
-      hiddenSize: hiddenSize,
-      vocabularySize: embedding[1],
-      contextLength: try integer("context_length", in: 1...1 << 30),
-      normEpsilon: Float(try number("attention.layer_norm_rms_epsilon")),
-      attention: AttentionDescription(
-        headCount: headCount, keyValueHeadCount: keyValueHeadCount, headDimension: headDimension,
-        queryKeyNorm: queryKeyNorm,
-        rotary: RotaryDescription(
-          base: try optionalNumber("rope.freq_base") ?? 10000, dimension: rotaryDimension,
-          pairing: .halves)),
-      router: RouterDescription(
-        expertCount: expertCount,
-        expertsPerToken: try integer("expert_used_count", in: 1...expertCount),
-        renormalizesWeights: renormalizesWeights),
-      expertWidth: gate[1])
+      rotaryDimension % 2 == 0, "rope.dimension_count", "\(rotaryDimension)", "an even number")
+    let base = try optionalNumber("rope.freq_base") ?? 10000
+    try require(base > 0, "rope.freq_base", "\(base)", "a number above 0")
+    return AttentionDescription(
+      headCount: headCount, keyValueHeadCount: keyValueHeadCount, headDimension: headDimension,
+      queryKeyNorm: queryKeyNorm,
+      rotary: RotaryDescription(base: base, dimension: rotaryDimension, pairing: .halves))
+  }
+
+  /// A size that the tensors give too, for messages; 0 where the metadata does not say.
+  private func metadataSize(_ keys: String...) -> Int {
+    keys.lazy.compactMap { metadata.value(forKey: "\(architecture).\($0)")?.integer }.first ?? 0
+  }
+
+  /// The shape of a tensor that must have as many axes as `expected`.
+  private func shape(of tensor: String, like expected: [Int]) throws(ModelError) -> [Int] {
+    let found = try shape(of: tensor)
+    guard found.count == expected.count else {
+      throw .wrongShape(tensor: tensor, expected: expected, found: found, file: file)
+    }
+    return found
   }
 
   private func require(

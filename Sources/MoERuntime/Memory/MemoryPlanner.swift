@@ -43,7 +43,8 @@ package struct MemoryPlanner {
     let pool = PoolLayout(tensors.experts)
     let fixed = fixedRows()
     let fixedByteCount = fixed.reduce(0) { $0 + $1.byteCount }
-    let chunk = chunkTokenCount(fixedByteCount: fixedByteCount, floor: pool.floorByteCount)
+    let floor = expertFloorByteCount(pool)
+    let chunk = chunkTokenCount(fixedByteCount: fixedByteCount, floor: floor)
     let scratch = scratchByteCount(chunk)
     var rows = fixed
     rows.append(
@@ -63,8 +64,7 @@ package struct MemoryPlanner {
       rows: rows, experts: experts.row, placement: experts.placement,
       slotCount: experts.slotCount, expertCount: tensors.experts.expertCount,
       contextLength: contextLength, chunkTokenCount: chunk, threadCount: threadCount,
-      smallestBudgetByteCount: smallestBudget(
-        fixedByteCount: fixedByteCount, floor: pool.floorByteCount))
+      smallestBudgetByteCount: smallestBudget(fixedByteCount: fixedByteCount, floor: floor))
   }
 
   private func fixedRows() -> [MemoryPlan.Row] {
@@ -105,10 +105,17 @@ package struct MemoryPlanner {
       + PoolLayout(tensors.experts).fullByteCount
   }
 
+  /// The least that experts can be given.
+  private func expertFloorByteCount(_ pool: PoolLayout) -> Int {
+    options.placement == .resident
+      ? ResidentExperts.byteCount(tensors.experts)
+      : AlignedBuffer.mappedByteCount(for: pool.floorByteCount)
+  }
+
   private func chunkTokenCount(fixedByteCount: Int, floor: Int) -> Int {
     if let chosen = options.chunkTokenCount { return min(chosen, contextLength) }
     let sizes = Self.chunkSizes.filter { $0 < contextLength * 2 }.map { min($0, contextLength) }
-    let rest = budget.byteCount - fixedByteCount
+    let rest = budget.byteCount - fixedByteCount - kernelByteCount(budget.byteCount)
     return sizes.first { size in
       let scratch = scratchByteCount(size)
       return Double(scratch) <= Self.scratchShare * Double(rest) && scratch + floor <= rest
@@ -117,11 +124,7 @@ package struct MemoryPlanner {
 
   private func smallestBudget(fixedByteCount: Int, floor: Int) -> Int {
     let chunk = options.chunkTokenCount ?? Self.chunkSizes[Self.chunkSizes.count - 1]
-    // Pools are mapped in units of 2 MiB.
-    let experts =
-      options.placement == .resident
-      ? ResidentExperts.byteCount(tensors.experts) : AlignedBuffer.mappedByteCount(for: floor)
-    let need = fixedByteCount + scratchByteCount(min(chunk, contextLength)) + experts
+    let need = fixedByteCount + scratchByteCount(min(chunk, contextLength)) + floor
     return need + need / 511 + Self.startVariationByteCount
   }
 

@@ -13,8 +13,8 @@ package enum ProcessMemory {
   package static func residentByteCount() -> Int { statusField("VmRSS:") }
 
   /// What this process makes the machine hold now: its resident set and, where it is alone in a
-  /// memory cgroup, what the group is charged for beside it: page tables and other kernel memory, and
-  /// the parts of program files that were read but not mapped.
+  /// memory cgroup, what the group is charged for beside it: page tables and other kernel memory,
+  /// and the parts of program files that were read but not mapped.
   package static func chargedByteCount() -> Int {
     let (resident, anonymous) = (residentByteCount(), statusField("RssAnon:"))
     guard let group = MemoryCGroup.current, group.isAlone, let usage = group.usage else {

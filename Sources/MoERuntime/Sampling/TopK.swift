@@ -6,5 +6,7 @@ package struct TopK: SamplerStage {
     options.topK > 0 ? TopK(limit: options.topK) : nil
   }
 
-  package func apply(to candidates: inout Candidates, history: [Int32]) { candidates.keepLargest(limit) }
+  package func apply(to candidates: inout Candidates, history: [Int32]) {
+    candidates.keepLargest(limit)
+  }
 }

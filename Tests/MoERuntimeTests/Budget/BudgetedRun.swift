@@ -3,13 +3,20 @@ import MoETestSupport
 import Testing
 
 /// One run of the program in a process of its own, under a memory budget.
-struct BudgetedRun: Sendable {
+struct BudgetedRun: Sendable, CustomStringConvertible {
   /// As `--memory` takes it; nil: the program finds one.
   var memory: String?
   var promptTokenCount = 1
   var contextLength = 4096
   var generatedTokenCount = 4
   var placement = "auto"
+  /// Nil: the program where it was built.
+  var cold: ColdProgram?
+
+  var description: String {
+    "\(memory.map { "--memory \($0)" } ?? "no budget"), a prompt of \(promptTokenCount) tokens, "
+      + "-c \(contextLength), --placement \(placement)\(cold == nil ? "" : ", cold")"
+  }
 
   /// What the program said of itself in `--stats-json`.
   struct Report: Decodable {
@@ -42,8 +49,11 @@ struct BudgetedRun: Sendable {
       "--stats-json", report.path,
     ]
     if let memory { arguments += ["--memory", memory] }
+    let command =
+      (cold?.command(Self.program.lastPathComponent) ?? [Self.program.path]) + arguments
+    try cold?.drop()
     let process = try await MeasuredProcess.run(
-      Self.program, arguments, in: group, interruptedAfter: interruption)
+      command, in: group, interruptedAfter: interruption)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     let data = try? Data(contentsOf: report)

@@ -24,7 +24,7 @@ import Testing
       var tokens: [GeneratedToken] = []
       for try await token in generation {
         tokens.append(token)
-        if tokens.count == 5 { withUnsafeCurrentTask { unsafe $0?.cancel() } }
+        if tokens.count == 5 { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
       }
       return tokens
     }
@@ -62,10 +62,13 @@ import Testing
     var options = GenerationOptions.greedy(5)
     options.promptProgress = { count, _ in done.append(count) }
     do {
-      var iterator: (some AsyncIteratorProtocol)? =
-        engine.generate(tokens: prompt, .greedy(many)).makeAsyncIterator()
-      _ = try await iterator?.next()
-      iterator = nil
+      var iterator = engine.generate(tokens: prompt, .greedy(many)).makeAsyncIterator()
+      _ = try await iterator.next()
+    }
+    let taken = Recorder<Int>()
+    for try await token in engine.generate(tokens: prompt, .greedy(many)) {
+      taken.append(Int(token.id))
+      if taken.all.count == 3 { break }
     }
     // Not even begun to be iterated.
     _ = engine.generate(tokens: Array(repeating: 7, count: many), options)

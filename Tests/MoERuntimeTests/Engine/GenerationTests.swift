@@ -82,12 +82,15 @@ import Testing
   @Test func theEndTokenEndsTheTextUnlessIgnored() async throws {
     let engine = try await TinyModel { $0.contextLength = 4096 }.engine()
     let end = try #require(engine.tokenizer.endToken)
-    var options = GenerationOptions.wild(3000, seed: 11)
+    var options = GenerationOptions.wild(1500, seed: 11)
     let all = try await engine.generate(tokens: prompt, options).collect()
     let position = try #require(all.firstIndex { $0.id == end })
     options.ignoresEnd = false
     let short = try await engine.generate(tokens: prompt, options).collect()
-    #expect(short == Array(all[..<position]))
+    let expected = all[..<position].map(\.id)
+    #expect(short.map(\.id).filter { $0 != end } == expected)
+    let text = engine.tokenizer.decode(expected)
+    #expect(short.map(\.text).joined() == text)
   }
 
   @Test(arguments: [true, false])
@@ -95,10 +98,10 @@ import Testing
     let engine = try await TinyModel { $0.contextLength = 4096 }.engine()
     for seed in 1...4 as ClosedRange<UInt64> {
       // Single bytes in random order: characters are begun and not completed.
-      var options = GenerationOptions.wild(1500, seed: seed)
+      var options = GenerationOptions.wild(500, seed: seed)
       options.rendersSpecialTokens = rendersSpecial
       let tokens = try await engine.generate(tokens: prompt, options).collect()
-      #expect(tokens.count == 1500)
+      #expect(tokens.count == 500)
       let text = engine.tokenizer.decode(tokens.map(\.id), renderSpecial: rendersSpecial)
       #expect(tokens.map(\.text).joined() == text, "seed \(seed)")
     }

@@ -21,7 +21,7 @@ import Testing
       case 0 where pairs.isEmpty || step % 7 == 0:
         // Few different values, so that many are equal.
         let values = (0..<size).map { _ in Float(Int.random(in: -5...5, using: &generator)) }
-        candidates.load(try Logits(values).view)
+        try Logits(values).lend { candidates.load($0) }
         pairs = values.enumerated().map { Pair(token: Int32($0), logit: $1) }
         isSorted = false
       case 1 where !pairs.isEmpty:

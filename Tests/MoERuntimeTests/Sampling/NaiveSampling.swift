@@ -31,7 +31,7 @@ enum NaiveSampling {
     if options.minP > 0 {
       let probabilities = softmax(pairs.map(\.logit))
       pairs = zip(pairs, probabilities)
-        .filter { $1 >= Double(options.minP) * probabilities[0] }.map(\.0)
+        .filter { $1 >= Double(min(options.minP, 1)) * probabilities[0] }.map(\.0)
     }
     let temperature = options.temperature > 0 ? Double(options.temperature) : 1
     let probabilities = softmax(pairs.map { $0.logit / temperature })
@@ -59,8 +59,12 @@ final class Logits {
     for (index, value) in values.enumerated() { view[index] = value }
   }
 
-  /// Valid while this object lives.
-  var view: FloatView { buffer.floats(count: count) }
+  private var view: FloatView { buffer.floats(count: count) }
+
+  /// Lends the floats for the time of a call.
+  func lend<Result>(_ body: (FloatView) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(self) { try body(view) }
+  }
 
   static func random(_ count: Int, _ generator: inout SeededGenerator) -> [Float] {
     (0..<count).map { _ in Float(generator.nextGaussian() * 2) }

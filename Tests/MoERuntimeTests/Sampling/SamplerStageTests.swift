@@ -43,7 +43,7 @@ import Testing
       let history = (0..<20).map { _ in Int32.random(in: 0..<Int32(count), using: &generator) }
       for setting in Self.settings[name] ?? [] {
         var candidates = Candidates(vocabularySize: count)
-        candidates.load(try Logits(values).view)
+        try Logits(values).lend { candidates.load($0) }
         stage.make(.plain(setting))?.apply(to: &candidates, history: history)
         let kept = candidates.tokens.prefix(candidates.count)
         #expect(!kept.isEmpty && Set(kept).count == kept.count, "seed \(seed)")
@@ -86,7 +86,9 @@ import Testing
     var sampler = Sampler(options, vocabularySize: values.count)
     var counts = Array(repeating: 0, count: values.count)
     let drawCount = 20_000
-    for _ in 0..<drawCount { counts[Int(sampler.sample(logits.view, history: history))] += 1 }
+    logits.lend { view in
+      for _ in 0..<drawCount { counts[Int(sampler.sample(view, history: history))] += 1 }
+    }
     var (statistic, freedom) = (0.0, -1.0)
     var (rareExpected, rareCount) = (0.0, 0)
     for (token, probability) in expected.enumerated() {

@@ -7,9 +7,10 @@ import Testing
   private func sample(
     _ values: [Float], _ options: SamplingOptions, history: [Int32] = [], count: Int = 1
   ) throws -> [Int32] {
-    let logits = try Logits(values)
     var sampler = Sampler(options, vocabularySize: values.count)
-    return (0..<count).map { _ in sampler.sample(logits.view, history: history) }
+    return try Logits(values).lend { view in
+      (0..<count).map { _ in sampler.sample(view, history: history) }
+    }
   }
 
   @Test func theDefaultsAreTheOnesDocumented() {

@@ -1,0 +1,127 @@
+import MoECore
+import MoEModel
+import MoETestSupport
+import Testing
+
+/// Numbers of the metadata that the decoder cannot run with, or would run wrongly with.
+@Suite struct MetadataRefusalTests {
+  static let architectures = ArchitectureRegistry.all.map(\.name)
+
+  /// Keys without the architecture's prefix, and values that must be refused.
+  static let refused: [(key: String, value: MetadataValue)] = [
+    ("rope.scaling.type", .string("yarn")), ("rope.scaling.type", .string("linear")),
+    ("rope.scaling.type", .unsigned(1)), ("rope.scaling.factor", .float(4)),
+    ("rope.scale_linear", .float(2)), ("attention.clamp_kqv", .float(8)),
+    ("expert_gating_func", .unsigned(2)), ("expert_weights_scale", .float(2.5)),
+    ("expert_shared_count", .unsigned(1)), ("leading_dense_block_count", .unsigned(1)),
+    ("expert_group_count", .unsigned(4)),
+    ("attention.value_length", .unsigned(8)), ("attention.key_length", .unsigned(0)),
+    ("attention.key_length", .unsigned(1)), ("attention.key_length", .unsigned(17)),
+    ("attention.key_length", .unsigned(4096)), ("attention.head_count_kv", .unsigned(3)),
+    ("attention.head_count_kv", .unsigned(0)), ("attention.head_count_kv", .unsigned(8)),
+    ("rope.dimension_count", .unsigned(15)), ("rope.dimension_count", .unsigned(18)),
+    ("rope.dimension_count", .unsigned(0)), ("embedding_length", .unsigned(0)),
+    ("embedding_length", .signed(-64)), ("embedding_length", .string("64")),
+    ("attention.head_count", .unsigned(0)), ("attention.head_count", .unsigned(1 << 40)),
+    ("expert_count", .unsigned(0)), ("expert_used_count", .unsigned(0)),
+    ("expert_used_count", .unsigned(9)), ("block_count", .unsigned(0)),
+    ("block_count", .unsigned(1 << 60)), ("context_length", .unsigned(0)),
+    ("attention.layer_norm_rms_epsilon", .float(.nan)),
+    ("attention.layer_norm_rms_epsilon", .float(-1)), ("rope.freq_base", .float(.infinity)),
+    ("rope.freq_base", .float(0)),
+  ]
+
+  @Test(arguments: architectures, refused.indices)
+  func aValueThatCannotBeRunIsRefusedByItsKey(architecture: String, index: Int) throws {
+    let (key, value) = Self.refused[index]
+    var model = try EditedModel(architecture)
+    model.changes["\(architecture).\(key)"] = value
+    let error = #expect(throws: ModelError.self) { try model.load() }
+    #expect(
+      error?.description.contains("\(architecture).\(key)") == true, "\(key): \(error as Any)")
+  }
+
+  /// A head of no size follows from numbers that are each fine.
+  @Test(arguments: architectures) func moreHeadsThanElementsAreRefused(
+    _ architecture: String
+  ) throws {
+    var model = try EditedModel(architecture)
+    model.changes["\(architecture).attention.key_length"] = .some(nil)
+    model.changes["\(architecture).attention.value_length"] = .some(nil)
+    model.changes["\(architecture).attention.head_count"] = .unsigned(100)
+    #expect(throws: ModelError.self) { try model.load() }
+  }
+
+  @Test(arguments: architectures) func whatIsPublishedOtherwiseIsRefused(
+    _ architecture: String
+  ) throws {
+    var model = try EditedModel(architecture)
+    let renormalizes = try model.load().0.router.renormalizesWeights
+    let key = "\(architecture).expert_weights_norm"
+    model.changes[key] = .bool(renormalizes)
+    #expect(throws: Never.self) { try model.load() }
+    model.changes[key] = .bool(!renormalizes)
+    let error = #expect(throws: ModelError.self) { try model.load() }
+    #expect(error?.description.contains(key) == true)
+  }
+
+  /// Values that say what is computed anyway.
+  static let accepted: [(key: String, value: MetadataValue)] = [
+    ("rope.scaling.type", .string("none")), ("rope.scaling.factor", .float(1)),
+    ("rope.scale_linear", .float(0)), ("attention.clamp_kqv", .float(0)),
+    ("expert_gating_func", .unsigned(1)), ("expert_weights_scale", .float(1)),
+    ("expert_shared_count", .unsigned(0)), ("leading_dense_block_count", .unsigned(0)),
+    ("expert_group_count", .unsigned(1)), ("rope.dimension_count", .unsigned(8)),
+  ]
+
+  @Test(arguments: architectures, accepted.indices)
+  func aValueThatChangesNothingIsAccepted(architecture: String, index: Int) throws {
+    let (key, value) = Self.accepted[index]
+    var model = try EditedModel(architecture)
+    model.changes["\(architecture).\(key)"] = value
+    #expect(throws: Never.self) { try model.load() }
+  }
+
+  static let required = [
+    "embedding_length", "attention.head_count", "expert_count", "expert_used_count", "block_count",
+    "context_length", "attention.layer_norm_rms_epsilon",
+  ]
+
+  @Test(arguments: architectures, required)
+  func aMissingNumberIsNamed(architecture: String, key: String) throws {
+    var model = try EditedModel(architecture)
+    model.changes["\(architecture).\(key)"] = .some(nil)
+    let error = #expect(throws: ModelError.self) { try model.load() }
+    guard case .metadata(let found) = error else {
+      Issue.record("\(error as Any)")
+      return
+    }
+    #expect(found.key == "\(architecture).\(key)" && found.found == nil)
+  }
+
+  @Test(arguments: architectures) func theDescriptionHoldsTheFilesNumbers(
+    _ architecture: String
+  ) throws {
+    let model = try EditedModel.synthetic(architecture)
+    let description = try EditedModel(architecture).load().0
+    #expect(description.architecture == architecture)
+    #expect(description.layerCount == model.layerCount)
+    #expect(description.hiddenSize == model.hiddenSize)
+    #expect(description.vocabularySize == model.vocabularySize)
+    #expect(description.contextLength == model.contextLength)
+    #expect(description.expertWidth == model.expertWidth)
+    #expect(description.router.expertCount == model.expertCount)
+    #expect(description.router.expertsPerToken == model.expertsPerToken)
+    #expect(description.attention.headCount == model.headCount)
+    #expect(description.attention.keyValueHeadCount == model.keyValueHeadCount)
+    #expect(description.attention.headDimension == model.headDimension)
+    #expect(description.attention.rotary.dimension == model.headDimension)
+  }
+
+  @Test func everyArchitectureHasANameAndASummary() {
+    #expect(Set(Self.architectures).count == Self.architectures.count)
+    for entry in ArchitectureRegistry.all {
+      #expect(!entry.name.isEmpty && entry.summary.hasSuffix("."))
+    }
+  }
+}
