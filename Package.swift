@@ -113,7 +113,9 @@ let package = Package(
         "MoETestSupport",
       ]),
     // Depends on the program so that it is built before the tests that run it.
-    suite("MoERunTests", ["moe-run", "MoERuntime", "MoETokenizer", "MoECore", "MoETestSupport"]),
+    suite(
+      "MoERunTests",
+      ["moe-run", "MoERuntime", "MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
     suite("TidyTests", []),
   ],
   cLanguageStandard: .gnu17

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import MoEFormats
 import MoETestSupport
 import Testing
 
@@ -50,7 +51,7 @@ import Testing
     let pipe = Pipe()
     let program = try Program([Self.model], inputHandle: pipe.fileHandleForReading)
     // It waits for its prompt, or has not got that far; both must end it.
-    try await Task.sleep(nanoseconds: 300_000_000)
+    usleep(300_000)
     kill(program.process.processIdentifier, signal)
     let output = try await program.end()
     #expect(!output.wasKilled)
@@ -70,7 +71,7 @@ import Testing
       [Self.model, "-p", prompt], outputHandle: pipe.fileHandleForWriting)
     #expect(try pipe.fileHandleForReading.read(upToCount: 1)?.count == 1)
     kill(program.process.processIdentifier, SIGINT)
-    try await Task.sleep(nanoseconds: 500_000_000)
+    usleep(500_000)
     #expect(program.process.isRunning)
     kill(program.process.processIdentifier, SIGINT)
     let output = try await program.end()
@@ -81,7 +82,8 @@ import Testing
   @Test func aSignalEndsAPerplexityRun() async throws {
     let text = String(repeating: "Once upon a time there was a little dog. ", count: 20_000)
     let program = try Program(["perplexity", Self.model, "--threads", "1"], input: text)
-    try await Task.sleep(nanoseconds: 700_000_000)
+    // Blocks on purpose: a suspended test may go on only when others are done.
+    usleep(700_000)
     kill(program.process.processIdentifier, SIGINT)
     let output = try await program.end()
     #expect(!output.wasKilled)
