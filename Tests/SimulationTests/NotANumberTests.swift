@@ -24,13 +24,14 @@ import Testing
         contents[extent.fileIndex][offset] = 0xFF
       }
     }
+    let team = try WorkerTeam(workerCount: 2)
     let experts = try OffloadedExperts(
       layout,
       reader: try ExtentReader(
         backend: MemoryBackend(contents: contents, depth: 4), files: model.files),
-      poolByteCount: PoolLayout(layout).floorByteCount)
+      team: team, poolByteCount: PoolLayout(layout).floorByteCount)
     let decoder = try model.decoder(
-      experts, team: try WorkerTeam(workerCount: 2), chunk: 8, contextLength: 32, kvType: .f16)
+      experts, team: team, chunk: 8, contextLength: 32, kvType: .f16)
     try decoder.forward([1, 2, 3, 4, 5, 6, 7, 8], phase: .prefill)
     for token: Int32 in 1...10 { try decoder.forward([token], phase: .decode) }
     #expect(decoder.position == 18)
