@@ -2,6 +2,7 @@ import MoECore
 import MoEExperts
 import MoEKernels
 import MoEModel
+import MoEStore
 import MoETokenizer
 
 extension EngineCore {
