@@ -109,8 +109,8 @@ let package = Package(
     suite(
       "SimulationTests",
       [
-        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoECore",
-        "MoETestSupport",
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels",
+        "MoEFormats", "MoECore", "MoETestSupport",
       ]),
     // Depends on the program so that it is built before the tests that run it.
     suite(

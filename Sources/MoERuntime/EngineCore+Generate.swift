@@ -1,5 +1,6 @@
 import MoECore
 import MoEExperts
+import MoEKernels
 import MoEModel
 import MoETokenizer
 
@@ -45,6 +46,9 @@ extension EngineCore {
     var history = prompt
     history.reserveCapacity(prompt.count + limit)
     for step in 0..<limit {
+      guard logits[VectorMath.argmax(logits)] > -.infinity else {
+        throw EngineError.logitsAreNoNumbers(file: header.files[0].path)
+      }
       let token = sampler.sample(logits, history: history)
       if header.tokenizer.isEnd(token) && !options.ignoresEnd {
         // What an unfinished character leaves must not be lost.

@@ -20,6 +20,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
   case invalidToken(id: Int32, vocabularySize: Int)
   case contextExceeded(tokenCount: Int, contextLength: Int)
   case emptyPrompt
+  /// The model gave no number for any token.
+  case logitsAreNoNumbers(file: String)
   /// A text that is too short to be scored.
   case textTooShort(tokenCount: Int, wanted: Int)
 
@@ -44,6 +46,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
         + "or give a larger context (-c)"
     case .emptyPrompt:
       return "the prompt is empty and the model has no token to begin with; give some text"
+    case .logitsAreNoNumbers(let file):
+      return "\(file): the model's output is not a number for any token; the file is damaged"
     case .textTooShort(let tokenCount, let wanted):
       return "the text has \(tokenCount) tokens; at least \(wanted) are needed"
     }

@@ -3,10 +3,14 @@ import Testing
 
 /// A disk of a few megabytes, made of a file, that can be broken: what lies beyond a point then
 /// answers every read with a real EIO. Needs the superuser and loop devices.
+///
+/// It hangs on two descriptors and is mounted nowhere, so that it vanishes with the process however
+/// that ends.
 package final class LoopDisk: Sendable {
-  /// Where its file system is mounted.
+  /// The root of its file system, by way of the descriptor.
   package let directory: URL
-  private let folder: URL
+  private let root: Int32
+  private let image: Int32
 
   /// Cancels the running test, with the reason, where no such disk can be made.
   package static func make(byteCount: Int) throws -> LoopDisk {
@@ -20,35 +24,36 @@ package final class LoopDisk: Sendable {
   private struct Refusal: Error { let reason: String }
 
   private init(byteCount: Int) throws {
-    folder = FileManager.default.temporaryDirectory
-      .appendingPathComponent("moe-disk-\(UUID().uuidString)")
-    directory = folder.appendingPathComponent("mounted")
     guard geteuid() == 0 else { throw Refusal(reason: "only the superuser can mount one") }
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    try Data().write(to: image)
-    try resizeImage(to: byteCount)
-    try Self.run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", image.path])
-    try Self.run(["mount", "-o", "loop", image.path, directory.path])
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("moe-disk-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let place = folder.appendingPathComponent("mounted").path
+    let file = folder.appendingPathComponent("image").path
+    guard unsafe mkdir(place, 0o700) == 0, unsafe close(creat(file, 0o600)) == 0,
+      unsafe truncate(file, byteCount) == 0
+    else { throw Refusal(reason: "cannot make its file") }
+    try Self.run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", file])
+    try Self.run(["mount", "-o", "loop", file, place])
+    image = unsafe open(file, O_RDWR | O_CLOEXEC)
+    root = unsafe open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    directory = URL(fileURLWithPath: "/proc/self/fd/\(root)")
+    // From the tree of files only: the file system stays for as long as its root is open.
+    try Self.run(["umount", "-l", place])
   }
 
   deinit {
-    // Fails where nothing was mounted.
-    try? Self.run(["umount", "-l", directory.path])
-    try? FileManager.default.removeItem(at: folder)
+    close(root)
+    close(image)
   }
 
   /// Makes everything behind the first `keptByteCount` bytes of the disk unreadable, for good.
   package func breakDisk(behind keptByteCount: Int) throws {
     sync()
-    try resizeImage(to: keptByteCount)
-  }
-
-  private var image: URL { folder.appendingPathComponent("image") }
-
-  private func resizeImage(to byteCount: Int) throws {
-    let handle = try FileHandle(forUpdating: image)
-    try handle.truncate(atOffset: UInt64(byteCount))
-    try handle.close()
+    guard ftruncate(image, keptByteCount) == 0 else {
+      throw CocoaError(.fileWriteUnknown)
+    }
   }
 
   private static func run(_ command: [String]) throws {

@@ -57,7 +57,7 @@ struct Draw {
   }
 
   mutating func damage(fileByteCount: Int) -> Scenario.Damage {
-    let count = integer(0...300)
+    let count = integer(1...300)
     switch integer(0...8) {
     case 0: return .inputOutputError(likelihood: one(of: [0.001, 0.01, 0.2]))
     case 1:

@@ -29,14 +29,13 @@ import Testing
       var none = rlimit(rlim_cur: 0, rlim_max: 0)
       try #require(unsafe setrlimit(__rlimit_resource_t(8), &none) == 0)  // RLIMIT_MEMLOCK
       // The superuser may lock without limit.
-      let user = geteuid()
-      if user == 0 { try #require(seteuid(65534) == 0) }
-      defer { if user == 0 { seteuid(0) } }
-      let run = try await EngineRun(model.path)
-      #expect(
-        ["buffers not registered: Cannot allocate", "ring not taken"]
-          .contains(where: run.engine.plan.store.contains), "\(run.engine.plan.store)")
-      #expect(try await run.generate() == expected)
+      try await withoutPrivileges(model) {
+        let run = try await EngineRun(model.path)
+        #expect(
+          ["buffers not registered: Cannot allocate", "ring not taken"]
+            .contains(where: run.engine.plan.store.contains), "\(run.engine.plan.store)")
+        #expect(try await run.generate() == expected)
+      }
     }
   }
 
@@ -69,12 +68,11 @@ import Testing
     await #expect(processExitsWith: .success) {
       let model = try ModelFolder()
       try #require(unsafe chmod(model.path, 0) == 0)
-      let user = geteuid()
-      if user == 0 { try #require(seteuid(65534) == 0) }
-      defer { if user == 0 { seteuid(0) } }
-      let error = await #expect(throws: EngineError.self) { _ = try await EngineRun(model.path) }
-      #expect(error?.description.contains(model.path) == true)
-      #expect(error?.description.contains("Permission denied") == true)
+      try await withoutPrivileges(model) {
+        let error = await #expect(throws: EngineError.self) { _ = try await EngineRun(model.path) }
+        #expect(error?.description.contains(model.path) == true)
+        #expect(error?.description.contains("Permission denied") == true)
+      }
     }
   }
 
@@ -137,6 +135,20 @@ import Testing
       }
     }
   }
+}
+
+/// In a process of its own: runs `body` without the superuser's rights; the model's folder stays
+/// until they are back, since its removal needs them.
+private func withoutPrivileges(
+  _ model: ModelFolder, _ body: () async throws -> Void
+) async throws {
+  let user = geteuid()
+  if user == 0 { try #require(seteuid(65534) == 0) }
+  defer {
+    if user == 0 { seteuid(0) }
+    withExtendedLifetime(model) {}
+  }
+  try await body()
 }
 
 /// In a process of its own: makes every `pread` fail while engines are loaded.

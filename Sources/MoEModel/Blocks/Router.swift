@@ -37,8 +37,13 @@ struct Router {
       var sum: Float = 0
       for rank in 0..<description.expertsPerToken {
         // The first of equals wins, so that ties are broken the same way everywhere.
-        let best = VectorMath.argmax(row)
-        let weight = row[best]
+        var best = VectorMath.argmax(row)
+        var weight = row[best]
+        if !(weight >= 0) {
+          // Only NaN is left, of weights that are no numbers: the experts must differ all the same.
+          best = (0..<row.count).first { row[$0].isNaN } ?? best
+          weight = .nan
+        }
         selection.experts[token * selection.expertStride + rank] = UInt32(best)
         selection.weights[token * selection.weightStride + rank] = weight
         sum += weight
