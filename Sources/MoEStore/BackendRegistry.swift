@@ -4,17 +4,20 @@ package struct BackendEntry: Sendable {
   package let summary: String
   /// Whether `automatic` may choose it; it tries entries in the registry's order.
   package let isAutomatic: Bool
+  /// Whether it keeps whole files in memory, which a memory budget must then have room for.
+  package let holdsFiles: Bool
   /// Throws `backendUnavailable` with the reason where it cannot work here.
   package let make:
     @Sendable (_ open: OpenFiles, _ depth: Int) throws(StoreError) -> any StoreBackend
 
   package init(
-    name: String, summary: String, isAutomatic: Bool,
+    name: String, summary: String, isAutomatic: Bool, holdsFiles: Bool = false,
     make: @escaping @Sendable (OpenFiles, Int) throws(StoreError) -> any StoreBackend
   ) {
     self.name = name
     self.summary = summary
     self.isAutomatic = isAutomatic
+    self.holdsFiles = holdsFiles
     self.make = make
   }
 }
@@ -34,6 +37,7 @@ package enum BackendRegistry {
       make: { open, depth throws(StoreError) in try ThreadedBackend.buffered(open, depth: depth) }),
     BackendEntry(
       name: "memory", summary: "Whole files in memory, for tests.", isAutomatic: false,
+      holdsFiles: true,
       make: { open, depth throws(StoreError) in try MemoryBackend(open, depth: depth) }),
   ]
 }

@@ -48,8 +48,8 @@ struct PreparedRun {
     let process = ProcessMemory.chargedByteCount()
     plan = try MemoryPlanner(
       description: header.description, tensors: header.tensors,
-      options: options, threadCount: threadCount, contextLength: contextLength,
-      processByteCount: process,
+      modelByteCount: header.byteCount, options: options, threadCount: threadCount,
+      contextLength: contextLength, processByteCount: process,
       budget: MemoryBudget(
         options.memory, modelByteCount: header.byteCount, processByteCount: process)
     ).plan()

@@ -2,11 +2,13 @@ import MoECore
 import MoEExperts
 import MoEKernels
 package import MoEModel
+import MoEStore
 
 /// Divides a memory budget: first what has a fixed size, the rest to the experts.
 package struct MemoryPlanner {
   let description: ModelDescription
   let tensors: ModelTensors
+  let modelByteCount: Int
   let options: EngineOptions
   let threadCount: Int
   let contextLength: Int
@@ -27,11 +29,13 @@ package struct MemoryPlanner {
   private static let scratchShare = 0.1
 
   package init(
-    description: ModelDescription, tensors: ModelTensors, options: EngineOptions, threadCount: Int,
-    contextLength: Int, processByteCount: Int, budget: MemoryBudget
+    description: ModelDescription, tensors: ModelTensors, modelByteCount: Int,
+    options: EngineOptions, threadCount: Int, contextLength: Int, processByteCount: Int,
+    budget: MemoryBudget
   ) {
     self.description = description
     self.tensors = tensors
+    self.modelByteCount = modelByteCount
     self.options = options
     self.threadCount = threadCount
     self.contextLength = contextLength
@@ -70,7 +74,7 @@ package struct MemoryPlanner {
   private func fixedRows() -> [MemoryPlan.Row] {
     let vocabulary = description.vocabularySize * Sampler.byteCountPerCandidate
     let growth = Self.growthByteCount + threadCount * Self.workerByteCount + vocabulary
-    return [
+    var rows = [
       MemoryPlan.Row(
         name: "process", byteCount: processByteCount, basis: .measured,
         note: "code, Swift runtime, tokenizer, file header"),
@@ -87,6 +91,13 @@ package struct MemoryPlanner {
         basis: options.contextLength == nil ? .default : .user,
         note: "\(contextLength) positions in \(options.kvCacheType.rawValue)"),
     ]
+    if BackendRegistry.all.contains(where: { $0.name == options.store && $0.holdsFiles }) {
+      rows.append(
+        MemoryPlan.Row(
+          name: "files", byteCount: modelByteCount, basis: .user,
+          note: "whole, for the store '\(options.store)'"))
+    }
+    return rows
   }
 
   private func scratchByteCount(_ chunk: Int) -> Int {

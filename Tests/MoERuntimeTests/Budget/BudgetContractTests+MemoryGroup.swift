@@ -17,10 +17,13 @@ extension BudgetContractTests {
       BudgetedRun(memory: memory, promptTokenCount: promptTokenCount))
   }
 
-  @Test(needsGroup, arguments: ["60%", "40%"])
-  func programFilesThatNobodyElseReadArePartOfTheBudget(memory: String) async throws {
+  @Test(needsGroup, arguments: ["60%", "40%"], ["auto", "buffered"])
+  func programFilesThatNobodyElseReadArePartOfTheBudget(
+    memory: String, store: String
+  ) async throws {
     let folder = try TemporaryFolder()
     var run = BudgetedRun(memory: memory, promptTokenCount: 100)
+    run.store = store
     run.cold = try ColdProgram(of: BudgetedRun.program, in: folder.url)
     try await expectChargesWithinTheBudget(run)
   }

@@ -31,6 +31,16 @@ import Testing
     #expect(Double(peak) >= 0.92 * Double(report.budgetBytes))
   }
 
+  @Test(arguments: ["auto", "buffered", "memory"])
+  func everyStoreKeepsTheBudget(_ store: String) async throws {
+    // One of them holds the files whole.
+    var run = BudgetedRun(memory: store == "memory" ? "150%" : "40%", promptTokenCount: 100)
+    run.store = store
+    let (peak, report) = try await run.requireSuccess(model: model)
+    #expect(report.placement == "offloaded")
+    #expect(Double(peak) >= 0.92 * Double(report.budgetBytes))
+  }
+
   @Test(arguments: [1024, 16384])
   func theSmallestBudgetThatIsNamedWorksAndLessIsRefused(contextLength: Int) async throws {
     let refusal = try await BudgetedRun(memory: "1M", contextLength: contextLength).run(

@@ -10,12 +10,14 @@ struct BudgetedRun: Sendable, CustomStringConvertible {
   var contextLength = 4096
   var generatedTokenCount = 4
   var placement = "auto"
+  var store = "auto"
   /// Nil: the program where it was built.
   var cold: ColdProgram?
 
   var description: String {
     "\(memory.map { "--memory \($0)" } ?? "no budget"), a prompt of \(promptTokenCount) tokens, "
-      + "-c \(contextLength), --placement \(placement)\(cold == nil ? "" : ", cold")"
+      + "-c \(contextLength), --placement \(placement), --store \(store)"
+      + (cold == nil ? "" : ", nothing of the program in memory")
   }
 
   /// What the program said of itself in `--stats-json`.
@@ -46,6 +48,7 @@ struct BudgetedRun: Sendable, CustomStringConvertible {
     var arguments = [
       "generate", model.path, "-f", prompt.path, "-n", "\(generatedTokenCount)",
       "-c", "\(contextLength)", "--ignore-eos", "--seed", "1", "--placement", placement,
+      "--store", store,
       "--stats-json", report.path,
     ]
     if let memory { arguments += ["--memory", memory] }
@@ -78,8 +81,8 @@ struct BudgetedRun: Sendable, CustomStringConvertible {
     #expect(
       process.peakByteCount <= found.budgetBytes,
       "\(process.peakByteCount >> 10) KiB of \(found.budgetBytes >> 10) KiB with \(self)")
-    // The kernel counts pages in batches, and the claim was made before the process ended.
-    #expect(abs(found.peakBytes - process.peakByteCount) <= 1 << 20)
+    // The claim is made before the report is written, which takes code that has not run before.
+    #expect(abs(found.peakBytes - process.peakByteCount) <= 3 << 20)
     #expect(found.fitsBudget)
     return (process.peakByteCount, found)
   }

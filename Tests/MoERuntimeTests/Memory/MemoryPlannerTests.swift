@@ -32,8 +32,8 @@ import Testing
     var options = EngineOptions()
     change(&options)
     return try MemoryPlanner(
-      description: description, tensors: tensors, options: options, threadCount: 4,
-      contextLength: context, processByteCount: process,
+      description: description, tensors: tensors, modelByteCount: 3 << 30, options: options,
+      threadCount: 4, contextLength: context, processByteCount: process,
       budget: MemoryBudget(
         .bytes(byteCount), modelByteCount: 0, processByteCount: process)
     ).plan()
@@ -103,6 +103,13 @@ import Testing
     #expect(!plan.fits && plan.placement == .resident)
     let enough = plan.smallestBudgetByteCount
     #expect(try self.plan(enough) { $0.placement = .resident }.fits)
+  }
+
+  @Test func aStoreThatHoldsTheFilesNeedsRoomForThem() throws {
+    let smallest = try plan(1).smallestBudgetByteCount
+    let holding = try plan(1) { $0.store = "memory" }
+    #expect(holding.smallestBudgetByteCount > smallest + (3 << 30))
+    #expect(holding.rows.contains { $0.name == "files" && $0.byteCount == 3 << 30 })
   }
 
   @Test func theTableNamesEveryRowItsSizeAndItsBasis() throws {

@@ -26,7 +26,7 @@ import Testing
       let (peak, resident) = (
         ProcessMemory.peakByteCount(), ProcessMemory.residentByteCount()
       )
-      try #require(peak >= resident + 60 << 20)
+      try #require(peak >= resident + (60 << 20))
     }
   }
 
