@@ -27,14 +27,11 @@ package struct MeasuredProcess: Sendable {
   ///   - interruption: A text on standard output or standard error after which it gets SIGINT.
   package static func run(
     _ command: [String], in group: MemoryGroup? = nil, interruptedAfter interruption: String? = nil
-  ) async throws -> MeasuredProcess {
+  ) throws -> MeasuredProcess {
     let folder = try TemporaryFolder()
     let output = folder.url.appending(path: "output").path
     let errors = folder.url.appending(path: "errors").path
-    let (before, identifier) = (
-      status("VmHWM", of: "self") ?? .max,
-      try spawn(join(group, command), output: output, errors: errors)
-    )
+    let identifier = try spawn(join(group, command), output: output, errors: errors)
     var peak = 0
     var isInterrupted = false
     var (code, usage): (Int32, rusage) = (0, rusage())
@@ -45,15 +42,17 @@ package struct MeasuredProcess: Sendable {
       {
         isInterrupted = kill(identifier, SIGINT) == 0
       }
-      try await Task.sleep(for: .milliseconds(2))
+      // Blocks on purpose: a suspended test may go on only when others are done.
+      usleep(2000)
     }
     // What was polled may lack the last moment. The total at the end does not, but it counts what
     // this process held when it made the other one too.
     let total = usage.ru_maxrss << 10
+    let own = status("VmHWM", of: "self") ?? .max
     return MeasuredProcess(
       exitCode: code & 0x7F == 0 ? code >> 8 & 0xFF : 128 + code & 0x7F,
       output: text(output), errorOutput: text(errors),
-      peakByteCount: total > before ? total : peak)
+      peakByteCount: total > own ? total : peak)
   }
 
   /// The command itself or, for a group, a shell that joins the group and then becomes the command.

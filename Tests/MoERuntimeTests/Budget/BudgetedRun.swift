@@ -55,7 +55,7 @@ struct BudgetedRun: Sendable, CustomStringConvertible {
     let command =
       (cold?.command(Self.program.lastPathComponent) ?? [Self.program.path]) + arguments
     try cold?.drop()
-    let process = try await MeasuredProcess.run(
+    let process = try MeasuredProcess.run(
       command, in: group, interruptedAfter: interruption)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
