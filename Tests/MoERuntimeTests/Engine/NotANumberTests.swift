@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import MoEFormats
 import MoERuntime
 import Testing
