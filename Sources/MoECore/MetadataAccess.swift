@@ -164,16 +164,17 @@ extension MetadataArray {
   }
 
   /// The kind of element and their number, for messages.
-  package var summary: String {
-    let noun =
-      switch self {
-      case .unsigned, .signed: "integers"
-      case .float, .double: "numbers"
-      case .bool: "booleans"
-      case .strings: "strings"
-      case .nested: "arrays"
-      }
-    return "an array of \(count) \(noun)"
+  package var summary: String { "an array of \(count) \(elementName)" }
+
+  /// What the elements are, in the plural.
+  package var elementName: String {
+    switch self {
+    case .unsigned, .signed: "integers"
+    case .float, .double: "numbers"
+    case .bool: "booleans"
+    case .strings: "strings"
+    case .nested: "arrays"
+    }
   }
 }
 

@@ -1,17 +1,19 @@
-/// A borrowed run of floats in a buffer that outlives it: scratch, weights, logits.
+/// A borrowed run of numbers in a buffer that outlives it: scratch, weights, logits, row numbers.
 ///
 /// A pointer and a count, trivially copyable, so that it can be kept in job descriptions without
-/// reference counting. Whoever makes one guarantees the memory's lifetime; use is bounds-checked.
-@safe package struct FloatView: @unchecked Sendable {
-  package let pointer: UnsafeMutablePointer<Float>
-  package let count: Int
+/// reference counting. Whoever makes one guarantees the memory's lifetime; users are bounds-checked.
+/// Inlinable, because a call for each of a vocabulary's logits would show.
+@safe @usableFromInline package struct ElementView<Element: BitwiseCopyable>: @unchecked Sendable {
+  // Sendable as the memory is: who may write when is the owner's business.
+  @usableFromInline package let pointer: UnsafeMutablePointer<Element>
+  @usableFromInline package let count: Int
 
-  package init(_ pointer: UnsafeMutablePointer<Float>, count: Int) {
+  @inlinable package init(_ pointer: UnsafeMutablePointer<Element>, count: Int) {
     unsafe self.pointer = pointer
     self.count = count
   }
 
-  package subscript(index: Int) -> Float {
+  @inlinable package subscript(index: Int) -> Element {
     get {
       precondition(index >= 0 && index < count)
       return unsafe pointer[index]
@@ -22,22 +24,30 @@
     }
   }
 
-  package func slice(_ start: Int, count: Int) -> FloatView {
+  @inlinable package func slice(_ start: Int, count: Int) -> ElementView {
     precondition(start >= 0 && count >= 0 && start + count <= self.count)
-    return unsafe FloatView(pointer + start, count: count)
+    return unsafe ElementView(pointer + start, count: count)
   }
 
-  package func fill(with value: Float) { unsafe pointer.update(repeating: value, count: count) }
+  package func fill(with value: Element) {
+    unsafe pointer.update(repeating: value, count: count)
+  }
 
-  package func copy(from source: FloatView) {
+  package func copy(from source: ElementView) {
     precondition(source.count <= count)
     unsafe pointer.update(from: source.pointer, count: source.count)
   }
 
-  package func array() -> [Float] {
+  package func array() -> [Element] {
     unsafe Array(UnsafeBufferPointer(start: pointer, count: count))
   }
 }
+
+/// Hidden states, projections, logits, norm weights.
+package typealias FloatView = ElementView<Float>
+
+/// Small integers: token ids, positions in a chunk, row numbers.
+package typealias IndexView = ElementView<UInt32>
 
 /// A borrowed run of bytes in a buffer that outlives it: quantised weights and activations.
 @safe package struct ByteView: @unchecked Sendable {

@@ -1,5 +1,5 @@
 internal import CMoEKernels
-private import MoECore
+package import MoECore
 
 /// Operations that move whole rows: embedding, quantisation, gathering.
 extension WorkerTeam {

@@ -70,30 +70,3 @@ package struct QuantizedMatrix: Sendable {
     self.columnCount = columnCount
   }
 }
-
-/// Small integers in scratch memory: token positions, row numbers.
-@safe package struct IndexView: @unchecked Sendable {
-  package let pointer: UnsafeMutablePointer<UInt32>
-  package let count: Int
-
-  package init(_ pointer: UnsafeMutablePointer<UInt32>, count: Int) {
-    unsafe self.pointer = pointer
-    self.count = count
-  }
-
-  package subscript(index: Int) -> UInt32 {
-    get {
-      precondition(index >= 0 && index < count)
-      return unsafe pointer[index]
-    }
-    nonmutating set {
-      precondition(index >= 0 && index < count)
-      unsafe pointer[index] = newValue
-    }
-  }
-
-  package func slice(_ start: Int, count: Int) -> IndexView {
-    precondition(start >= 0 && count >= 0 && start + count <= self.count)
-    return unsafe IndexView(pointer + start, count: count)
-  }
-}

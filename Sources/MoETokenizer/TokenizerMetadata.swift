@@ -70,15 +70,3 @@ struct TokenizerMetadata<Source: MetadataSource> {
     return error(.wrongType, key, wanted: wanted, found: found)
   }
 }
-
-extension MetadataArray {
-  fileprivate var elementName: String {
-    switch self {
-    case .unsigned, .signed: "integers"
-    case .float, .double: "numbers"
-    case .bool: "booleans"
-    case .strings: "strings"
-    case .nested: "arrays"
-    }
-  }
-}

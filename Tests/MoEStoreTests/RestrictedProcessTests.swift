@@ -1,13 +1,14 @@
 import Foundation
 import MoECore
 import MoEStore
+import MoETestSupport
 import Testing
 
 /// What a process may not do, tried in processes of their own that really may not.
 @Suite struct RestrictedProcessTests {
   @Test func fallsBackToThreadsWhereIOUringIsForbidden() async {
     await #expect(processExitsWith: .success) {
-      try forbidIOUring()
+      try SystemCallFilter.fail(.ioUringSetup, with: EPERM)
       let files = try TemporaryFiles([patternedBytes(count: 200_000, seed: 1)])
       #expect(throws: StoreError.self) {
         _ = try ExtentReader(files: files.files, backend: .named("ring"))
@@ -78,34 +79,4 @@ import Testing
 private func ringWorks() throws -> Bool {
   let files = try TemporaryFiles([[1]])
   return (try? ExtentReader(files: files.files, backend: .named("ring"))) != nil
-}
-
-/// Makes `io_uring_setup` fail with EPERM in this process, as container runtimes do.
-private func forbidIOUring() throws {
-  // Variadic in C, so not imported; with integers only, the calling convention is the same.
-  typealias ProcessControl = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
-  let symbol = try unsafe #require(dlsym(dlopen(nil, RTLD_NOW), "prctl"))
-  let control = unsafe unsafeBitCast(symbol, to: ProcessControl.self)
-  struct Instruction {
-    var code: UInt16
-    var jumpTrue: UInt8 = 0
-    var jumpFalse: UInt8 = 0
-    var operand: UInt32
-  }
-  // Load the call's number; if it is 425, io_uring_setup, answer EPERM, else allow.
-  let program = [
-    Instruction(code: 0x20, operand: 0),
-    Instruction(code: 0x15, jumpFalse: 1, operand: 425),
-    Instruction(code: 0x06, operand: 0x0005_0000 | UInt32(EPERM)),
-    Instruction(code: 0x06, operand: 0x7FFF_0000),
-  ]
-  let noNewPrivileges = control(38, 1, 0, 0, 0)
-  let filtered = unsafe program.withUnsafeBytes { instructions in
-    // struct sock_fprog: a count of 16 bits, then at the pointer's alignment the pointer.
-    let header = [UInt(program.count), UInt(bitPattern: instructions.baseAddress)]
-    return unsafe header.withUnsafeBytes {
-      control(22, 2, UInt(bitPattern: $0.baseAddress), 0, 0)
-    }
-  }
-  try #require(noNewPrivileges == 0 && filtered == 0)
 }

@@ -65,7 +65,7 @@ package struct ArchitectureReader {
       value == found || (value.number != nil && value.number == found.number)
     }
     guard accepted.contains(where: isFound) else {
-      throw .unsupportedValue(key: fullKey, found: "\(found)", supported: supported, file: file)
+      throw .unsupportedValue(key: fullKey, found: found.summary, supported: supported, file: file)
     }
   }
 
