@@ -5,7 +5,7 @@ SWIFT ?= swift
 MODEL ?= Models/nano-moe/model-q8_0.gguf
 SEED ?= 1
 RELEASE := -c release
-SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|MoEStoreTests|TidyTests
+SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|ExtentReaderTests
 # Millions of requests: minutes in debug, seconds in release.
 SLOW_IN_DEBUG := RecordedTraceTests
 SUITES_WITH_THREADS := MoEStoreTests|MoEKernelsTests|SimulationTests

@@ -1,8 +1,8 @@
 /// A borrowed run of numbers in a buffer that outlives it: scratch, weights, logits, row numbers.
 ///
 /// A pointer and a count, trivially copyable, so that it can be kept in job descriptions without
-/// reference counting. Whoever makes one guarantees the memory's lifetime; users are bounds-checked.
-/// Inlinable, because a call for each of a vocabulary's logits would show.
+/// reference counting. Whoever makes one guarantees the memory's lifetime; users are
+/// bounds-checked. Inlinable, because a call for each of a vocabulary's logits would show.
 @safe @usableFromInline package struct ElementView<Element: BitwiseCopyable>: @unchecked Sendable {
   // Sendable as the memory is: who may write when is the owner's business.
   @usableFromInline package let pointer: UnsafeMutablePointer<Element>

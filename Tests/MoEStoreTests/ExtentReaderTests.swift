@@ -52,6 +52,8 @@ import Testing
     try buffer.submit(to: reader, tag: 8, 8..<9)
     #expect(disk.inFlightCount == 4)
     #expect(disk.submittedOffsets.last == 8 * 4096)
+    // Memory must outlive the reads that are under way.
+    withExtendedLifetime(buffer) { reader.drain() }
   }
 
   @Test func cancelsOnlyPrefetchOfWhichNothingWasSent() throws {

@@ -62,8 +62,6 @@ final class PartBuffer {
   let parts: [ReadPart]
   let placement: ReadPlacement
   private static let mark: UInt8 = 0xEE
-  /// Whoever still writes to the memory.
-  private var reader: ExtentReader?
 
   init(_ extents: [FileExtent], _ placement: ReadPlacement) throws {
     let slots = extents.map { placement.slotByteCount(for: $0) }
@@ -81,16 +79,12 @@ final class PartBuffer {
     self.placement = placement
   }
 
-  /// A test may end with reads under way; the memory must outlive them.
-  deinit { reader?.drain() }
-
   /// Submits some of the parts, or all.
   func submit(
     to reader: ExtentReader, tag: Int, _ range: Range<Int>? = nil,
     priority: ReadPriority = .demand
   ) throws(StoreError) {
     let parts = Array(self.parts[range ?? self.parts.indices])
-    self.reader = reader
     try reader.submit(tag: tag, parts: parts.span, priority: priority)
   }
 
