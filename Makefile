@@ -5,6 +5,7 @@ SWIFT ?= swift
 MODEL ?= Models/nano-moe/model-q8_0.gguf
 SEED ?= 1
 RELEASE := -c release
+PROCESSOR := $(shell sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1 | tr -c '[:alnum:]\n' '-')
 SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|ExtentReaderTests
 # Millions of requests: minutes in debug, seconds in release.
 SLOW_IN_DEBUG := RecordedTraceTests
@@ -53,7 +54,8 @@ bench: deps ## Times kernels and reads against their goals.
 	$(SWIFT) run $(RELEASE) moe-bench
 
 bench-record: deps ## The same, added to this processor's records.
-	$(SWIFT) run $(RELEASE) moe-bench --record
+	@mkdir -p 'Records/$(PROCESSOR)'
+	$(SWIFT) run $(RELEASE) moe-bench --csv 'Records/$(PROCESSOR)/$(shell date +%F).csv'
 
 sanitize: deps ## Runs the suites with threads under ThreadSanitizer, those with pointers under AddressSanitizer.
 	$(SWIFT) test --scratch-path .build-thread --sanitize=thread --filter '$(SUITES_WITH_THREADS)'
