@@ -17,7 +17,7 @@ public struct EngineOptions: Sendable {
   /// Prompt tokens that are run together. Nil: up to 512, fewer where memory is scarce. Does not
   /// change results.
   public var chunkTokenCount: Int?
-  /// How weights are read; a name of `StoreChoice.names`.
+  /// How weights are read; a name of `Engine.stores`.
   public var store = StoreChoice.automatic
   /// Reads in flight at once, 1 to 1024.
   public var inputDepth = 32
