@@ -19,6 +19,18 @@ package struct ExpertRequest: Sendable, Equatable {
   }
 }
 
+/// An expert that a layer may be asked for.
+package struct ExpertGuess: Sendable, Equatable {
+  package var expert: Int
+  /// How likely it is asked for, 0 to 1.
+  package var probability: Double
+
+  package init(expert: Int, probability: Double) {
+    self.expert = expert
+    self.probability = probability
+  }
+}
+
 /// Where the weights of routed experts come from: all of them in memory, or a pool filled from
 /// disk.
 ///
@@ -59,6 +71,17 @@ package protocol ExpertSource: AnyObject {
   /// How many experts of `layer` can be ready at the same time.
   func simultaneousExpertCount(layer: Int) -> Int
 
+  /// Whether `prefetch` for a layer can do any good: worth predicting what it will need.
+  func canPrefetch(layer: Int) -> Bool
+
+  /// Says which experts of a layer will probably be asked for next, most wanted first. Those worth
+  /// it are read when nothing that was asked for waits for the disk. It is never waited for,
+  /// changes no result, and reports no error: the step that needs the expert meets it again.
+  func prefetch(layer: Int, guesses: [ExpertGuess])
+
+  /// Keeps reads going while the caller computes for long. Costs next to nothing.
+  func advance()
+
   var statistics: ExpertStatistics { get }
 }
 
@@ -69,8 +92,12 @@ package struct ExpertStatistics: Sendable, Equatable {
     package var requestCount = 0
     /// Requests that found the expert in memory.
     package var hitCount = 0
-    /// Bytes that the requests' misses read from disk, alignment included.
+    /// Bytes read from disk, alignment and what was read ahead in vain included.
     package var readByteCount = 0
+    /// Misses whose expert had been read ahead, or was on its way.
+    package var prefetchedCount = 0
+    /// Experts that were read ahead, wanted or not.
+    package var prefetchCount = 0
     /// Time during which the driver waited for experts with nothing left to compute.
     package var stallNanoseconds: UInt64 = 0
 
@@ -81,6 +108,8 @@ package struct ExpertStatistics: Sendable, Equatable {
       counts.requestCount = left.requestCount - right.requestCount
       counts.hitCount = left.hitCount - right.hitCount
       counts.readByteCount = left.readByteCount - right.readByteCount
+      counts.prefetchedCount = left.prefetchedCount - right.prefetchedCount
+      counts.prefetchCount = left.prefetchCount - right.prefetchCount
       counts.stallNanoseconds = left.stallNanoseconds - right.stallNanoseconds
       return counts
     }

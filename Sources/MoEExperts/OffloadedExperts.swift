@@ -15,12 +15,21 @@ package final class OffloadedExperts: ExpertSource {
   /// The requests of the step in progress.
   var entries: [Entry] = []
   var layer = 0
-  private var phase = InferencePhase.prefill
+  private(set) var phase = InferencePhase.prefill
   /// Cache time of the pass's first token; goes on over all passes.
   var passTime = 0
   private var passTokenCount = 0
-  /// (slot): number of the entry that it is loading for.
-  var entryOfSlot: [Int]
+  /// (slot): the place in the pool where its bytes lie.
+  var placeOfSlot: [Int]
+  /// (place): number of the entry that it is loading for, -1 where it is for none.
+  var entryOfPlace: [Int]
+  /// Experts that were read ahead, or are being read.
+  var staged: [StagedExpert] = []
+  let readAhead: ReadAhead
+  var ahead = WantedAhead()
+  var pace = DiskPace()
+  /// Counts stagings, so that the oldest is known.
+  var stagingCount = 0
   /// First entry that has not been given a slot yet, where slots are handed out one by one.
   var nextToAdmit = 0
   /// Slots that the step holds, and may hold.
@@ -29,8 +38,9 @@ package final class OffloadedExperts: ExpertSource {
   private var outcomes: [RequestedExpert] = []
   private var rankedExperts: [Int] = []
   private var rankedNumbers: [Int] = []
-  package private(set) var statistics = ExpertStatistics()
-  private var readByteCountAtBegin = 0
+  package internal(set) var statistics = ExpertStatistics()
+  /// What the reader had read when that was last put into the statistics.
+  private var countedReadByteCount = 0
 
   /// One request of the step in progress.
   struct Entry {
@@ -52,21 +62,25 @@ package final class OffloadedExperts: ExpertSource {
     var wasReturned = false
   }
 
-  /// - Parameter poolByteCount: At least `PoolLayout.floorByteCount`.
+  /// - Parameters:
+  ///   - poolByteCount: At least `PoolLayout.floorByteCount`.
+  ///   - readAhead: What is read before a step asks for it.
   package init(
     _ layout: ExpertLayout, reader: ExtentReader, team: WorkerTeam, poolByteCount: Int,
-    policy: PolicyEntry = PolicyRegistry.defaultEntry
+    readAhead: ReadAhead = ReadAhead(), policy: PolicyEntry = PolicyRegistry.defaultEntry
   ) throws(ExpertError) {
     self.layout = layout
     self.reader = reader
+    self.readAhead = readAhead
     let poolLayout = PoolLayout(layout)
-    guard let slotCounts = poolLayout.slotCounts(byteCount: poolByteCount) else {
+    guard let slots = poolLayout.slots(byteCount: poolByteCount, readAhead: readAhead.slotCount)
+    else {
       throw .outOfMemory(
         "an expert pool of \(ByteSize(poolByteCount)) is too small: one step needs "
           + "\(ByteSize(poolLayout.floorByteCount))")
     }
     do {
-      pool = try ExpertPool(poolLayout, slotCounts: slotCounts)
+      pool = try ExpertPool(poolLayout, slots: slots)
     } catch {
       throw .outOfMemory("the expert pool does not fit in memory: \(error)")
     }
@@ -75,8 +89,14 @@ package final class OffloadedExperts: ExpertSource {
         expertCount: layout.layers[$0].expertCount, sizeClass: poolLayout.classOfLayer[$0])
     }
     cache = ExpertCache(
-      geometry: CacheGeometry(layers: layers, slotCounts: slotCounts), policy: policy)
-    entryOfSlot = Array(repeating: -1, count: slotCounts.reduce(0, +))
+      geometry: CacheGeometry(layers: layers, slotCounts: slots.cached), policy: policy)
+    placeOfSlot = pool.placesOfSlots
+    entryOfPlace = Array(repeating: -1, count: pool.placeCount)
+    for sizeClass in poolLayout.classes.indices {
+      staged += pool.stagingPlaces(sizeClass: sizeClass).map {
+        StagedExpert(sizeClass: sizeClass, place: $0)
+      }
+    }
     let largest = layout.layers.map(\.expertCount).max() ?? 0
     entries.reserveCapacity(largest)
     outcomes.reserveCapacity(largest)
@@ -90,12 +110,14 @@ package final class OffloadedExperts: ExpertSource {
 
   deinit { reader.drain() }
 
-  package var slotCounts: [Int] { pool.slotCounts }
-  package var slotCount: Int { slotCounts.reduce(0, +) }
-  package var poolByteCount: Int { pool.layout.byteCount(slotCounts: slotCounts) }
+  /// Slots that the cache decides over.
+  package var slotCount: Int { pool.slots.cachedCount }
+
+  /// Experts on their way that no step has asked for.
+  package var stagingCountUnderWay: Int { staged.count { $0.state == .loading } }
 
   package func simultaneousExpertCount(layer: Int) -> Int {
-    slotCounts[pool.layout.classOfLayer[layer]]
+    pool.slots.cached[pool.layout.classOfLayer[layer]]
   }
 
   package func beginPass(tokenCount: Int, phase: InferencePhase) {
@@ -103,14 +125,16 @@ package final class OffloadedExperts: ExpertSource {
     passTokenCount = tokenCount
     self.phase = phase
     cache.phase = phase
+    pace.pause()
   }
 
   package func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError) {
     assert(entries.isEmpty, "the step before has not been ended")
     self.layer = layer
-    readByteCountAtBegin = reader.counters.readByteCount
     claimCount = 0
     for request in requests { entries.append(Entry(request: request)) }
+    endAhead()
+    if phase == .decode { pace.beginStep(byteCount: reader.counters.readByteCount) }
     do {
       if passTokenCount == 1 && requests.count <= simultaneousExpertCount(layer: layer) {
         try requestTogether()
@@ -151,24 +175,35 @@ package final class OffloadedExperts: ExpertSource {
     for number in rankedNumbers where entries[number].state == .loading { try load(number) }
   }
 
-  /// Starts the reads of an entry that has a slot.
+  /// Brings the expert of an entry that has a slot into it: by exchanging the slot's place for the
+  /// one where the expert was staged, or by reading.
   func load(_ number: Int) throws(ExpertError) {
-    let entry = entries[number]
+    let expert = ExpertID(layer: layer, index: entries[number].request.expert)
     entries[number].state = .loading
-    entryOfSlot[entry.slot] = number
-    let stacks = layout.layers[layer]
-    func part(_ matrix: ExpertMatrix) -> ReadPart {
-      let region = pool.region(slot: entry.slot, layer: layer, matrix: matrix)
-      return unsafe ReadPart(
-        extent: stacks.extent(of: matrix, expert: entry.request.expert),
-        destination: region.pointer, capacity: region.count)
-    }
-    let parts: [3 of ReadPart] = [part(.gate), part(.up), part(.down)]
     do {
-      try reader.submit(tag: entry.slot, parts: parts.span)
+      if try !takeStaged(expert, for: number) {
+        let place = placeOfSlot[entries[number].slot]
+        entryOfPlace[place] = number
+        try submit(expert, to: place, priority: .demand)
+      }
     } catch {
       throw .store(error.description)
     }
+  }
+
+  /// Asks for an expert's matrices to be read to a place, under its number.
+  func submit(
+    _ expert: ExpertID, to place: Int, priority: ReadPriority
+  ) throws(StoreError) {
+    let stacks = layout.layers[expert.layer]
+    func part(_ matrix: ExpertMatrix) -> ReadPart {
+      let region = pool.region(place: place, layer: expert.layer, matrix: matrix)
+      return unsafe ReadPart(
+        extent: stacks.extent(of: matrix, expert: expert.index), destination: region.pointer,
+        capacity: region.count)
+    }
+    let parts: [3 of ReadPart] = [part(.gate), part(.up), part(.down)]
+    try reader.submit(tag: place, parts: parts.span, priority: priority)
   }
 
   func countRequest(isHit: Bool) {
@@ -180,19 +215,27 @@ package final class OffloadedExperts: ExpertSource {
   func reap(blocking: Bool) throws(ExpertError) {
     var blocking = blocking
     let start = blocking ? MonotonicClock.nanoseconds() : 0
-    var count = 0
+    var (count, loadedCount) = (0, 0)
     do {
-      while let slot = try reader.next(blocking: blocking) {
+      while let place = try reader.next(blocking: blocking) {
         blocking = false
-        cache.markResident(slot)
-        let number = entryOfSlot[slot]
-        entryOfSlot[slot] = -1
-        entries[number].state = .ready
         count += 1
+        let number = entryOfPlace[place]
+        if number < 0 {
+          endStaging(at: place)
+          continue
+        }
+        entryOfPlace[place] = -1
+        cache.markResident(entries[number].slot)
+        entries[number].state = .ready
+        loadedCount += 1
       }
       if count > 0 { try reader.verifyUnchanged() }
     } catch {
       throw .store(error.description)
+    }
+    if loadedCount > 0 && !entries.contains(where: { $0.state == .loading }) {
+      pace.endReads(byteCount: reader.counters.readByteCount, wasWaitedFor: start != 0)
     }
     // With nothing to wait for, waiting again would never end.
     precondition(count > 0 || start == 0, "an expert was waited for that nobody reads")
@@ -216,6 +259,7 @@ package final class OffloadedExperts: ExpertSource {
   package func wait(for number: Int) throws(ExpertError) {
     try reap(blocking: false)
     try admitPending()
+    stageAhead()
     precondition(entries[number].state != .pending, "later requests hold all slots")
     while entries[number].state != .ready { try reap(blocking: true) }
   }
@@ -227,7 +271,7 @@ package final class OffloadedExperts: ExpertSource {
     func matrix(_ kind: ExpertMatrix) -> QuantizedMatrix {
       let phase = reader.placement.phase(of: stacks.extent(of: kind, expert: entry.request.expert))
       let stack = stacks[kind]
-      let region = pool.region(slot: entry.slot, layer: layer, matrix: kind)
+      let region = pool.region(place: placeOfSlot[entry.slot], layer: layer, matrix: kind)
       return QuantizedMatrix(
         format: stack.format, bytes: region.slice(phase, count: stack.byteCountPerExpert),
         rowCount: stack.rowCount, columnCount: stack.columnCount)
@@ -244,11 +288,12 @@ package final class OffloadedExperts: ExpertSource {
 
   package func end() {
     // After an error reads may be under way into pinned slots; nothing may touch those before.
-    if entries.contains(where: { $0.state == .loading }) {
+    if reader.failure != nil || entries.contains(where: { $0.state == .loading }) {
       reader.drain()
+      forgetStagings()
       for number in entries.indices where entries[number].state == .loading {
         let slot = entries[number].slot
-        entryOfSlot[slot] = -1
+        entryOfPlace[placeOfSlot[slot]] = -1
         cache.unpin(slot)
         cache.remove(ExpertID(layer: layer, index: entries[number].request.expert))
         entries[number].state = .released
@@ -256,6 +301,7 @@ package final class OffloadedExperts: ExpertSource {
     }
     for number in entries.indices where entries[number].state == .ready { release(number) }
     entries.removeAll(keepingCapacity: true)
-    statistics[phase].readByteCount += reader.counters.readByteCount - readByteCountAtBegin
+    statistics[phase].readByteCount += reader.counters.readByteCount - countedReadByteCount
+    countedReadByteCount = reader.counters.readByteCount
   }
 }

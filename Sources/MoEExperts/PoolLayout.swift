@@ -71,14 +71,33 @@ package struct PoolLayout: Sendable {
   /// The pool that holds every expert.
   package var fullByteCount: Int { byteCount(slotCounts: classes.map(\.expertCount)) }
 
-  package func byteCount(slotCounts: [Int]) -> Int {
+  private func byteCount(slotCounts: [Int]) -> Int {
     zip(classes, slotCounts).reduce(0) { $0 + $1.0.slotByteCount * $1.1 }
   }
 
-  /// The slots of each class in a pool of at most `byteCount` bytes: the same share of every
-  /// class's experts, what is left over going to the class that is covered least. Nil below the
-  /// floor.
-  package func slotCounts(byteCount: Int) -> [Int]? {
+  package func byteCount(_ slots: PoolSlots) -> Int { byteCount(slotCounts: slots.all) }
+
+  /// Slots for reading ahead: one of so many, and no more than this of a class. What they hold is
+  /// not cached, so they must cost less in hits than they save in waiting.
+  private static let (slotsPerStagedSlot, stagedSlotCountMax) = (48, 4)
+
+  /// The slots of each class in a pool of at most `byteCount` bytes; nil below the floor.
+  ///
+  /// - Parameter readAhead: Of these, how many of a class are for reading ahead, as far as the
+  ///   floor allows. Nil: derived.
+  package func slots(byteCount: Int, readAhead: Int? = nil) -> PoolSlots? {
+    guard let counts = slotCounts(byteCount: byteCount) else { return nil }
+    let staged = classes.indices.map { index in
+      let (count, floor) = (counts[index], floorSlotCounts[index])
+      let derived = min((count - floor) / Self.slotsPerStagedSlot, Self.stagedSlotCountMax)
+      return min(readAhead ?? derived, count - floor, classes[index].expertCount - count)
+    }
+    return PoolSlots(cached: zip(counts, staged).map { $0 - $1 }, staged: staged)
+  }
+
+  /// The same share of every class's experts, what is left over going to the class that is covered
+  /// least.
+  private func slotCounts(byteCount: Int) -> [Int]? {
     guard byteCount >= floorByteCount else { return nil }
     let share = min(1, Double(byteCount) / Double(fullByteCount))
     var counts = zip(classes, floorSlotCounts).map { sizeClass, floor in
@@ -106,4 +125,22 @@ package struct PoolLayout: Sendable {
   private func coverage(_ index: Int, _ counts: [Int]) -> Double {
     Double(counts[index]) / Double(classes[index].expertCount)
   }
+}
+
+/// How many slots of each class a pool has.
+package struct PoolSlots: Sendable, Equatable {
+  /// (class): slots that the cache decides over.
+  package var cached: [Int]
+  /// (class): slots into which experts are read ahead, before a step asks for them.
+  package var staged: [Int]
+
+  package init(cached: [Int], staged: [Int]) {
+    precondition(cached.count == staged.count)
+    self.cached = cached
+    self.staged = staged
+  }
+
+  /// (class): both together.
+  package var all: [Int] { zip(cached, staged).map { $0 + $1 } }
+  package var cachedCount: Int { cached.reduce(0, +) }
 }

@@ -107,5 +107,11 @@ package final class ResidentExperts: ExpertSource {
 
   package func end() { requests = [] }
 
+  package func canPrefetch(layer: Int) -> Bool { false }
+
+  package func prefetch(layer: Int, guesses: [ExpertGuess]) {}
+
+  package func advance() {}
+
   package func simultaneousExpertCount(layer: Int) -> Int { layout.layers[layer].expertCount }
 }

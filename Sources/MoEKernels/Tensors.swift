@@ -50,6 +50,14 @@ package struct ActivationRows: Sendable {
     self.columnCount = columnCount
     self.form = form
   }
+
+  /// `count` rows from row `start` on.
+  package func rows(_ start: Int, count: Int) -> ActivationRows {
+    precondition(start >= 0 && count >= 0 && start + count <= rowCount)
+    return ActivationRows(
+      bytes.slice(start * rowByteCount, count: count * rowByteCount), rowCount: count,
+      columnCount: columnCount, form: form)
+  }
 }
 
 /// A weight matrix in its file's blocks: (row, column), rows consecutive, at any address.

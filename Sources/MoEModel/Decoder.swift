@@ -24,6 +24,7 @@ package final class Decoder {
   var products: ProductList
   var activations: InputActivations
   var grouping: ExpertGrouping
+  var prediction: ExpertPrediction
   /// Numbers of requests that became ready, reused from step to step.
   var ready: [Int] = []
   /// Rows of the last chunk whose hidden states can be turned into logits.
@@ -44,6 +45,7 @@ package final class Decoder {
     products = ProductList(capacity: max(4, 2 * description.router.expertsPerToken))
     activations = InputActivations()
     grouping = ExpertGrouping(expertCount: description.router.expertCount)
+    prediction = ExpertPrediction(expertCount: description.router.expertCount)
     ready.reserveCapacity(description.router.expertCount)
   }
 
@@ -69,9 +71,11 @@ package final class Decoder {
   ///
   /// The caller has checked the ids against the vocabulary, and that they fit the chunk and the
   /// context. Throws `ExpertError` where weights cannot be read and `CancellationError`; the
-  /// position is then what it was, and the same tokens may be tried again.
+  /// position is then what it was, and the same tokens may be tried again. `progress` is called
+  /// after each layer with how many are done.
   package func forward(
-    _ tokens: some Collection<Int32>, phase: InferencePhase, cancellation: CancellationFlag? = nil
+    _ tokens: some Collection<Int32>, phase: InferencePhase, cancellation: CancellationFlag? = nil,
+    progress: ((_ layerCount: Int) -> Void)? = nil
   ) throws {
     let count = tokens.count
     precondition(count >= 1 && count <= chunkTokenCountMax && position + count <= contextLength)
@@ -90,10 +94,16 @@ package final class Decoder {
       sines: scratch.rows(layout.sines, count: count), position: position)
     experts.beginPass(tokenCount: count, phase: phase)
     for layer in 0..<description.layerCount {
-      if cancellation?.isCancelled == true { throw CancellationError() }
-      attend(layer: layer, hidden: hidden)
+      for tile in layout.tiles(of: count) {
+        if cancellation?.isCancelled == true { throw CancellationError() }
+        let rows = hidden.rows(tile.lowerBound, count: tile.count)
+        attend(layer: layer, hidden: rows, start: tile.lowerBound)
+        experts.advance()
+        route(layer: layer, hidden: rows, start: tile.lowerBound)
+      }
       try addExperts(layer: layer, hidden: hidden)
       observer?.didFinish(layer: layer, hidden)
+      progress?(layer + 1)
     }
     position += count
     chunkTokenCount = count
@@ -105,7 +115,6 @@ package final class Decoder {
     precondition(count >= 1 && start >= 0 && start + count <= chunkTokenCount)
     let layout = scratch.layout
     let hidden = scratch.rows(layout.hidden, count: chunkTokenCount).rows(start, count: count)
-    // The norm's rows are free between chunks, and there are at least as many as hidden rows.
     let normed = scratch.rows(layout.normed, count: count)
     team.rmsNorm(
       hidden, weight: weights.outputNorm, epsilon: description.normEpsilon, into: normed)

@@ -32,10 +32,10 @@ extension EngineCore {
     meter: GenerationMeter, emit: (GeneratedToken) -> Bool
   ) throws {
     decoder.truncate()
-    try prefill(prompt, cancellation: cancellation) { start, count in
-      meter.countPrompt(count)
-      options.promptProgress?(start + count, prompt.count)
-    }
+    try prefill(
+      prompt, cancellation: cancellation,
+      progress: { options.promptProgress?($0, prompt.count) },
+      each: { _, count in meter.countPrompt(count) })
     var logits = decoder.lastLogits()
     meter.finishPrefill()
 
@@ -111,6 +111,8 @@ extension ExpertTraffic {
   init(_ counts: ExpertStatistics.Counts) {
     requestCount = counts.requestCount
     hitCount = counts.hitCount
+    prefetchedCount = counts.prefetchedCount
+    prefetchCount = counts.prefetchCount
     readByteCount = counts.readByteCount
     stallSeconds = Double(counts.stallNanoseconds) * 1e-9
   }

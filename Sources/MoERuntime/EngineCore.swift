@@ -49,6 +49,7 @@ final class EngineCore {
       } else {
         experts = try OffloadedExperts(
           tensors.experts, reader: reader, team: team, poolByteCount: plan.experts.byteCount,
+          readAhead: ReadAhead(slotCount: options.readAhead),
           policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry)
       }
     } catch {
@@ -89,15 +90,20 @@ final class EngineCore {
   }
 
   /// Runs tokens of one sequence in chunks. `each` is called after every chunk with the number of
-  /// its first token and their count.
+  /// its first token and their count, `progress` after every layer with about how many tokens are
+  /// done.
   func prefill(
-    _ tokens: [Int32], cancellation: CancellationFlag,
+    _ tokens: [Int32], cancellation: CancellationFlag, progress: ((Int) -> Void)? = nil,
     each: (_ start: Int, _ count: Int) throws -> Void
   ) throws {
+    let layerCount = header.description.layerCount
     var start = 0
     while start < tokens.count {
       let count = min(decoder.chunkTokenCountMax, tokens.count - start)
-      try forward(tokens[start..<start + count], phase: .prefill, cancellation: cancellation)
+      let chunk = tokens[start..<start + count]
+      try forward(chunk, phase: .prefill, cancellation: cancellation) { done in
+        progress?(start + count * done / layerCount)
+      }
       try each(start, count)
       start += count
     }
@@ -105,10 +111,12 @@ final class EngineCore {
 
   /// Runs the next tokens; what is wrong with the experts becomes an `EngineError`.
   func forward(
-    _ tokens: some Collection<Int32>, phase: InferencePhase, cancellation: CancellationFlag
+    _ tokens: some Collection<Int32>, phase: InferencePhase, cancellation: CancellationFlag,
+    progress: ((_ layerCount: Int) -> Void)? = nil
   ) throws {
     do {
-      try decoder.forward(tokens, phase: phase, cancellation: cancellation)
+      try decoder.forward(
+        tokens, phase: phase, cancellation: cancellation, progress: progress)
     } catch let error as ExpertError {
       throw EngineError.experts(error)
     }

@@ -14,13 +14,16 @@ public struct EngineOptions: Sendable {
   public var threadCount: Int?
   /// Number type of keys and values.
   public var kvCacheType = KVCacheType.f16
-  /// Prompt tokens that are run together. Nil: up to 512, fewer where memory is scarce. Does not
+  /// Prompt tokens that are run together. Nil: up to 2048, fewer where memory is scarce. Does not
   /// change results.
   public var chunkTokenCount: Int?
   /// How weights are read; a name of `Engine.stores`.
   public var store = StoreChoice.automatic
   /// Reads in flight at once, 1 to 1024.
   public var inputDepth = 32
+  /// Slots, of each size that experts have, for experts that are read before a layer asks for them.
+  /// Nil: derived from the pool. 0: nothing is read ahead. Does not change results.
+  public var readAhead: Int?
   /// How the cache chooses whom to evict; a name of `Engine.cachePolicies`.
   public var cachePolicy = Engine.cachePolicies[0].name
   /// Whether a model that fits in the budget is read whole at load.

@@ -64,7 +64,11 @@ public struct ExpertTraffic: Sendable, Codable, Equatable {
   /// One per expert, layer and step.
   public var requestCount = 0
   public var hitCount = 0
-  /// Bytes read from disk for the misses.
+  /// Misses whose expert had been read ahead, or was on its way.
+  public var prefetchedCount = 0
+  /// Experts that were read ahead, wanted or not.
+  public var prefetchCount = 0
+  /// Bytes read from disk, what was read ahead in vain included.
   public var readByteCount = 0
   /// Time with nothing to compute until the disk delivered.
   public var stallSeconds = 0.0

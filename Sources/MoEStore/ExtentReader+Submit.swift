@@ -25,6 +25,12 @@ extension ExtentReader {
     try pump()
   }
 
+  /// Whether so many submissions more, of so many parts in all, would not be refused.
+  package func hasRoom(tagCount: Int, partCount: Int) -> Bool {
+    tagCount <= limits.tagCapacity - pendingTagCount - completedTags.count
+      && partCount <= table.freePartCount
+  }
+
   /// Withdraws a prefetch of which nothing was sent. Returns whether it did; if not, the tag (if it
   /// is pending) completes as ever.
   package func cancel(tag: Int) -> Bool {

@@ -124,8 +124,9 @@ import Testing
         as? [String: Any])
     let keys = [
       "architecture", "budget_bytes", "cache_policy", "chunk_tokens", "context_length",
-      "decode_expert_requests", "decode_hit_rate", "decode_read_bytes",
-      "decode_read_bytes_per_token", "decode_seconds", "decode_stall_seconds",
+      "decode_expert_requests", "decode_hit_rate", "decode_read_ahead_experts",
+      "decode_read_ahead_used", "decode_read_bytes", "decode_read_bytes_per_token",
+      "decode_seconds", "decode_stall_seconds",
       "decode_tokens_per_second", "experts", "fits_budget", "generated_tokens", "instruction_set",
       "interrupted", "load_seconds", "model", "peak_bytes", "placement", "pool_slots",
       "prefill_expert_requests", "prefill_hit_rate", "prefill_read_bytes", "prefill_seconds",

@@ -50,7 +50,7 @@ struct Draw {
     var limits = ExtentReader.Limits()
     limits.depth = integer(1...9)
     limits.maxRequestByteCount = 4096 * integer(1...4)
-    limits.tagCapacity = one(of: [64, 64, model.expertsPerToken + integer(0...2)])
+    limits.tagCapacity = one(of: [128, 64, model.expertsPerToken + integer(0...2)])
     limits.partCapacity = 3 * limits.tagCapacity
     limits.pauseNanoseconds = 0
     return limits

@@ -31,6 +31,8 @@ import Testing
   private struct Tally {
     var (errors, cancellations, refusals) = (0, 0, 0)
     var (hits, misses, retries) = (0, 0, 0)
+    /// Experts read ahead, and those of them that were asked for.
+    var (ahead, aheadUsed) = (0, 0)
 
     mutating func add(_ run: SimulationRun) {
       errors += run.error == nil ? 0 : 1
@@ -39,6 +41,9 @@ import Testing
       hits += run.experts.cache.counters.hitCount
       misses += run.experts.cache.counters.missCount
       retries += run.reader.counters.retryCount
+      let (prefill, decode) = (run.experts.statistics.prefill, run.experts.statistics.decode)
+      ahead += prefill.prefetchCount + decode.prefetchCount
+      aheadUsed += prefill.prefetchedCount + decode.prefetchedCount
     }
   }
 
@@ -62,12 +67,14 @@ import Testing
       "\(Self.seeds.count) simulations from seed \(Self.seeds.first ?? 0): \(tally.errors) errors, "
         + "\(tally.cancellations) cancellations, \(tally.refusals) refusals, "
         + "\(tally.hits) hits, \(tally.misses) misses, "
-        + "\(tally.retries) reads tried again")
+        + "\(tally.retries) reads tried again, \(tally.aheadUsed) of \(tally.ahead) experts read "
+        + "ahead were used")
     guard Self.seeds.count >= 100 else { return }
     #expect(tally.errors >= Self.seeds.count / 10 && tally.errors <= Self.seeds.count / 2)
     #expect(tally.cancellations >= Self.seeds.count / 2)
-    #expect(tally.refusals >= Self.seeds.count / 10)
+    #expect(tally.refusals >= Self.seeds.count / 20)
     #expect(min(tally.hits, tally.misses, tally.retries) > 20 * Self.seeds.count)
+    #expect(tally.aheadUsed > Self.seeds.count / 2 && tally.ahead > tally.aheadUsed)
   }
 
   /// Where a run kills the process, the last line tells which it was.

@@ -2,8 +2,11 @@ import MoECore
 import MoEKernels
 
 extension Decoder {
-  /// hidden += output(attention(norm(hidden))), and the chunk's keys and values into the cache.
-  func attend(layer: Int, hidden: FloatRows) {
+  /// hidden += output(attention(norm(hidden))), and the keys and values into the cache.
+  ///
+  /// - Parameters:
+  ///   - hidden: The rows of a tile, whose first is token `start` of the chunk.
+  func attend(layer: Int, hidden: FloatRows, start: Int) {
     let layout = scratch.layout
     let layerWeights = weights.layers[layer]
     let attention = description.attention
@@ -25,13 +28,13 @@ extension Decoder {
 
     normalize(query, headCount: attention.headCount, weight: layerWeights.queryNorm)
     normalize(key, headCount: attention.keyValueHeadCount, weight: layerWeights.keyNorm)
-    rotate(query, headCount: attention.headCount)
-    rotate(key, headCount: attention.keyValueHeadCount)
+    rotate(query, headCount: attention.headCount, start: start)
+    rotate(key, headCount: attention.keyValueHeadCount, start: start)
 
     let view = cache.view(layer: layer)
-    team.appendKV(keys: key, values: value, to: view, position: position)
+    team.appendKV(keys: key, values: value, to: view, position: position + start)
     team.attend(
-      query, headCount: attention.headCount, over: view, position: position,
+      query, headCount: attention.headCount, over: view, position: position + start,
       scale: attention.scale, into: attended)
 
     // The norm's rows are free again: they take the projected output.
@@ -52,12 +55,13 @@ extension Decoder {
     }
   }
 
-  private func rotate(_ rows: FloatRows, headCount: Int) {
+  private func rotate(_ rows: FloatRows, headCount: Int, start: Int) {
     let layout = scratch.layout
+    let count = rows.rowCount
     team.rotate(
       rows, headCount: headCount, headDimension: description.attention.headDimension,
-      cosines: scratch.rows(layout.cosines, count: rows.rowCount),
-      sines: scratch.rows(layout.sines, count: rows.rowCount),
+      cosines: scratch.rows(layout.cosines, count: start + count).rows(start, count: count),
+      sines: scratch.rows(layout.sines, count: start + count).rows(start, count: count),
       pairing: description.attention.rotary.pairing)
   }
 }

@@ -3,57 +3,76 @@ import MoEExperts
 import MoEKernels
 
 extension Decoder {
-  /// hidden += weighted sum of the chosen experts of norm(hidden).
-  ///
-  /// A token's experts are summed in ascending order of their index, whatever order they arrive in
-  /// and whatever other tokens share the step: so no budget, policy or chunk size changes a bit.
-  func addExperts(layer: Int, hidden: FloatRows) throws {
+  /// What the layer's router selects for a tile of tokens, whose first is token `start` of the
+  /// chunk; kept for `addExperts`, with the rows that the experts will read.
+  func route(layer: Int, hidden: FloatRows, start: Int) {
     let layout = scratch.layout
     let layerWeights = weights.layers[layer]
     let count = hidden.rowCount
     let normed = scratch.rows(layout.normed, count: count)
     team.rmsNorm(
       hidden, weight: layerWeights.feedForwardNorm, epsilon: description.normEpsilon, into: normed)
-    activations.begin(normed)
-    route(layer: layer, tokenCount: count)
-
-    let sum = scratch.rows(layout.expertSum, count: count)
-    sum.storage.fill(with: 0)
-    try experts.begin(layer: layer, requests: grouping.requests)
-    defer { experts.end() }
-    if count == 1 && grouping.requests.count <= experts.simultaneousExpertCount(layer: layer) {
-      try computeOneToken(into: sum)
-    } else {
-      try computeGroups(normed, into: sum)
+    for form in layout.expertInputForms.keys {
+      team.quantize(normed, into: expertInput(form: form, start: start, count: count))
     }
-    team.add(sum.storage, to: hidden.storage)
+    activations.begin(normed)
+    let logits = scratch.rows(layout.routerLogits, count: count)
+    products.removeAll()
+    append(layerWeights.router, into: logits)
+    team.multiply(products)
+    let selection = selection(start: start, count: count)
+    router.select(
+      logits: logits, probabilities: scratch.rows(layout.routerProbabilities, count: count),
+      into: selection)
+    observer?.didRoute(
+      layer: layer, position: position + start, logits: logits, selection: selection)
+    if start == 0 { prediction.learn(layer: layer, selection) }
   }
 
-  /// Router logits of the current input, the selection, and its grouping by expert.
-  private func route(layer: Int, tokenCount: Int) {
+  /// hidden += weight * expert(norm(hidden)) for each expert that was selected.
+  ///
+  /// A token's experts are added in ascending order of their index, whatever order they arrive in
+  /// and whatever other tokens share the step: so no budget, policy or chunk size changes a bit.
+  func addExperts(layer: Int, hidden: FloatRows) throws {
     let layout = scratch.layout
-    let logits = scratch.rows(layout.routerLogits, count: tokenCount)
-    products.removeAll()
-    append(weights.layers[layer].router, into: logits)
-    team.multiply(products)
-    let selection = Selection(
-      tokenCount: tokenCount, expertsPerToken: description.router.expertsPerToken,
-      experts: scratch.indices(layout.selectedExperts),
-      weights: scratch.allFloats(layout.selectedWeights),
-      expertStride: layout.selectedExperts.rowByteCount / 4,
-      weightStride: layout.selectedWeights.rowByteCount / 4)
-    router.select(
-      logits: logits, probabilities: scratch.rows(layout.routerProbabilities, count: tokenCount),
-      into: selection)
-    observer?.didRoute(layer: layer, position: position, logits: logits, selection: selection)
+    let count = hidden.rowCount
     grouping.group(
-      selection, tokens: scratch.indices(layout.groupTokens),
+      selection(start: 0, count: count), tokens: scratch.indices(layout.groupTokens),
       weights: scratch.floats(layout.groupWeights))
+    try experts.begin(layer: layer, requests: grouping.requests)
+    defer { experts.end() }
+    lookAhead(to: layer + 1, hidden: hidden)
+    if count == 1 && grouping.requests.count <= experts.simultaneousExpertCount(layer: layer) {
+      try computeOneToken(into: hidden)
+    } else {
+      try computeGroups(into: hidden)
+    }
+  }
+
+  /// Where the selection of some of the chunk's tokens is kept.
+  private func selection(start: Int, count: Int) -> Selection {
+    let layout = scratch.layout
+    let experts = scratch.indices(layout.selectedExperts)
+    let weights = scratch.allFloats(layout.selectedWeights)
+    let stride = layout.selectedExperts.rowByteCount / 4
+    return Selection(
+      tokenCount: count, expertsPerToken: description.router.expertsPerToken,
+      experts: experts.slice(start * stride, count: count * stride),
+      weights: weights.slice(start * stride, count: count * stride),
+      expertStride: stride, weightStride: stride)
+  }
+
+  /// The rows that experts read, of some of the chunk's tokens.
+  private func expertInput(form: ActivationForm, start: Int, count: Int) -> ActivationRows {
+    scratch.activations(
+      scratch.layout.expertInputForms, form: form, count: start + count,
+      columns: description.hiddenSize
+    ).rows(start, count: count)
   }
 
   /// Decode: the experts of one token side by side, in waves as they become ready; hits are
   /// computed while misses load.
-  private func computeOneToken(into sum: FloatRows) throws {
+  private func computeOneToken(into hidden: FloatRows) throws {
     let layout = scratch.layout
     let expertCount = grouping.requests.count
     let gate = scratch.rows(layout.gate, count: expertCount)
@@ -63,8 +82,11 @@ extension Decoder {
       products.removeAll()
       for number in ready {
         let expert = experts.weights(of: number)
-        append(expert.gate, into: gate.rows(number, count: 1))
-        append(expert.up, into: up.rows(number, count: 1))
+        for (matrix, output) in [(expert.gate, gate), (expert.up, up)] {
+          products.append(
+            matrix, expertInput(form: matrix.format.activation, start: 0, count: 1),
+            into: output.rows(number, count: 1))
+        }
       }
       team.multiply(products)
       products.removeAll()
@@ -82,51 +104,65 @@ extension Decoder {
     }
     team.scatterAdd(
       down, tokens: scratch.indices(layout.groupTokens).slice(0, count: expertCount),
-      weights: scratch.floats(layout.groupWeights).slice(0, count: expertCount), into: sum)
+      weights: scratch.floats(layout.groupWeights).slice(0, count: expertCount), into: hidden)
   }
 
-  /// Prefill: one expert after the other, each for all tokens that take it; later experts load
-  /// meanwhile.
-  private func computeGroups(_ normed: FloatRows, into sum: FloatRows) throws {
+  /// Prefill: one expert after the other, each for all tokens that take it, a tile of them at a
+  /// time; later experts load meanwhile.
+  private func computeGroups(into hidden: FloatRows) throws {
     let layout = scratch.layout
-    let tokens = scratch.indices(layout.groupTokens)
-    let weights = scratch.floats(layout.groupWeights)
     for number in grouping.requests.indices {
-      let start = grouping.starts[number]
-      let count = grouping.starts[number + 1] - start
-      let rows = tokens.slice(start, count: count)
-      let gate = scratch.rows(layout.gate, count: count)
-      let up = scratch.rows(layout.up, count: count)
-      let down = scratch.rows(layout.down, count: count)
+      let group = grouping.starts[number]..<grouping.starts[number + 1]
       try experts.wait(for: number)
       let expert = experts.weights(of: number)
-      products.removeAll()
-      let gateForm = expert.gate.format.activation
-      let gateInput = gathered(rows, form: gateForm, columns: normed.columnCount)
-      products.append(expert.gate, gateInput, into: gate)
-      let upForm = expert.up.format.activation
-      let upInput =
-        upForm == gateForm
-        ? gateInput : gathered(rows, form: upForm, columns: normed.columnCount)
-      products.append(expert.up, upInput, into: up)
-      team.multiply(products)
-      team.swiglu(gate: gate, up: up)
-      products.removeAll()
-      products.append(
-        expert.down, innerActivations(gate, form: expert.down.format.activation, row: 0),
-        into: down)
-      team.multiply(products)
+      for tile in layout.tiles(of: group.count) {
+        let start = group.lowerBound + tile.lowerBound
+        compute(
+          expert,
+          tokens: scratch.indices(layout.groupTokens).slice(start, count: tile.count),
+          weights: scratch.floats(layout.groupWeights).slice(start, count: tile.count),
+          chunkTokenCount: hidden.rowCount, into: hidden)
+      }
       experts.release(number)
-      team.scatterAdd(down, tokens: rows, weights: weights.slice(start, count: count), into: sum)
     }
   }
 
+  /// One expert for a tile of the tokens that take it.
+  private func compute(
+    _ expert: ExpertWeights, tokens: IndexView, weights: FloatView, chunkTokenCount: Int,
+    into hidden: FloatRows
+  ) {
+    let layout = scratch.layout
+    let gate = scratch.rows(layout.gate, count: tokens.count)
+    let up = scratch.rows(layout.up, count: tokens.count)
+    let down = scratch.rows(layout.down, count: tokens.count)
+    let (gateForm, upForm) = (expert.gate.format.activation, expert.up.format.activation)
+    let gateInput = gathered(tokens, form: gateForm, chunkTokenCount: chunkTokenCount)
+    let upInput =
+      upForm == gateForm
+      ? gateInput : gathered(tokens, form: upForm, chunkTokenCount: chunkTokenCount)
+    products.removeAll()
+    products.append(expert.gate, gateInput, into: gate)
+    products.append(expert.up, upInput, into: up)
+    team.multiply(products)
+    team.swiglu(gate: gate, up: up)
+    products.removeAll()
+    products.append(
+      expert.down, innerActivations(gate, form: expert.down.format.activation, row: 0),
+      into: down)
+    team.multiply(products)
+    team.scatterAdd(down, tokens: tokens, weights: weights, into: hidden)
+  }
+
   /// The input rows of an expert's tokens, side by side.
-  private func gathered(_ tokens: IndexView, form: ActivationForm, columns: Int) -> ActivationRows {
-    let input = activations.rows(form: form, scratch: scratch, team: team)
+  private func gathered(
+    _ tokens: IndexView, form: ActivationForm, chunkTokenCount: Int
+  ) -> ActivationRows {
     let rows = scratch.activations(
-      scratch.layout.gatheredForms, form: form, count: tokens.count, columns: columns)
-    team.gather(input, rows: tokens, into: rows)
+      scratch.layout.gatheredForms, form: form, count: tokens.count,
+      columns: description.hiddenSize)
+    team.gather(
+      expertInput(form: form, start: 0, count: chunkTokenCount), rows: tokens, into: rows)
     return rows
   }
 

@@ -24,9 +24,10 @@ package struct MemoryPlanner {
   /// do; the smallest budget that is named must still do at the next start.
   private static let startVariationByteCount = 1 << 20
   /// Chunks of a prompt, in order of preference. All give the same results.
-  private static let chunkSizes = [512, 256, 128, 64, 32, 16, 8]
-  /// Scratch may take this share of what is left for scratch and experts.
-  private static let scratchShare = 0.1
+  private static let chunkSizes = [2048, 1024, 512, 256, 128, 64, 32, 16, 8]
+  /// Scratch may take this share of what is left for scratch and experts, or as much as chunks of
+  /// the modest size take as long as that is a tenth.
+  private static let (scratchShare, modestShare, modestSize) = (0.03, 0.1, 256)
 
   package init(
     description: ModelDescription, tensors: ModelTensors, modelByteCount: Int,
@@ -129,7 +130,8 @@ package struct MemoryPlanner {
     let rest = budget.byteCount - fixedByteCount - kernelByteCount(budget.byteCount)
     return sizes.first { size in
       let scratch = scratchByteCount(size)
-      return Double(scratch) <= Self.scratchShare * Double(rest) && scratch + floor <= rest
+      let share = size > Self.modestSize ? Self.scratchShare : Self.modestShare
+      return Double(scratch) <= share * Double(rest) && scratch + floor <= rest
     } ?? sizes.last ?? contextLength
   }
 
@@ -169,16 +171,18 @@ package struct MemoryPlanner {
     // Large pools are mapped in units of 2 MiB, so only whole units of the rest can be used.
     let unit = AlignedBuffer.hugePageByteCount
     let usable = available >= unit ? available / unit * unit : max(0, available)
-    let counts =
-      pool.slotCounts(byteCount: min(wanted, usable))
-      ?? pool.slotCounts(byteCount: pool.floorByteCount) ?? []
-    let byteCount = pool.byteCount(slotCounts: counts)
-    let slotCount = counts.reduce(0, +)
+    let slots =
+      pool.slots(byteCount: min(wanted, usable), readAhead: options.readAhead)
+      ?? pool.slots(byteCount: pool.floorByteCount)
+      ?? PoolSlots(cached: [], staged: [])
+    let byteCount = pool.byteCount(slots)
+    let slotCount = slots.cachedCount
     let share = 100 * slotCount / max(1, tensors.experts.expertCount)
     let row = MemoryPlan.Row(
       name: "expert pool", byteCount: AlignedBuffer.mappedByteCount(for: byteCount),
       basis: options.expertPool == nil ? .derived : .user,
-      note: "\(slotCount) of \(tensors.experts.expertCount) experts (\(share)%)")
+      note: "\(slotCount) of \(tensors.experts.expertCount) experts (\(share)%), "
+        + "\(slots.staged.reduce(0, +)) read ahead")
     return (row, .offloaded, slotCount)
   }
 }

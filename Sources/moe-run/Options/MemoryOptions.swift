@@ -50,6 +50,13 @@ struct MemoryOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Slots, of each size that experts have, for reading experts ahead of being asked for, 0 to "
+        + "256; does not change results. (default: up to 4)", valueName: "n"),
+    transform: { try FlagValue.integer($0, in: 0...256) })
+  var readAhead: Int?
+
+  @Option(
+    help: ArgumentHelp(
       "Number type of keys and values: \(kvTypes.joined(separator: ", ")). "
         + "(default: \(defaults.kvCacheType.rawValue))", valueName: "type"),
     transform: { try FlagValue.name($0, among: kvTypes) })
@@ -58,7 +65,7 @@ struct MemoryOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Prompt tokens that are run together; does not change results. "
-        + "(default: up to 512, fewer where memory is scarce)", valueName: "n"),
+        + "(default: up to 2048, fewer where memory is scarce)", valueName: "n"),
     transform: { try FlagValue.integer($0, in: 1...1 << 16) })
   var chunk: Int?
 
@@ -87,6 +94,7 @@ struct MemoryOptions: ParsableArguments {
     options.chunkTokenCount = chunk
     options.store = store == Self.automatic ? StoreChoice.automatic : store
     options.inputDepth = ioDepth
+    options.readAhead = readAhead
     options.cachePolicy = cachePolicy
     options.placement = placement.placement
     return options

@@ -47,6 +47,8 @@ struct GenerationReport: Encodable {
   let decodeTokensPerSecond: Double
   let decodeExpertRequests: Int
   let decodeHitRate: Double
+  let decodeReadAheadExperts: Int
+  let decodeReadAheadUsed: Int
   let decodeReadBytes: Int
   let decodeReadBytesPerToken: Double
   let decodeStallSeconds: Double
@@ -86,6 +88,8 @@ struct GenerationReport: Encodable {
     decodeTokensPerSecond = statistics.decodeTokensPerSecond
     decodeExpertRequests = statistics.decode.requestCount
     decodeHitRate = statistics.decode.hitRate
+    decodeReadAheadExperts = statistics.decode.prefetchCount
+    decodeReadAheadUsed = statistics.decode.prefetchedCount
     decodeReadBytes = statistics.decode.readByteCount
     decodeReadBytesPerToken = statistics.decodeReadByteCountPerToken
     decodeStallSeconds = statistics.decode.stallSeconds

@@ -78,7 +78,7 @@ import Testing
   }
 
   @Test func chunksShrinkWhereMemoryIsScarce() throws {
-    #expect(try plan(64 << 30).chunkTokenCount == 512)
+    #expect(try plan(64 << 30).chunkTokenCount == 2048)
     let scarce = try plan(plan(1).smallestBudgetByteCount)
     #expect(scarce.chunkTokenCount <= 16)
     #expect(try plan(64 << 30) { $0.chunkTokenCount = 33 }.chunkTokenCount == 33)
