@@ -165,7 +165,9 @@ package final class OffloadedExperts: ExpertSource {
     }
     let parts: [3 of ReadPart] = [part(.gate), part(.up), part(.down)]
     do {
-      try reader.submit(tag: entry.slot, parts: parts.span)
+      try reader.submit(
+        tag: entry.slot, parts: parts.span,
+        expert: ExpertID(layer: layer, index: entry.request.expert))
     } catch {
       throw .store(error.description)
     }

@@ -29,7 +29,8 @@ extension WorkerTeam {
       x: x.storage.pointer, token_stride: x.stride, tokens: x.rowCount, heads: headCount,
       head_dimension: headDimension, pairs: pairCount, cosines: cosines.storage.pointer,
       sines: sines.storage.pointer, paired_halves: pairing == .halves ? 1 : 0)
-    unsafe run(operations.pointee.rope, job, cost: x.rowCount * headCount * pairCount / 4)
+    unsafe run(
+      operations.pointee.rope, job, cost: x.rowCount * headCount * pairCount / 4, as: .rotate)
   }
 
   /// Writes the keys and values of consecutive tokens, the first at `position`, to the cache. Rows
@@ -44,7 +45,8 @@ extension WorkerTeam {
       v_stride: values.stride, k_cache: cache.keys.pointer, v_cache: cache.values.pointer,
       type: cache.type.cValue, tokens: keys.rowCount, position: position,
       capacity: cache.capacity, kv_heads: cache.headCount, head_dimension: cache.headDimension)
-    unsafe run(operations.pointee.kv_append, job, cost: keys.rowCount * width / 4)
+    unsafe run(
+      operations.pointee.kv_append, job, cost: keys.rowCount * width / 4, as: .appendKeyValue)
   }
 
   /// Causal attention: row t of `q`, at position `position + t`, over the positions up to its own,
@@ -65,6 +67,6 @@ extension WorkerTeam {
       kv_heads: cache.headCount, head_dimension: cache.headDimension, scale: scale,
       out: out.storage.pointer, out_stride: out.stride)
     let pairCount = q.rowCount * (position + q.rowCount)
-    unsafe run(operations.pointee.attention, job, cost: pairCount * width / 16)
+    unsafe run(operations.pointee.attention, job, cost: pairCount * width / 16, as: .attention)
   }
 }

@@ -19,7 +19,7 @@ extension Decoder {
 
     let sum = scratch.rows(layout.expertSum, count: count)
     sum.storage.fill(with: 0)
-    try experts.begin(layer: layer, requests: grouping.requests)
+    try timed(.request) { try experts.begin(layer: layer, requests: grouping.requests) }
     defer { experts.end() }
     if count == 1 && grouping.requests.count <= experts.simultaneousExpertCount(layer: layer) {
       try computeOneToken(into: sum)
@@ -35,16 +35,18 @@ extension Decoder {
     let logits = scratch.rows(layout.routerLogits, count: tokenCount)
     products.removeAll()
     append(weights.layers[layer].router, into: logits)
-    team.multiply(products)
+    team.multiply(products, as: .router)
     let selection = Selection(
       tokenCount: tokenCount, expertsPerToken: description.router.expertsPerToken,
       experts: scratch.indices(layout.selectedExperts),
       weights: scratch.allFloats(layout.selectedWeights),
       expertStride: layout.selectedExperts.rowByteCount / 4,
       weightStride: layout.selectedWeights.rowByteCount / 4)
-    router.select(
-      logits: logits, probabilities: scratch.rows(layout.routerProbabilities, count: tokenCount),
-      into: selection)
+    timed(.select) {
+      router.select(
+        logits: logits, probabilities: scratch.rows(layout.routerProbabilities, count: tokenCount),
+        into: selection)
+    }
     observer?.didRoute(layer: layer, position: position, logits: logits, selection: selection)
     grouping.group(
       selection, tokens: scratch.indices(layout.groupTokens),
@@ -59,14 +61,14 @@ extension Decoder {
     let gate = scratch.rows(layout.gate, count: expertCount)
     let up = scratch.rows(layout.up, count: expertCount)
     let down = scratch.rows(layout.down, count: expertCount)
-    while try experts.waitForAny(&ready) > 0 {
+    while try timed(.request, { try experts.waitForAny(&ready) }) > 0 {
       products.removeAll()
       for number in ready {
         let expert = experts.weights(of: number)
         append(expert.gate, into: gate.rows(number, count: 1))
         append(expert.up, into: up.rows(number, count: 1))
       }
-      team.multiply(products)
+      team.multiply(products, as: .gateUp)
       products.removeAll()
       for number in ready {
         let inner = gate.rows(number, count: 1)
@@ -77,7 +79,7 @@ extension Decoder {
           expert.down, innerActivations(inner, form: form, row: number),
           into: down.rows(number, count: 1))
       }
-      team.multiply(products)
+      team.multiply(products, as: .down)
       for number in ready { experts.release(number) }
     }
     team.scatterAdd(
@@ -98,7 +100,7 @@ extension Decoder {
       let gate = scratch.rows(layout.gate, count: count)
       let up = scratch.rows(layout.up, count: count)
       let down = scratch.rows(layout.down, count: count)
-      try experts.wait(for: number)
+      try timed(.request) { try experts.wait(for: number) }
       let expert = experts.weights(of: number)
       products.removeAll()
       let gateForm = expert.gate.format.activation
@@ -109,13 +111,13 @@ extension Decoder {
         upForm == gateForm
         ? gateInput : gathered(rows, form: upForm, columns: normed.columnCount)
       products.append(expert.up, upInput, into: up)
-      team.multiply(products)
+      team.multiply(products, as: .gateUp)
       team.swiglu(gate: gate, up: up)
       products.removeAll()
       products.append(
         expert.down, innerActivations(gate, form: expert.down.format.activation, row: 0),
         into: down)
-      team.multiply(products)
+      team.multiply(products, as: .down)
       experts.release(number)
       team.scatterAdd(down, tokens: rows, weights: weights.slice(start, count: count), into: sum)
     }
