@@ -60,13 +60,32 @@ extension WorkerTeam {
     precondition(headCount > 0 && headCount % cache.headCount == 0)
     precondition(q.columnCount == width && out.columnCount == width && q.rowCount == out.rowCount)
     precondition(position >= 0 && position + q.rowCount <= cache.capacity)
+    precondition(cache.headDimension <= KVView.headDimensionMax)
+    let pairCount = q.rowCount * (position + q.rowCount)
+    let partials = sharesPositions(q.rowCount, position, cache) ? cache.partials : nil
+    if let partials {
+      let needed = KVView.partialCount(
+        capacity: position + 1, queryHeadCount: headCount, headDimension: cache.headDimension)
+      precondition(needed <= partials.count)
+    }
     let job = unsafe moe_attention_job(
       q: q.storage.pointer, q_stride: q.stride, k_cache: UnsafeRawPointer(cache.keys.pointer),
       v_cache: UnsafeRawPointer(cache.values.pointer), type: cache.type.cValue,
       tokens: q.rowCount, position: position, capacity: cache.capacity, heads: headCount,
       kv_heads: cache.headCount, head_dimension: cache.headDimension, scale: scale,
-      out: out.storage.pointer, out_stride: out.stride)
-    let pairCount = q.rowCount * (position + q.rowCount)
-    unsafe run(operations.pointee.attention, job, cost: pairCount * width / 16, as: .attention)
+      out: out.storage.pointer, out_stride: out.stride, partials: partials?.pointer)
+    unsafe run(operations.pointee.attention, job, cost: pairCount * width / 32, as: .attention)
+    if partials != nil {
+      unsafe run(
+        operations.pointee.attention_merge, job,
+        cost: (position / KVView.spanCount + 1) * width / 4,
+        as: .attention)
+    }
+  }
+
+  /// Whether workers divide one token's past among them, besides the cache's heads: where heads
+  /// alone do not come out even.
+  private func sharesPositions(_ tokenCount: Int, _ position: Int, _ cache: KVView) -> Bool {
+    tokenCount == 1 && position >= KVView.spanCount && cache.headCount % workerCount != 0
   }
 }

@@ -60,8 +60,8 @@ private import Synchronization
 
   deinit { unsafe moe_team_destroy(team) }
 
-  /// Runs an operation and tells the timeline: on the whole team, or on the caller alone where `cost`, roughly the
-  /// nanoseconds that one thread takes, is less than what a hand-over may take.
+  /// Runs an operation and tells the timeline: on the whole team, or on the caller alone where
+  /// `cost`, roughly the nanoseconds that one thread takes, is less than what a hand-over may take.
   @inline(__always)
   func run<Job>(_ operation: moe_op, _ job: Job, cost: Int, as activity: TimelineActivity) {
     let timeline = timeline?.isRecording == true ? timeline : nil

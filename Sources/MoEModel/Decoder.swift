@@ -129,7 +129,7 @@ package final class Decoder {
     logits(from: chunkTokenCount - 1, count: 1).row(0)
   }
 
-  /// Does something and shows it on the timeline, if there is one, as a slice on the driver's track.
+  /// Does something and shows it on the timeline, where there is one, as a slice of the driver's.
   package func timed<Value>(
     _ activity: TimelineActivity, _ body: () throws -> Value
   ) rethrows -> Value {
