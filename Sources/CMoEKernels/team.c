@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -41,6 +42,7 @@ struct moe_team {
   _Alignas(CACHE_LINE_BYTES) atomic_uint generation;
   moe_op op;
   const void *job;
+  uint64_t *times; /* null: not wanted */
   int stopping;
   /* Workers, the caller aside, that have not finished the operation. */
   _Alignas(CACHE_LINE_BYTES) atomic_uint pending;
@@ -94,6 +96,19 @@ static void raise_generation(moe_team *team) {
   if (atomic_load(&team->sleepers) != 0) futex_wake(&team->generation, INT_MAX);
 }
 
+static uint64_t nanoseconds(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static void run_share(const moe_team *team, unsigned index) {
+  uint64_t *times = team->times;
+  if (times) times[2 * index] = nanoseconds();
+  team->op(team->job, index, team->worker_count);
+  if (times) times[2 * index + 1] = nanoseconds();
+}
+
 static void *worker_main(void *argument) {
   const worker_thread *worker = argument;
   moe_team *team = worker->team;
@@ -102,7 +117,7 @@ static void *worker_main(void *argument) {
   for (unsigned last = 0;; last++) {
     await_generation_after(team, last);
     if (team->stopping) return NULL;
-    team->op(team->job, worker->index, team->worker_count);
+    run_share(team, worker->index);
     if (atomic_fetch_sub(&team->pending, 1) == 1 && atomic_load(&team->caller_sleeps) != 0)
       futex_wake(&team->pending, 1);
   }
@@ -153,6 +168,7 @@ moe_team *moe_team_create(unsigned worker_count) {
   atomic_init(&team->sleepers, 0);
   team->op = NULL;
   team->job = NULL;
+  team->times = NULL;
   team->stopping = 0;
   team->worker_count = worker_count;
   team->spin_pauses =
@@ -178,13 +194,14 @@ void moe_team_destroy(moe_team *team) {
 
 unsigned moe_team_worker_count(const moe_team *team) { return team->worker_count; }
 
-void moe_team_run(moe_team *team, moe_op op, const void *job) {
+void moe_team_run(moe_team *team, moe_op op, const void *job, uint64_t *times) {
+  team->op = op;
+  team->job = job;
+  team->times = times;
   if (team->worker_count > 1) {
-    team->op = op;
-    team->job = job;
     atomic_store_explicit(&team->pending, team->worker_count - 1, memory_order_relaxed);
     raise_generation(team);
   }
-  op(job, 0, team->worker_count);
+  run_share(team, 0);
   if (team->worker_count > 1) await_workers(team);
 }

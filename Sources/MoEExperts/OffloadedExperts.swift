@@ -203,7 +203,7 @@ package final class OffloadedExperts: ExpertSource {
         capacity: region.count)
     }
     let parts: [3 of ReadPart] = [part(.gate), part(.up), part(.down)]
-    try reader.submit(tag: place, parts: parts.span, priority: priority)
+    try reader.submit(tag: place, parts: parts.span, priority: priority, expert: expert)
   }
 
   func countRequest(isHit: Bool) {

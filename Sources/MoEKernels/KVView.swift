@@ -30,6 +30,9 @@ package struct KVView: Sendable {
   /// Key-value heads.
   package let headCount: Int
   package let headDimension: Int
+  /// Room for what workers find in parts of one token's past; see `partialCount`. Nil: they share
+  /// the heads alone.
+  package let partials: FloatView?
 
   /// Bytes of the keys, and as many again of the values, of one layer.
   package static func byteCount(
@@ -39,9 +42,22 @@ package struct KVView: Sendable {
     return capacity * headCount * headDimension * type.elementByteCount
   }
 
+  /// Largest head dimension that attention takes.
+  package static let headDimensionMax = Int(MOE_ATTENTION_HEAD_DIMENSION_MAX)
+
+  /// Floats of `partials`, for so many query heads.
+  package static func partialCount(
+    capacity: Int, queryHeadCount: Int, headDimension: Int
+  ) -> Int {
+    (capacity + spanCount - 1) / spanCount * queryHeadCount * (headDimension + 2)
+  }
+
+  /// Positions whose sums are taken from scratch; those of spans are then added up in order.
+  static let spanCount = Int(MOE_ATTENTION_SPAN)
+
   package init(
     keys: ByteView, values: ByteView, type: KVType, capacity: Int, headCount: Int,
-    headDimension: Int
+    headDimension: Int, partials: FloatView? = nil
   ) {
     let byteCount = Self.byteCount(
       type: type, capacity: capacity, headCount: headCount, headDimension: headDimension)
@@ -52,5 +68,6 @@ package struct KVView: Sendable {
     self.capacity = capacity
     self.headCount = headCount
     self.headDimension = headDimension
+    self.partials = partials
   }
 }

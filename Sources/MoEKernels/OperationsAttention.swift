@@ -29,7 +29,8 @@ extension WorkerTeam {
       x: x.storage.pointer, token_stride: x.stride, tokens: x.rowCount, heads: headCount,
       head_dimension: headDimension, pairs: pairCount, cosines: cosines.storage.pointer,
       sines: sines.storage.pointer, paired_halves: pairing == .halves ? 1 : 0)
-    unsafe run(operations.pointee.rope, job, cost: x.rowCount * headCount * pairCount / 4)
+    unsafe run(
+      operations.pointee.rope, job, cost: x.rowCount * headCount * pairCount / 4, as: .rotate)
   }
 
   /// Writes the keys and values of consecutive tokens, the first at `position`, to the cache. Rows
@@ -44,7 +45,8 @@ extension WorkerTeam {
       v_stride: values.stride, k_cache: cache.keys.pointer, v_cache: cache.values.pointer,
       type: cache.type.cValue, tokens: keys.rowCount, position: position,
       capacity: cache.capacity, kv_heads: cache.headCount, head_dimension: cache.headDimension)
-    unsafe run(operations.pointee.kv_append, job, cost: keys.rowCount * width / 4)
+    unsafe run(
+      operations.pointee.kv_append, job, cost: keys.rowCount * width / 4, as: .appendKeyValue)
   }
 
   /// Causal attention: row t of `q`, at position `position + t`, over the positions up to its own,
@@ -58,13 +60,32 @@ extension WorkerTeam {
     precondition(headCount > 0 && headCount % cache.headCount == 0)
     precondition(q.columnCount == width && out.columnCount == width && q.rowCount == out.rowCount)
     precondition(position >= 0 && position + q.rowCount <= cache.capacity)
+    precondition(cache.headDimension <= KVView.headDimensionMax)
+    let pairCount = q.rowCount * (position + q.rowCount)
+    let partials = sharesPositions(q.rowCount, position, cache) ? cache.partials : nil
+    if let partials {
+      let needed = KVView.partialCount(
+        capacity: position + 1, queryHeadCount: headCount, headDimension: cache.headDimension)
+      precondition(needed <= partials.count)
+    }
     let job = unsafe moe_attention_job(
       q: q.storage.pointer, q_stride: q.stride, k_cache: UnsafeRawPointer(cache.keys.pointer),
       v_cache: UnsafeRawPointer(cache.values.pointer), type: cache.type.cValue,
       tokens: q.rowCount, position: position, capacity: cache.capacity, heads: headCount,
       kv_heads: cache.headCount, head_dimension: cache.headDimension, scale: scale,
-      out: out.storage.pointer, out_stride: out.stride)
-    let pairCount = q.rowCount * (position + q.rowCount)
-    unsafe run(operations.pointee.attention, job, cost: pairCount * width / 16)
+      out: out.storage.pointer, out_stride: out.stride, partials: partials?.pointer)
+    unsafe run(operations.pointee.attention, job, cost: pairCount * width / 32, as: .attention)
+    if partials != nil {
+      unsafe run(
+        operations.pointee.attention_merge, job,
+        cost: (position / KVView.spanCount + 1) * width / 4,
+        as: .attention)
+    }
+  }
+
+  /// Whether workers divide one token's past among them, besides the cache's heads: where heads
+  /// alone do not come out even.
+  private func sharesPositions(_ tokenCount: Int, _ position: Int, _ cache: KVView) -> Bool {
+    tokenCount == 1 && position >= KVView.spanCount && cache.headCount % workerCount != 0
   }
 }

@@ -11,7 +11,8 @@ extension WorkerTeam {
       x: x.storage.pointer, groups: x.rowCount, group_stride: x.stride, rows_per_group: 1,
       row_stride: 0, weight: weight.pointer, y: y.storage.pointer, y_row_stride: y.stride,
       columns: x.columnCount, epsilon: epsilon)
-    unsafe run(operations.pointee.rms_norm, job, cost: x.rowCount * x.columnCount / 8)
+    unsafe run(
+      operations.pointee.rms_norm, job, cost: x.rowCount * x.columnCount / 8, as: .normalize)
   }
 
   /// The same in place for every head of every row: `headCount` heads of `weight.count` elements,
@@ -25,7 +26,9 @@ extension WorkerTeam {
       x: x.storage.pointer, groups: x.rowCount, group_stride: x.stride, rows_per_group: headCount,
       row_stride: weight.count, weight: weight.pointer, y: nil, y_row_stride: 0,
       columns: weight.count, epsilon: epsilon)
-    unsafe run(operations.pointee.rms_norm, job, cost: x.rowCount * headCount * weight.count / 8)
+    unsafe run(
+      operations.pointee.rms_norm, job, cost: x.rowCount * headCount * weight.count / 8,
+      as: .normalize)
   }
 
   /// gate = silu(gate) · up, where silu(x) = x / (1 + exp(-x)).
@@ -34,14 +37,15 @@ extension WorkerTeam {
     let job = unsafe moe_swiglu_job(
       gate: gate.storage.pointer, up: up.storage.pointer, rows: gate.rowCount,
       columns: gate.columnCount, gate_stride: gate.stride, up_stride: up.stride)
-    unsafe run(operations.pointee.swiglu, job, cost: gate.rowCount * gate.columnCount)
+    unsafe run(
+      operations.pointee.swiglu, job, cost: gate.rowCount * gate.columnCount, as: .activate)
   }
 
   /// x += y.
   package func add(_ y: FloatView, to x: FloatView) {
     precondition(x.count == y.count)
     let job = unsafe moe_add_job(x: x.pointer, y: y.pointer, count: x.count)
-    unsafe run(operations.pointee.add, job, cost: x.count / 8)
+    unsafe run(operations.pointee.add, job, cost: x.count / 8, as: .add)
   }
 
   /// out[tokens[i]] += weights[i] · y[i], for i = 0, 1, ... in that order.
@@ -54,6 +58,7 @@ extension WorkerTeam {
     let job = unsafe moe_scatter_add_job(
       y: y.storage.pointer, y_stride: y.stride, tokens: tokens.pointer, weights: weights.pointer,
       out: out.storage.pointer, out_stride: out.stride, rows: y.rowCount, columns: y.columnCount)
-    unsafe run(operations.pointee.scatter_add, job, cost: y.rowCount * y.columnCount / 8)
+    unsafe run(
+      operations.pointee.scatter_add, job, cost: y.rowCount * y.columnCount / 8, as: .weightedSum)
   }
 }

@@ -25,6 +25,6 @@ extension WorkerTeam {
         let begin = min(units * Int(worker) / Int(workerCount) * unit, job.byteCount)
         let end = min(units * (Int(worker) + 1) / Int(workerCount) * unit, job.byteCount)
         unsafe AlignedBuffer.populate(ByteView(job.memory + begin, count: end - begin))
-      }, job, cost: memory.count / AlignedBuffer.pageByteCount * 1000)
+      }, job, cost: memory.count / AlignedBuffer.pageByteCount * 1000, as: .preparation)
   }
 }

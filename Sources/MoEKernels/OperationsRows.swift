@@ -13,7 +13,8 @@ extension WorkerTeam {
         table: UnsafePointer(table.bytes.pointer.assumingMemoryBound(to: UInt8.self)),
         row_bytes: table.rowByteCount, ids: ids, out: out.storage.pointer, out_stride: out.stride,
         tokens: tokens.count, columns: table.columnCount)
-      unsafe run(operations.pointee.embed, job, cost: tokens.count * table.columnCount / 4)
+      unsafe run(
+        operations.pointee.embed, job, cost: tokens.count * table.columnCount / 4, as: .embed)
     }
   }
 
@@ -25,7 +26,8 @@ extension WorkerTeam {
       out: out.bytes.pointer.assumingMemoryBound(to: UInt8.self),
       out_stride_bytes: out.rowByteCount, rows: x.rowCount, columns: x.columnCount,
       activation: out.form.cValue)
-    unsafe run(operations.pointee.quantize, job, cost: x.rowCount * x.columnCount / 2)
+    unsafe run(
+      operations.pointee.quantize, job, cost: x.rowCount * x.columnCount / 2, as: .quantize)
   }
 
   /// out[i] = row `rows[i]` of the source. Every index must be a row of the source.
@@ -38,6 +40,7 @@ extension WorkerTeam {
       source_stride_bytes: source.rowByteCount, indices: rows.pointer,
       out: out.bytes.pointer.assumingMemoryBound(to: UInt8.self),
       out_stride_bytes: out.rowByteCount, rows: rows.count, row_bytes: out.rowByteCount)
-    unsafe run(operations.pointee.gather, job, cost: rows.count * out.rowByteCount / 16)
+    unsafe run(
+      operations.pointee.gather, job, cost: rows.count * out.rowByteCount / 16, as: .gather)
   }
 }

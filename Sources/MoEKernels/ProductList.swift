@@ -1,5 +1,5 @@
 internal import CMoEKernels
-private import MoECore
+package import MoECore
 
 /// Matrix products to be computed together, in memory that is allocated once.
 ///
@@ -52,9 +52,13 @@ private import MoECore
 }
 
 extension WorkerTeam {
-  /// Computes every product of the list, all shared among the workers at once.
-  package func multiply(_ products: borrowing ProductList) {
+  /// Computes every product of the list, all shared among the workers at once. A timeline shows it
+  /// as `activity`.
+  package func multiply(
+    _ products: borrowing ProductList, as activity: TimelineActivity = .product
+  ) {
     unsafe run(
-      operations.pointee.matmul, products.job, cost: products.multiplicationCount / 16)
+      operations.pointee.matmul, products.job, cost: products.multiplicationCount / 16,
+      as: activity)
   }
 }

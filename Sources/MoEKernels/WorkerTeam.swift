@@ -1,4 +1,5 @@
 internal import CMoEKernels
+package import MoECore
 private import Synchronization
 
 /// A fixed team of threads, and the operations of a decoder layer that it runs.
@@ -14,13 +15,20 @@ private import Synchronization
   private nonisolated(unsafe) let team: OpaquePointer
   nonisolated(unsafe) let operations: UnsafePointer<moe_operations>
   private let isBusy = Atomic(false)
+  /// Where the times of operations go.
+  package let timeline: Timeline?
 
   /// The largest team that can be asked for.
   package static let workerCountMax = 256
 
-  /// - Parameter workerCount: threads that compute, the caller among them, 1 to `workerCountMax`.
-  package convenience init(workerCount: Int) throws(WorkerTeamError) {
-    unsafe try self.init(workerCount, operations: moe_operations_current(), .current)
+  /// - Parameters:
+  ///   - workerCount: threads that compute, the caller among them, 1 to `workerCountMax`.
+  ///   - timeline: made for as many workers; receives the times of all operations.
+  package convenience init(
+    workerCount: Int, timeline: Timeline? = nil
+  ) throws(WorkerTeamError) {
+    unsafe try self.init(
+      workerCount, operations: moe_operations_current(), .current, timeline: timeline)
   }
 
   /// A team that uses one level of instructions, for comparing levels; nil where this machine or
@@ -33,7 +41,8 @@ private import Synchronization
   }
 
   private init(
-    _ workerCount: Int, operations: UnsafePointer<moe_operations>, _ instructionSet: InstructionSet
+    _ workerCount: Int, operations: UnsafePointer<moe_operations>,
+    _ instructionSet: InstructionSet, timeline: Timeline? = nil
   ) throws(WorkerTeamError) {
     guard workerCount >= 1, workerCount <= Self.workerCountMax else {
       throw WorkerTeamError.countOutOfRange(workerCount)
@@ -41,6 +50,8 @@ private import Synchronization
     guard let team = unsafe moe_team_create(UInt32(workerCount)) else {
       throw WorkerTeamError.threadsUnavailable(workerCount)
     }
+    precondition(timeline == nil || timeline?.workerCount == workerCount)
+    self.timeline = timeline
     self.workerCount = workerCount
     self.instructionSet = instructionSet
     unsafe self.team = team
@@ -49,21 +60,25 @@ private import Synchronization
 
   deinit { unsafe moe_team_destroy(team) }
 
-  /// Runs an operation: on the whole team, or on the caller alone where `cost`, roughly the
-  /// nanoseconds that one thread takes, is less than what a hand-over may take.
+  /// Runs an operation and tells the timeline: on the whole team, or on the caller alone where
+  /// `cost`, roughly the nanoseconds that one thread takes, is less than what a hand-over may take.
   @inline(__always)
-  func run<Job>(_ operation: moe_op, _ job: Job, cost: Int) {
+  func run<Job>(_ operation: moe_op, _ job: Job, cost: Int, as activity: TimelineActivity) {
+    let timeline = timeline?.isRecording == true ? timeline : nil
+    let start = timeline == nil ? 0 : MonotonicClock.nanoseconds()
+    let isShared = cost >= Self.handOverNanoseconds && workerCount > 1
     unsafe withUnsafePointer(to: job) { job in
-      if cost < Self.handOverNanoseconds || workerCount == 1 {
-        unsafe operation(job, 0, 1)
-      } else {
+      if isShared {
         // A second caller, or an operation started by an operation, would overwrite the job.
         let wasBusy = isBusy.exchange(true, ordering: .acquiring)
         precondition(!wasBusy, "one operation at a time")
-        unsafe moe_team_run(team, operation, job)
+        unsafe moe_team_run(team, operation, job, timeline?.shareTimes)
         isBusy.store(false, ordering: .releasing)
+      } else {
+        unsafe operation(job, 0, 1)
       }
     }
+    timeline?.add(activity, from: start, isShared: isShared)
   }
 
   /// A hand-over to spinning threads and back takes less than a microsecond where every thread has

@@ -89,19 +89,25 @@ package final class Decoder {
     let hidden = scratch.rows(layout.hidden, count: count)
     team.embed(ids.slice(0, count: count), from: weights.embedding, into: hidden)
     observer?.didEmbed(hidden)
-    rotary.fill(
-      cosines: scratch.rows(layout.cosines, count: count),
-      sines: scratch.rows(layout.sines, count: count), position: position)
+    timed(.positions) {
+      rotary.fill(
+        cosines: scratch.rows(layout.cosines, count: count),
+        sines: scratch.rows(layout.sines, count: count), position: position)
+    }
+    defer { team.timeline?.layer = -1 }
     experts.beginPass(tokenCount: count, phase: phase)
     for layer in 0..<description.layerCount {
-      for tile in layout.tiles(of: count) {
-        if cancellation?.isCancelled == true { throw CancellationError() }
-        let rows = hidden.rows(tile.lowerBound, count: tile.count)
-        attend(layer: layer, hidden: rows, start: tile.lowerBound)
-        experts.advance()
-        route(layer: layer, hidden: rows, start: tile.lowerBound)
+      team.timeline?.layer = layer
+      try timed(.layer) {
+        for tile in layout.tiles(of: count) {
+          if cancellation?.isCancelled == true { throw CancellationError() }
+          let rows = hidden.rows(tile.lowerBound, count: tile.count)
+          attend(layer: layer, hidden: rows, start: tile.lowerBound)
+          timed(.request) { experts.advance() }
+          route(layer: layer, hidden: rows, start: tile.lowerBound)
+        }
+        try addExperts(layer: layer, hidden: hidden)
       }
-      try addExperts(layer: layer, hidden: hidden)
       observer?.didFinish(layer: layer, hidden)
       progress?(layer + 1)
     }
@@ -123,13 +129,23 @@ package final class Decoder {
     let logits = scratch.rows(layout.logits, count: count)
     products.removeAll()
     append(weights.output, into: logits)
-    team.multiply(products)
+    team.multiply(products, as: .output)
     return logits
   }
 
   /// Logits of the last token: (vocabularySize).
   package func lastLogits() -> FloatView {
     logits(from: chunkTokenCount - 1, count: 1).row(0)
+  }
+
+  /// Does something and shows it on the timeline, where there is one, as a slice of the driver's.
+  package func timed<Value>(
+    _ activity: TimelineActivity, _ body: () throws -> Value
+  ) rethrows -> Value {
+    guard let timeline = team.timeline else { return try body() }
+    let slice = timeline.begin(activity)
+    defer { timeline.end(slice) }
+    return try body()
   }
 
   /// Adds a product of the current input (`activations`) to the list.

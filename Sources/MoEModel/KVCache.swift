@@ -3,8 +3,9 @@ package import MoEKernels
 
 /// Keys and values of all positions so far, for every layer, in one allocation made at load.
 ///
-/// Layout: (layer, keys then values, keyValueHead, position, headDimension). The capacity is fixed:
-/// a decoder refuses positions beyond it.
+/// Layout: (layer, keys then values, keyValueHead, position, headDimension), then working memory of
+/// attention over a long past, which all layers share. The capacity is fixed: a decoder refuses
+/// positions beyond it.
 package struct KVCache: ~Copyable {
   package let type: KVType
   package let layerCount: Int
@@ -12,6 +13,7 @@ package struct KVCache: ~Copyable {
   package let capacity: Int
   private let attention: AttentionDescription
   private let buffer: AlignedBuffer
+  private let partialCount: Int
 
   /// Bytes of keys, or of values, of one layer.
   private static func halfByteCount(
@@ -27,7 +29,14 @@ package struct KVCache: ~Copyable {
     description: ModelDescription, capacity: Int, type: KVType
   ) -> Int {
     let half = halfByteCount(description.attention, capacity: capacity, type: type)
-    return AlignedBuffer.mappedByteCount(for: 2 * half * description.layerCount)
+    let partials = 4 * partialCount(description.attention, capacity: capacity)
+    return AlignedBuffer.mappedByteCount(for: 2 * half * description.layerCount + partials)
+  }
+
+  private static func partialCount(_ attention: AttentionDescription, capacity: Int) -> Int {
+    KVView.partialCount(
+      capacity: capacity, queryHeadCount: attention.headCount,
+      headDimension: attention.headDimension)
   }
 
   package init(
@@ -38,7 +47,8 @@ package struct KVCache: ~Copyable {
     layerCount = description.layerCount
     attention = description.attention
     let half = Self.halfByteCount(attention, capacity: capacity, type: type)
-    buffer = try AlignedBuffer(byteCount: 2 * half * layerCount)
+    partialCount = Self.partialCount(attention, capacity: capacity)
+    buffer = try AlignedBuffer(byteCount: 2 * half * layerCount + 4 * partialCount)
   }
 
   /// One layer's part, as the kernels take it.
@@ -49,7 +59,8 @@ package struct KVCache: ~Copyable {
       keys: buffer.bytes(atOffset: 2 * layer * half, count: half),
       values: buffer.bytes(atOffset: (2 * layer + 1) * half, count: half),
       type: type, capacity: capacity, headCount: attention.keyValueHeadCount,
-      headDimension: attention.headDimension)
+      headDimension: attention.headDimension,
+      partials: buffer.floats(atByteOffset: 2 * half * layerCount, count: partialCount))
   }
 
   package borrowing func populate() { buffer.populate() }

@@ -160,16 +160,23 @@ public final class Engine: Sendable {
     }
   }
 
-  /// Runs a closure with the core on the driver thread, for the project's own tests and tools.
+  /// Runs a closure with the decoder on the driver thread, for the project's own tests and tools.
   package func withDecoder<Value: Sendable>(
     _ body: @escaping @Sendable (Decoder) throws -> Value
+  ) async throws -> Value {
+    try await withCore { core in try body(core.decoder) }
+  }
+
+  /// Runs a closure with the core on the driver thread, after what was asked for before.
+  func withCore<Value: Sendable>(
+    _ body: @escaping @Sendable (EngineCore) throws -> Value
   ) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
       driver.enqueue { [box] in
         continuation.resume(
           with: Result {
             guard let core = box.core else { throw CancellationError() }
-            return try body(core.decoder)
+            return try body(core)
           })
       }
     }

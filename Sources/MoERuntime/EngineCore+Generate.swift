@@ -17,6 +17,8 @@ extension EngineCore {
       throw EngineError.contextExceeded(
         tokenCount: prompt.count, contextLength: decoder.contextLength)
     }
+    timeline?.startRecording()
+    defer { timeline?.stopRecording() }
     let meter = GenerationMeter(self)
     do {
       try generate(
@@ -50,7 +52,7 @@ extension EngineCore {
       guard logits[VectorMath.argmax(logits)] > -.infinity else {
         throw EngineError.logitsAreNoNumbers(file: header.files[0].path)
       }
-      let token = sampler.sample(logits, history: history)
+      let token = decoder.timed(.sample) { sampler.sample(logits, history: history) }
       if header.tokenizer.isEnd(token) && !options.ignoresEnd {
         // What an unfinished character leaves must not be lost.
         let rest = detokenizer.finish()
@@ -63,8 +65,10 @@ extension EngineCore {
       if isLast { text += detokenizer.finish() }
       meter.countToken()
       if !emit(GeneratedToken(id: token, text: text)) || isLast { break }
-      try forward(CollectionOfOne(token), phase: .decode, cancellation: cancellation)
-      logits = decoder.lastLogits()
+      logits = try timedStep(.token, tokenCount: 1) {
+        try forward(CollectionOfOne(token), phase: .decode, cancellation: cancellation)
+        return decoder.lastLogits()
+      }
     }
   }
 }

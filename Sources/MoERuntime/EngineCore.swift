@@ -13,6 +13,8 @@ final class EngineCore {
   let plan: MemoryPlan
   let reader: ExtentReader
   let decoder: Decoder
+  /// What a generation spends its time on, where that was asked for.
+  let timeline: Timeline?
   /// Keeps the memory that the decoder borrows.
   private let dense: DenseWeights
 
@@ -33,13 +35,23 @@ final class EngineCore {
       done += byteCount
       progress?(done, total)
     }
+    do {
+      timeline =
+        options.timelineEventCount == 0
+        ? nil
+        : try Timeline(
+          eventCapacity: options.timelineEventCount, workerCount: prepared.threadCount)
+    } catch {
+      throw .outOfMemory("the timeline does not fit in memory: \(error)")
+    }
     let team: WorkerTeam
     do {
-      team = try WorkerTeam(workerCount: prepared.threadCount)
+      team = try WorkerTeam(workerCount: prepared.threadCount, timeline: timeline)
     } catch {
       throw .outOfMemory("\(error)")
     }
     reader = try prepared.makeReader()
+    reader.timeline = timeline
     dense = try DenseWeights(tensors, reader: reader, progress: report)
     let experts: any ExpertSource
     do {
@@ -101,8 +113,10 @@ final class EngineCore {
     while start < tokens.count {
       let count = min(decoder.chunkTokenCountMax, tokens.count - start)
       let chunk = tokens[start..<start + count]
-      try forward(chunk, phase: .prefill, cancellation: cancellation) { done in
-        progress?(start + count * done / layerCount)
+      try timedStep(.prefillChunk, tokenCount: count) {
+        try forward(chunk, phase: .prefill, cancellation: cancellation) { done in
+          progress?(start + count * done / layerCount)
+        }
       }
       try each(start, count)
       start += count

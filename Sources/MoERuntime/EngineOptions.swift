@@ -30,6 +30,9 @@ public struct EngineOptions: Sendable {
   public var placement = ExpertPlacement.automatic
   /// Rows of logits that are computed at once; more than 1 serves `perplexity` alone.
   public var logitRowCount = 1
+  /// Events that the timeline of a generation has room for (`Engine.writeTimeline`), 48 bytes each
+  /// out of the memory budget; a token takes about a hundred for each layer. 0: none is recorded.
+  public var timelineEventCount = 0
 
   public init() {}
 }

@@ -55,7 +55,10 @@ extension ExtentReader {
     } catch {
       throw fail(error)
     }
-    if waiting { counters.waitNanoseconds += Int(MonotonicClock.nanoseconds() - start) }
+    if waiting {
+      counters.waitNanoseconds += Int(MonotonicClock.nanoseconds() - start)
+      timeline?.add(.diskWait, from: start)
+    }
     var firstError: StoreError?
     for index in 0..<count {
       let completion = unsafe completions[index]
@@ -208,6 +211,7 @@ extension ExtentReader {
   func finishIfDone(_ index: Int) {
     let group = table.groups[index]
     guard group.firstPart < 0, group.pieceCount == 0, !group.isSynchronous else { return }
+    timeline?.end(group.timelineRead, isWithdrawn: !group.isStarted)
     completedTags.append(group.tag)
     pendingTagCount -= 1
     table.freeGroup(index)

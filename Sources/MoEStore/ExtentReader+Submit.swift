@@ -1,4 +1,4 @@
-private import MoECore
+package import MoECore
 
 extension ExtentReader {
   /// Asks for all parts to be read; `next` returns the tag when all of them are there.
@@ -6,9 +6,9 @@ extension ExtentReader {
   /// Returns at once. Tags should differ while they are pending. Parts that follow each other both
   /// in the file and in memory become one read. Throws `extentOutsideFile`, or `backlogFull` where
   /// the reader was not made for so many at once; nothing was submitted then and the reader goes on
-  /// working.
+  /// working. A timeline shows the read as that of `expert`.
   package func submit(
-    tag: Int, parts: Span<ReadPart>, priority: ReadPriority = .demand
+    tag: Int, parts: Span<ReadPart>, priority: ReadPriority = .demand, expert: ExpertID? = nil
   ) throws(StoreError) {
     try throwFailure()
     for index in parts.indices { try check(parts[index]) }
@@ -21,6 +21,7 @@ extension ExtentReader {
     pendingTagCount += 1
     let group = table.takeGroup(Group(tag: tag, priority: priority))
     for index in parts.indices { add(parts[index], toGroup: group) }
+    if let timeline { show(group, parts, expert: expert, on: timeline) }
     if table.groups[group].firstPart >= 0 { table.link(group) } else { finishIfDone(group) }
     try pump()
   }
@@ -39,6 +40,7 @@ extension ExtentReader {
     }
     table.unlink(group)
     table.removeParts(ofGroup: group)
+    timeline?.end(table.groups[group].timelineRead, isWithdrawn: true)
     table.freeGroup(group)
     pendingTagCount -= 1
     return true
@@ -95,6 +97,15 @@ extension ExtentReader {
     }
     precondition(unsafe Int(bitPattern: part.destination) % AlignedBuffer.pageByteCount == 0)
     precondition(extent.byteCount == 0 || placement.readByteCount(for: extent) <= part.capacity)
+  }
+
+  private func show(
+    _ group: Int, _ parts: Span<ReadPart>, expert: ExpertID?, on timeline: Timeline
+  ) {
+    var byteCount = 0
+    for index in parts.indices { byteCount += parts[index].extent.byteCount }
+    table.groups[group].timelineRead = timeline.beginRead(
+      of: expert, byteCount: byteCount, isPrefetch: table.groups[group].priority == .prefetch)
   }
 
   private func add(_ part: ReadPart, toGroup group: Int) {

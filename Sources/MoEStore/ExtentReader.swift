@@ -53,6 +53,9 @@ package import MoECore
   /// Tags whose reads are not complete.
   package internal(set) var pendingTagCount = 0
 
+  /// Receives the times of reads and of waiting for them.
+  package var timeline: Timeline?
+
   let backend: any StoreBackend
   let prefetchDepth: Int
   var table: ReadTable

@@ -1,3 +1,5 @@
+import MoECore
+
 /// A part of a group that was not sent yet, or not wholly: an aligned run of one file.
 @safe struct PendingPart {
   var fileIndex = 0
@@ -42,6 +44,8 @@ struct Group {
   var isStarted = false
   /// A synchronous read: its end is not queued, and who started it frees it.
   var isSynchronous = false
+  /// Where a timeline shows it.
+  var timelineRead = Timeline.Read()
   /// Neighbours in the backlog, or the next of the free list; -1 at the ends.
   var previous = -1
   var next = -1

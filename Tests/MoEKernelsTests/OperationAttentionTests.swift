@@ -20,6 +20,7 @@ private final class AttentionCase {
   let keys: Floats
   let values: Floats
   let bytes: Bytes
+  let partials: Floats
 
   /// Everything that tokens at `position ..< position + tokens` may see is random, the rest of the
   /// cache not a number, so that reading it shows.
@@ -41,6 +42,9 @@ private final class AttentionCase {
     bytes = try Bytes(count: 2 * byteCount)
     unsafe bytes.view.pointer.initializeMemory(
       as: UInt8.self, repeating: 0xFF, count: 2 * byteCount)
+    partials = Floats(
+      count: KVView.partialCount(
+        capacity: capacity, queryHeadCount: heads, headDimension: width), offset: 1)
     try Levels.team(level).appendKV(
       keys: keys.rows(rows, kvHeads * width), values: values.rows(rows, kvHeads * width),
       to: cache, position: 0)
@@ -50,7 +54,8 @@ private final class AttentionCase {
     let half = bytes.view.count / 2
     return KVView(
       keys: bytes.view.slice(0, count: half), values: bytes.view.slice(half, count: half),
-      type: type, capacity: capacity, headCount: kvHeads, headDimension: width)
+      type: type, capacity: capacity, headCount: kvHeads, headDimension: width,
+      partials: partials.view)
   }
 
   var queries: FloatRows { q.rows(tokens, heads * width, stride: heads * width + padding) }
@@ -99,7 +104,7 @@ private final class AttentionCase {
   ]
   private static let spans: [(position: Int, tokens: Int)] = [
     (0, 1), (1, 1), (62, 1), (63, 1), (64, 1), (200, 1), (0, 2), (0, 9), (60, 7), (61, 67),
-    (128, 3), (0, 130),
+    (128, 3), (0, 130), (511, 1), (512, 1), (509, 6), (1300, 2),
   ]
 
   @Test(arguments: Levels.all, KVType.allCases)
@@ -120,7 +125,7 @@ private final class AttentionCase {
         #expect(
           zip(out.array, wanted).allSatisfy { abs(Double($0) - $1) < 2e-6 * max(1, abs($1)) },
           "\(shape) \(span)")
-        #expect(out.guardsAreIntact)
+        #expect(out.guardsAreIntact && test.partials.guardsAreIntact)
       }
     }
   }
@@ -150,6 +155,60 @@ private final class AttentionCase {
       }
       #expect(results.count == 1, "\(heads) heads")
       #expect(results.allSatisfy { $0.allSatisfy { !Float(bitPattern: $0).isNaN } })
+    }
+  }
+
+  /// One token's past is shared among workers by heads or by heads and positions, and prefill takes
+  /// it all in turn.
+  @Test(arguments: Levels.all, KVType.allCases)
+  func aLongPastGivesTheSameBitsHoweverItIsShared(
+    _ level: InstructionSet, _ type: KVType
+  ) throws {
+    for (heads, kvHeads, width) in [(8, 2, 64), (6, 1, 40), (5, 5, 48), (70, 1, 16)] {
+      let (position, tokens, columns) = (1020, 8, heads * width)
+      let test = try AttentionCase(
+        level, type, heads: heads, kvHeads: kvHeads, width: width, position: position,
+        tokens: tokens, seed: 4)
+      var results: Set<[UInt32]> = []
+      for workers in [1, 2, 3, 5] {
+        let team = try Levels.team(level, workers: workers)
+        for chunk in [1, 3, 8] {
+          let out = Floats(count: tokens * columns)
+          for start in stride(from: 0, to: tokens, by: chunk) {
+            let count = min(chunk, tokens - start)
+            team.attend(
+              test.queries.rows(start, count: count), headCount: heads, over: test.cache,
+              position: position + start, scale: 0.2,
+              into: out.rows(tokens, columns).rows(start, count: count))
+          }
+          results.insert(out.bits)
+        }
+      }
+      #expect(results.count == 1, "\(heads) heads")
+      #expect(test.partials.guardsAreIntact)
+    }
+  }
+
+  /// Vectors of sixteen keep the order of vectors of eight.
+  @Test(
+    .enabled(if: Levels.all.contains(.avx512), "this machine or build has no AVX-512"),
+    arguments: KVType.allCases, shapes)
+  func bothVectorLevelsGiveTheSameBits(
+    _ type: KVType, _ shape: (heads: Int, kvHeads: Int, width: Int)
+  ) throws {
+    for span in Self.spans {
+      let test = try AttentionCase(
+        .avx2, type, heads: shape.heads, kvHeads: shape.kvHeads, width: shape.width,
+        position: span.position, tokens: span.tokens, seed: 9)
+      let columns = shape.heads * shape.width
+      let results = try [InstructionSet.avx2, .avx512].map { level in
+        let out = Floats(count: span.tokens * columns)
+        try Levels.team(level).attend(
+          test.queries, headCount: shape.heads, over: test.cache, position: span.position,
+          scale: 0.3, into: out.rows(span.tokens, columns))
+        return out.bits
+      }
+      #expect(results[0] == results[1], "\(span)")
     }
   }
 

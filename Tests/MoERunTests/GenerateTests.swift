@@ -115,6 +115,24 @@ import Testing
     #expect(output.text == Self.start + "\n")
   }
 
+  @Test func writesWhereTheTimeWentWhereAsked() async throws {
+    let scratch = try Scratch()
+    let plain = try await run(greedy("--expert-pool", "30%"))
+    let path = scratch.url("timeline.json").path
+    let output = try await run(greedy("--expert-pool", "30%", "--timeline", path))
+    #expect(output.text == plain.text)
+    #expect(output.errorLines.count == 2)
+    for part in ["compute ", "waiting for the disk ", "other ", " events"] {
+      #expect(output.errorLines.last?.contains(part) == true, "\(output.errors)")
+    }
+    let object = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url("timeline.json")))
+        as? [String: Any])
+    let events = try #require(object["traceEvents"] as? [[String: Any]])
+    #expect(events.filter { $0["name"] as? String == "token" }.count == 23)
+    #expect(scratch.names == ["timeline.json"], "no temporary file is left")
+  }
+
   @Test func writesWhatTheRunCostForMachines() async throws {
     let scratch = try Scratch()
     let path = try scratch.write(Data("old".utf8), to: "stats.json")

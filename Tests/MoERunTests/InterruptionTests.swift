@@ -27,7 +27,8 @@ import Testing
     let program = try Program(
       [
         scratch.url("slow.gguf").path, "-p", "Once upon a time", "--ignore-eos", "-n", "-1", "-c",
-        "16384", "--stats-json", scratch.url("s.json").path,
+        "16384", "--stats-json", scratch.url("s.json").path, "--timeline",
+        scratch.url("t.json").path,
       ], environment: ["MOE_ISA": "scalar"])
     try await program.firstText()
     kill(program.process.processIdentifier, signal)
@@ -36,8 +37,11 @@ import Testing
     #expect(output.code == 128 + signal)
     #expect(output.text.hasPrefix("Once upon a time"))
     #expect(output.text.hasSuffix("\n"))
-    #expect(output.errorLines.count == 1, "\(output.errors)")
+    #expect(output.errorLines.count == 2, "\(output.errors)")
     #expect(output.errors.hasPrefix("prefill "))
+    #expect(output.errorLines.last?.hasPrefix("time ") == true)
+    let timeline = try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url("t.json")))
+    #expect((timeline as? [String: Any])?["traceEvents"] is [Any])
     let report = try #require(
       try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url("s.json")))
         as? [String: Any])
@@ -121,5 +125,11 @@ import Testing
     #expect(report.errorLines.count == 1)
     #expect(report.errors.contains("'/dev/full' cannot be written: No space left on device"))
     #expect(FileManager.default.fileExists(atPath: "/dev/full"))
+
+    let timeline = try await Program.run(
+      Self.model, "-p", "x", "-n", "2", "-q", "--timeline", "/dev/full")
+    #expect(timeline.code == 1)
+    #expect(timeline.errorLines.count == 1)
+    #expect(timeline.errors.contains("'/dev/full' cannot be written: No space left on device"))
   }
 }

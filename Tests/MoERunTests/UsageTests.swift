@@ -90,6 +90,8 @@ import Testing
     (["MODEL", "-p", "x", "--expert-pool", "1%"], 1, ["--expert-pool", "at least"]),
     (["MODEL", "-p", "x", "--stats-json", "/tmp"], 1, ["/tmp", "directory"]),
     (["MODEL", "-p", "x", "--stats-json", "/nowhere/a.json"], 1, ["/nowhere/a.json"]),
+    (["MODEL", "-p", "x", "--timeline", ""], 64, ["--timeline"]),
+    (["MODEL", "-p", "x", "--timeline", "/nowhere/a.json"], 1, ["/nowhere/a.json"]),
     (["inspect", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf"]),
     (["tokenize", "/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf"]),
     (["plan", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf"]),

@@ -81,10 +81,20 @@ typedef struct {
   size_t tokens, position, capacity, kv_heads, head_dimension;
 } moe_kv_append_job;
 
+enum {
+  /* Positions whose sums are taken from scratch; the sums of spans are then added up in order. */
+  MOE_ATTENTION_SPAN = 512,
+  MOE_ATTENTION_HEAD_DIMENSION_MAX = 1024
+};
+
 /* Causal attention of tokens at positions position ..< position + tokens over the cache, which
  * already holds them. heads is a multiple of kv_heads; out must not overlap q. Softmax is taken
  * block by block in position order with a running maximum (FlashAttention, arXiv 2205.14135),
- * blocks aligned to position 0. */
+ * blocks and spans aligned to position 0.
+ *
+ * With partials (one token only), the workers share heads and spans, and leave each span's sums
+ * there: attention_merge with the same job then makes the result of them. Both ways give the same
+ * bits. */
 typedef struct {
   const float *q; /* (tokens, heads, head_dimension), q_stride apart */
   size_t q_stride;
@@ -94,6 +104,8 @@ typedef struct {
   float scale;
   float *out; /* (tokens, heads, head_dimension), out_stride apart */
   size_t out_stride;
+  /* (span, head, head_dimension + 2): sums of weighted values, largest score, sum of weights. */
+  float *_Nullable partials;
 } moe_attention_job;
 
 /* gate = silu(gate) * up, row by row, where silu(x) = x / (1 + exp(-x)) (SwiGLU, 2002.05202). */
@@ -133,8 +145,8 @@ typedef struct {
  * scatter_add, gather) are bit-identical at every level; sums (rms_norm, attention, softmax) may
  * round otherwise. */
 typedef struct {
-  moe_op embed, rms_norm, quantize, matmul, rope, kv_append, attention, swiglu, add, scatter_add,
-      gather;
+  moe_op embed, rms_norm, quantize, matmul, rope, kv_append, attention, attention_merge, swiglu,
+      add, scatter_add, gather;
 
   /* Plain functions, for one thread. */
 

@@ -5,6 +5,8 @@
 #ifndef MOE_TEAM_H
 #define MOE_TEAM_H
 
+#include <stdint.h>
+
 typedef struct moe_team moe_team;
 
 /* One worker's share of an operation: worker in [0, worker_count). Must not block or throw. */
@@ -15,7 +17,9 @@ moe_team *moe_team_create(unsigned worker_count);
 /* Ends and joins the threads. No operation may be running. */
 void moe_team_destroy(moe_team *team);
 unsigned moe_team_worker_count(const moe_team *team);
-/* Runs op on every worker and returns when all have finished. One caller at a time. */
-void moe_team_run(moe_team *team, moe_op op, const void *job);
+/* Runs op on every worker and returns when all have finished. One caller at a time. Where times is
+ * not null, it receives for each worker the monotonic clock's nanoseconds at the begin and end of
+ * its share: (worker, 2). */
+void moe_team_run(moe_team *team, moe_op op, const void *job, uint64_t *times);
 
 #endif

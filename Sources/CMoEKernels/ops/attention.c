@@ -2,7 +2,6 @@
 #include "attention.h"
 
 #include "../quant/half.h"
-#include "exp.h"
 
 enum { LANES = 8 };
 
@@ -38,13 +37,12 @@ static void accumulate(float weight, const void *cache, size_t index, moe_kv_typ
 }
 
 /* Takes one block of positions into one row. index: of the block's first key and value. */
-static void attend_block(const moe_attention_job *job, moe_attention_rows *rows, size_t row,
+static void attend_block(const moe_attention_head *head, moe_attention_rows *rows, size_t row,
                          size_t index, size_t count) {
-  size_t width = job->head_dimension;
+  size_t width = head->head_dimension;
   float weights[MOE_ATTENTION_BLOCK], largest = rows->largest[row];
   for (size_t j = 0; j < count; j++) {
-    weights[j] =
-        job->scale * dot(rows->q[row], job->k_cache, index + j * width, job->type, width);
+    weights[j] = head->scale * dot(rows->q[row], head->keys, index + j * width, head->type, width);
     if (weights[j] > largest) largest = weights[j];
   }
   float fade = moe_exp(rows->largest[row] - largest);
@@ -54,23 +52,24 @@ static void attend_block(const moe_attention_job *job, moe_attention_rows *rows,
   for (size_t j = 0; j < count; j++) {
     float weight = moe_exp(weights[j] - largest);
     rows->sum[row] += weight;
-    accumulate(weight, job->v_cache, index + j * width, job->type, rows->out[row], width);
+    accumulate(weight, head->values, index + j * width, head->type, rows->out[row], width);
   }
 }
 
-void moe_attention_scalar(const void *argument, unsigned worker, unsigned worker_count) {
-  const moe_attention_job *job = argument;
-  moe_attention_split split = moe_attention_split_for(job, worker_count);
-  for (size_t unit = worker; unit < split.count; unit += worker_count) {
-    moe_attention_rows rows;
-    size_t kv_head = moe_attention_unit(job, &split, unit, &rows);
-    for (size_t row = 0; row < rows.count; row++) {
-      for (size_t block = 0; block < rows.limit[row]; block += MOE_ATTENTION_BLOCK) {
-        size_t index = (kv_head * job->capacity + block) * job->head_dimension;
-        attend_block(job, &rows, row, index, moe_attention_visible(&rows, row, block));
-      }
-      float inverse = 1.0f / rows.sum[row];
-      for (size_t d = 0; d < job->head_dimension; d++) rows.out[row][d] *= inverse;
+static void attend(const moe_attention_head *head, moe_attention_rows *rows, size_t begin,
+                   size_t end) {
+  for (size_t row = 0; row < rows->count; row++) {
+    for (size_t block = begin; block < end; block += MOE_ATTENTION_BLOCK) {
+      size_t count = moe_attention_visible(rows, row, block);
+      if (count > 0) attend_block(head, rows, row, block * head->head_dimension, count);
     }
   }
+}
+
+void moe_attention_scalar(const void *job, unsigned worker, unsigned worker_count) {
+  moe_attention_share(job, worker, worker_count, attend);
+}
+
+void moe_attention_merge_scalar(const void *job, unsigned worker, unsigned worker_count) {
+  moe_attention_merge_share(job, worker, worker_count);
 }

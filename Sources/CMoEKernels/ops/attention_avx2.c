@@ -8,16 +8,8 @@
 
 #if defined(__x86_64__)
 #include "../quant/half.h"
-#include "exp.h"
 
 enum { LANES = 8, SUMS = 8, TILE_ROWS = 4, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64 };
-
-/* The cache head that a unit reads. */
-typedef struct {
-  const void *keys, *values; /* (position, head_dimension) */
-  size_t head_dimension;
-  float scale;
-} cache_head;
 
 /* One block as the products see it. */
 typedef struct {
@@ -61,8 +53,8 @@ MOE_INLINE void prefetch_elements(const void *cache, size_t index, size_t count,
 
 /* Scores of `positions` positions from j on, for `rows` rows from `row` on. */
 MOE_INLINE MOE_AVX2 void score_tile(const int rows, const int positions, const moe_kv_type type,
-                                    const cache_head *head, const block_tile *tile, size_t row,
-                                    size_t j) {
+                                    const moe_attention_head *head, const block_tile *tile,
+                                    size_t row, size_t j) {
   size_t width = head->head_dimension, start = (tile->position + j) * width, d = 0;
   __m256 sums[SUMS];
   for (int i = 0; i < SUMS; i++) sums[i] = _mm256_setzero_ps();
@@ -91,9 +83,9 @@ MOE_INLINE MOE_AVX2 void score_tile(const int rows, const int positions, const m
 }
 
 /* Scores of positions [begin, end) of the block. The first rows of a unit prefetch for all. */
-MOE_INLINE MOE_AVX2 void score(const int rows, const moe_kv_type type, const cache_head *head,
-                               const block_tile *tile, size_t row, size_t begin, size_t end,
-                               int prefetch) {
+MOE_INLINE MOE_AVX2 void score(const int rows, const moe_kv_type type,
+                               const moe_attention_head *head, const block_tile *tile, size_t row,
+                               size_t begin, size_t end, int prefetch) {
   const int positions = SUMS / rows;
   size_t j = begin;
   for (; j + (size_t)positions <= end; j += (size_t)positions) {
@@ -109,7 +101,7 @@ MOE_INLINE MOE_AVX2 void score(const int rows, const moe_kv_type type, const cac
 
 /* out += weights * values over positions [begin, end), `vectors` vectors from dimension d on. */
 MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, const moe_kv_type type,
-                                         const cache_head *head, const block_tile *tile,
+                                         const moe_attention_head *head, const block_tile *tile,
                                          size_t row, size_t begin, size_t end, size_t d,
                                          int prefetch) {
   size_t width = head->head_dimension;
@@ -135,9 +127,9 @@ MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, cons
       _mm256_storeu_ps(tile->out[row + (size_t)r] + d + LANES * v, sums[r * vectors + v]);
 }
 
-MOE_INLINE MOE_AVX2 void accumulate(const int rows, const moe_kv_type type, const cache_head *head,
-                                    const block_tile *tile, size_t row, size_t begin, size_t end,
-                                    int prefetch) {
+MOE_INLINE MOE_AVX2 void accumulate(const int rows, const moe_kv_type type,
+                                    const moe_attention_head *head, const block_tile *tile,
+                                    size_t row, size_t begin, size_t end, int prefetch) {
   const int vectors = SUMS / rows;
   size_t width = head->head_dimension, d = 0;
   for (; d + (size_t)(vectors * LANES) <= width; d += (size_t)(vectors * LANES))
@@ -187,7 +179,7 @@ static MOE_AVX2 void weigh(float *weights, size_t count, float *largest, float *
 /* Takes a block of positions into `count` rows from `first` on. Rows see different numbers of its
  * positions; those that all see are taken together and the others row by row. */
 MOE_INLINE MOE_AVX2 void attend_block(const int count, const moe_kv_type type,
-                                      const cache_head *head, moe_attention_rows *rows,
+                                      const moe_attention_head *head, moe_attention_rows *rows,
                                       size_t first, size_t position) {
   float weights[TILE_ROWS * BLOCK];
   block_tile tile = {rows->q + first, rows->out + first, weights, position};
@@ -208,10 +200,9 @@ MOE_INLINE MOE_AVX2 void attend_block(const int count, const moe_kv_type type,
   }
 }
 
-MOE_INLINE MOE_AVX2 void attend_rows(const moe_kv_type type, const cache_head *head,
-                                     moe_attention_rows *rows) {
-  size_t limit = rows->limit[rows->count - 1];
-  for (size_t position = 0; position < limit; position += BLOCK) {
+MOE_INLINE MOE_AVX2 void attend_blocks(const moe_kv_type type, const moe_attention_head *head,
+                                       moe_attention_rows *rows, size_t begin, size_t end) {
+  for (size_t position = begin; position < end; position += BLOCK) {
     size_t row = 0;
     for (; row + 4 <= rows->count; row += 4) attend_block(4, type, head, rows, row, position);
     for (; row + 2 <= rows->count; row += 2) attend_block(2, type, head, rows, row, position);
@@ -219,32 +210,20 @@ MOE_INLINE MOE_AVX2 void attend_rows(const moe_kv_type type, const cache_head *h
   }
 }
 
-static MOE_AVX2 void attend_rows_f16(const cache_head *head, moe_attention_rows *rows) {
-  attend_rows(MOE_KV_F16, head, rows);
-}
-
-static MOE_AVX2 void attend_rows_f32(const cache_head *head, moe_attention_rows *rows) {
-  attend_rows(MOE_KV_F32, head, rows);
-}
-
-MOE_AVX2 void moe_attention_avx2(const void *argument, unsigned worker, unsigned worker_count) {
-  const moe_attention_job *job = argument;
-  moe_attention_split split = moe_attention_split_for(job, worker_count);
-  for (size_t unit = worker; unit < split.count; unit += worker_count) {
-    moe_attention_rows rows;
-    size_t kv_head = moe_attention_unit(job, &split, unit, &rows);
-    size_t offset = kv_head * job->capacity * job->head_dimension * element_bytes(job->type);
-    cache_head head = {(const char *)job->k_cache + offset, (const char *)job->v_cache + offset,
-                       job->head_dimension, job->scale};
-    if (job->type == MOE_KV_F16) {
-      attend_rows_f16(&head, &rows);
-    } else {
-      attend_rows_f32(&head, &rows);
-    }
-    for (size_t row = 0; row < rows.count; row++) {
-      float inverse = 1.0f / rows.sum[row];
-      for (size_t d = 0; d < head.head_dimension; d++) rows.out[row][d] *= inverse;
-    }
+static MOE_AVX2 void attend(const moe_attention_head *head, moe_attention_rows *rows, size_t begin,
+                            size_t end) {
+  if (head->type == MOE_KV_F16) {
+    attend_blocks(MOE_KV_F16, head, rows, begin, end);
+  } else {
+    attend_blocks(MOE_KV_F32, head, rows, begin, end);
   }
+}
+
+MOE_AVX2 void moe_attention_avx2(const void *job, unsigned worker, unsigned worker_count) {
+  moe_attention_share(job, worker, worker_count, attend);
+}
+
+MOE_AVX2 void moe_attention_merge_avx2(const void *job, unsigned worker, unsigned worker_count) {
+  moe_attention_merge_share(job, worker, worker_count);
 }
 #endif

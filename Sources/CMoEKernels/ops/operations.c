@@ -9,6 +9,7 @@ static const moe_operations scalar_operations = {
     .rope = moe_rope_scalar,
     .kv_append = moe_kv_append_scalar,
     .attention = moe_attention_scalar,
+    .attention_merge = moe_attention_merge_scalar,
     .swiglu = moe_swiglu_scalar,
     .add = moe_add_scalar,
     .scatter_add = moe_scatter_add_scalar,
@@ -27,6 +28,26 @@ static const moe_operations avx2_operations = {
     .rope = moe_rope_avx2,
     .kv_append = moe_kv_append_avx2,
     .attention = moe_attention_avx2,
+    .attention_merge = moe_attention_merge_avx2,
+    .swiglu = moe_swiglu_avx2,
+    .add = moe_add_avx2,
+    .scatter_add = moe_scatter_add_avx2,
+    .gather = moe_gather,
+    .softmax = moe_softmax_avx2,
+    .log_sum_exp = moe_log_sum_exp_avx2,
+    .argmax = moe_argmax_avx2,
+};
+
+/* Attention alone gains from wider vectors; what else is here waits for memory. */
+static const moe_operations avx512_operations = {
+    .embed = moe_embed,
+    .rms_norm = moe_rms_norm_avx2,
+    .quantize = moe_quantize,
+    .matmul = moe_matmul,
+    .rope = moe_rope_avx2,
+    .kv_append = moe_kv_append_avx2,
+    .attention = moe_attention_avx512,
+    .attention_merge = moe_attention_merge_avx2,
     .swiglu = moe_swiglu_avx2,
     .add = moe_add_avx2,
     .scatter_add = moe_scatter_add_avx2,
@@ -41,13 +62,12 @@ const moe_operations *moe_operations_at(moe_isa isa) {
   if (isa == MOE_ISA_SCALAR) return &scalar_operations;
 #if defined(__x86_64__)
   if (isa == MOE_ISA_AVX2 && moe_isa_supported(isa)) return &avx2_operations;
+  if (isa == MOE_ISA_AVX512 && moe_isa_supported(isa)) return &avx512_operations;
 #endif
   return NULL;
 }
 
 const moe_operations *moe_operations_current(void) {
-  moe_isa current = moe_isa_current();
-  const moe_operations *best = NULL;
-  if (current == MOE_ISA_AVX2 || current == MOE_ISA_AVX512) best = moe_operations_at(MOE_ISA_AVX2);
-  return best ? best : &scalar_operations;
+  const moe_operations *current = moe_operations_at(moe_isa_current());
+  return current ? current : &scalar_operations;
 }

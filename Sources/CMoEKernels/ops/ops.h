@@ -7,6 +7,7 @@
 /* For bodies compiled once per level, and for tiles whose sizes become constants. */
 #define MOE_INLINE static inline __attribute__((always_inline))
 #define MOE_AVX2 __attribute__((target("avx2,fma,f16c")))
+#define MOE_AVX512 __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl")))
 
 #define MOE_DECLARE_OP(name) void name(const void *job, unsigned worker, unsigned worker_count)
 
@@ -31,6 +32,7 @@ MOE_DECLARE_OP(moe_rms_norm_scalar);
 MOE_DECLARE_OP(moe_rope_scalar);
 MOE_DECLARE_OP(moe_kv_append_scalar);
 MOE_DECLARE_OP(moe_attention_scalar);
+MOE_DECLARE_OP(moe_attention_merge_scalar);
 MOE_DECLARE_OP(moe_swiglu_scalar);
 MOE_DECLARE_OP(moe_add_scalar);
 MOE_DECLARE_OP(moe_scatter_add_scalar);
@@ -43,6 +45,8 @@ MOE_DECLARE_OP(moe_rms_norm_avx2);
 MOE_DECLARE_OP(moe_rope_avx2);
 MOE_DECLARE_OP(moe_kv_append_avx2);
 MOE_DECLARE_OP(moe_attention_avx2);
+MOE_DECLARE_OP(moe_attention_merge_avx2);
+MOE_DECLARE_OP(moe_attention_avx512);
 MOE_DECLARE_OP(moe_swiglu_avx2);
 MOE_DECLARE_OP(moe_add_avx2);
 MOE_DECLARE_OP(moe_scatter_add_avx2);

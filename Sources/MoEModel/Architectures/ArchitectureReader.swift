@@ -136,11 +136,13 @@ extension ArchitectureReader {
   ) throws(ModelError) -> AttentionDescription {
     let headCount = try integer("attention.head_count", in: 1...1 << 14)
     let headDimension =
-      try optionalInteger("attention.key_length", in: 2...1024) ?? hiddenSize / headCount
+      try optionalInteger("attention.key_length", in: 2...KVView.headDimensionMax)
+      ?? hiddenSize / headCount
     // Rotary embedding turns pairs of elements.
     try require(
-      headDimension >= 2 && headDimension % 2 == 0, "attention.key_length", "\(headDimension)",
-      "an even number of at least 2")
+      (2...KVView.headDimensionMax).contains(headDimension) && headDimension % 2 == 0,
+      "attention.key_length", "\(headDimension)",
+      "an even number from 2 to \(KVView.headDimensionMax)")
     try expect(
       "attention.value_length", absentOr: [.unsigned(UInt64(headDimension))],
       supported: "\(headDimension), the key length")

@@ -24,7 +24,7 @@ extension Decoder {
     append(layerWeights.query, into: query)
     append(layerWeights.key, into: key)
     append(layerWeights.value, into: value)
-    team.multiply(products)
+    team.multiply(products, as: .queryKeyValue)
 
     normalize(query, headCount: attention.headCount, weight: layerWeights.queryNorm)
     normalize(key, headCount: attention.keyValueHeadCount, weight: layerWeights.keyNorm)
@@ -41,7 +41,7 @@ extension Decoder {
     activations.begin(attended)
     products.removeAll()
     append(layerWeights.attentionOutput, into: normed)
-    team.multiply(products)
+    team.multiply(products, as: .attentionOutput)
     team.add(normed.storage, to: hidden.storage)
   }
 

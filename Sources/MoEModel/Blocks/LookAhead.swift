@@ -31,7 +31,7 @@ extension Decoder {
     products.removeAll()
     products.append(
       router, inForm(of: router, normed, regions: layout.lookAheadForms), into: logits)
-    team.multiply(products)
+    team.multiply(products, as: .lookAhead)
     for token in 0..<count {
       prediction.add(logits.row(token), expertsPerToken: description.router.expertsPerToken)
     }

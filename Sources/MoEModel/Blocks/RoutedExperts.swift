@@ -19,11 +19,13 @@ extension Decoder {
     let logits = scratch.rows(layout.routerLogits, count: count)
     products.removeAll()
     append(layerWeights.router, into: logits)
-    team.multiply(products)
+    team.multiply(products, as: .router)
     let selection = selection(start: start, count: count)
-    router.select(
-      logits: logits, probabilities: scratch.rows(layout.routerProbabilities, count: count),
-      into: selection)
+    timed(.select) {
+      router.select(
+        logits: logits, probabilities: scratch.rows(layout.routerProbabilities, count: count),
+        into: selection)
+    }
     observer?.didRoute(
       layer: layer, position: position + start, logits: logits, selection: selection)
     if start == 0 { prediction.learn(layer: layer, selection) }
@@ -39,7 +41,7 @@ extension Decoder {
     grouping.group(
       selection(start: 0, count: count), tokens: scratch.indices(layout.groupTokens),
       weights: scratch.floats(layout.groupWeights))
-    try experts.begin(layer: layer, requests: grouping.requests)
+    try timed(.request) { try experts.begin(layer: layer, requests: grouping.requests) }
     defer { experts.end() }
     lookAhead(to: layer + 1, hidden: hidden)
     if count == 1 && grouping.requests.count <= experts.simultaneousExpertCount(layer: layer) {
@@ -78,7 +80,7 @@ extension Decoder {
     let gate = scratch.rows(layout.gate, count: expertCount)
     let up = scratch.rows(layout.up, count: expertCount)
     let down = scratch.rows(layout.down, count: expertCount)
-    while try experts.waitForAny(&ready) > 0 {
+    while try timed(.request, { try experts.waitForAny(&ready) }) > 0 {
       products.removeAll()
       for number in ready {
         let expert = experts.weights(of: number)
@@ -88,7 +90,7 @@ extension Decoder {
             into: output.rows(number, count: 1))
         }
       }
-      team.multiply(products)
+      team.multiply(products, as: .gateUp)
       products.removeAll()
       for number in ready {
         let inner = gate.rows(number, count: 1)
@@ -99,7 +101,7 @@ extension Decoder {
           expert.down, innerActivations(inner, form: form, row: number),
           into: down.rows(number, count: 1))
       }
-      team.multiply(products)
+      team.multiply(products, as: .down)
       for number in ready { experts.release(number) }
     }
     team.scatterAdd(
@@ -113,7 +115,7 @@ extension Decoder {
     let layout = scratch.layout
     for number in grouping.requests.indices {
       let group = grouping.starts[number]..<grouping.starts[number + 1]
-      try experts.wait(for: number)
+      try timed(.request) { try experts.wait(for: number) }
       let expert = experts.weights(of: number)
       for tile in layout.tiles(of: group.count) {
         let start = group.lowerBound + tile.lowerBound
@@ -144,13 +146,13 @@ extension Decoder {
     products.removeAll()
     products.append(expert.gate, gateInput, into: gate)
     products.append(expert.up, upInput, into: up)
-    team.multiply(products)
+    team.multiply(products, as: .gateUp)
     team.swiglu(gate: gate, up: up)
     products.removeAll()
     products.append(
       expert.down, innerActivations(gate, form: expert.down.format.activation, row: 0),
       into: down)
-    team.multiply(products)
+    team.multiply(products, as: .down)
     team.scatterAdd(down, tokens: tokens, weights: weights, into: hidden)
   }
 

@@ -100,6 +100,7 @@ extension EngineOptions {
     try require("the chunk of prompt tokens", chunkTokenCount, 1...1 << 16)
     try require("the I/O depth", inputDepth, 1...1024)
     try require("the slots for reading ahead", readAhead, 0...256)
+    try require("the count of timeline events", timelineEventCount, 0...1 << 28)
     try require("the count of logit rows", logitRowCount, 1...1 << 12)
     guard Engine.cachePolicies.contains(where: { $0.name == cachePolicy }) else {
       throw .invalidOption(

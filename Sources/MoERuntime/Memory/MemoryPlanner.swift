@@ -98,6 +98,13 @@ package struct MemoryPlanner {
           name: "files", byteCount: modelByteCount, basis: .user,
           note: "whole, for the store '\(options.store)'"))
     }
+    if options.timelineEventCount > 0 {
+      rows.append(
+        MemoryPlan.Row(
+          name: "timeline",
+          byteCount: Timeline.byteCount(eventCapacity: options.timelineEventCount), basis: .user,
+          note: "\(options.timelineEventCount) events"))
+    }
     return rows
   }
 

@@ -20,13 +20,24 @@ enum AttentionBenchmark {
   @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] {
     shapes.flatMap { shape in
       [
-        Benchmark(name: "attention/decode/\(shape.name)/8192") {
-          try prepare(shape, position: context.size(8191, toy: 70), tokens: 1, context)
-        },
+        decode(shape, depth: 4096, context), decode(shape, depth: 16384, context),
         Benchmark(name: "attention/prefill/\(shape.name)/512") {
           try prepare(shape, position: 0, tokens: context.size(512, toy: 9), context)
         },
+        Benchmark(name: "attention/prefill/\(shape.name)/64-after-4096") {
+          try prepare(
+            shape, position: context.size(4096, toy: 70), tokens: context.size(64, toy: 9), context)
+        },
       ]
+    }
+  }
+
+  /// The token whose past, itself included, has so many positions.
+  private static func decode(
+    _ shape: Shape, depth: Int, _ context: BenchmarkContext
+  ) -> Benchmark {
+    Benchmark(name: "attention/decode/\(shape.name)/\(depth)") {
+      try prepare(shape, position: context.size(depth - 1, toy: depth / 16), tokens: 1, context)
     }
   }
 
@@ -41,9 +52,13 @@ enum AttentionBenchmark {
     let (keys, values) = (
       try BenchmarkMemory(byteCount: byteCount), try BenchmarkMemory(byteCount: byteCount)
     )
+    let partials = try BenchmarkMemory.floats(
+      1,
+      KVView.partialCount(
+        capacity: capacity, queryHeadCount: shape.headCount, headDimension: shape.headDimension))
     let cache = KVView(
       keys: keys.bytes, values: values.bytes, type: shape.type, capacity: capacity,
-      headCount: shape.kvHeadCount, headDimension: shape.headDimension)
+      headCount: shape.kvHeadCount, headDimension: shape.headDimension, partials: partials.view)
     let past = try BenchmarkMemory.floats(capacity, width, seed: 1)
     context.team.appendKV(keys: past.rows, values: past.rows, to: cache, position: 0)
     withExtendedLifetime(past.memory) {}
@@ -54,7 +69,7 @@ enum AttentionBenchmark {
     let pairCount = tokens * position + tokens * (tokens + 1) / 2
     return Benchmark.Prepared(
       byteCount: tokens == 1 ? 2 * byteCount : 0, operationCount: 4 * pairCount * columns,
-      memory: [keys, values, q.memory, out.memory],
+      memory: [keys, values, q.memory, out.memory, partials.memory],
       // With more query heads per key head than 4, the products take longer than reading the cache.
       goal: tokens == 1 && shape.headCount / shape.kvHeadCount <= 4 ? 0.6 : nil,
       run: {

@@ -46,19 +46,32 @@ struct Generate: AsyncParsableCommand {
     completion: .file())
   var statsJson: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write what the run spent its time on to a file: a timeline that Perfetto opens.",
+      valueName: "file"),
+    completion: .file())
+  var timeline: String?
+
   @Flag(name: [.customShort("q"), .long], help: "No progress and no statistics on standard error.")
   var quiet = false
 
   func run() async throws {
     let path = try model.path()
     let text = try promptText()
-    let reportFile = try statsJson.map { path throws(Failure) in try ReportFile(path) }
+    let reportFile = try statsJson.map { path throws(Failure) in
+      try ReportFile(path, flag: "--stats-json")
+    }
+    let timelineFile = try timeline.map { path throws(Failure) in
+      try ReportFile(path, flag: "--timeline")
+    }
+    var engineOptions = memory.engineOptions(contextLength: context.ctxSize)
+    if timeline != nil { engineOptions.timelineEventCount = Self.timelineEventCount }
 
     let loadStart = MonotonicClock.nanoseconds()
     let loading = ProgressBar("loading", isQuiet: quiet, format: ProgressBar.sizes)
     let engine = try await Engine(
-      modelAt: path, options: memory.engineOptions(contextLength: context.ctxSize),
-      progress: loading.update)
+      modelAt: path, options: engineOptions, progress: loading.update)
     loading.erase()
     let loadSeconds = Double(MonotonicClock.nanoseconds() - loadStart) * 1e-9
     if !quiet {
@@ -75,8 +88,17 @@ struct Generate: AsyncParsableCommand {
         statistics, plan: engine.plan, options: options, loadSeconds: loadSeconds)
       try reportFile.write(JSON.text(report))
     }
+    if let timelineFile {
+      let summary = try await timelineFile.write { write in
+        try await engine.writeTimeline(to: write)
+      }
+      if !quiet { StandardError.write(TimelineLine.text(summary) + "\n") }
+    }
     try Interruption.check()
   }
+
+  /// 24 MiB: some hundred tokens of most models.
+  private static let timelineEventCount = 1 << 19
 
   /// The prompt; one line break at the end of a file is the editor's and not meant.
   private func promptText() throws(Failure) -> String {

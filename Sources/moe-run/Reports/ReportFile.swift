@@ -14,8 +14,10 @@ struct ReportFile {
   private let temporaryPath: String?
 
   /// Throws where the file could not be written, as far as can be told without writing it.
-  init(_ path: String) throws(Failure) {
-    guard !path.isEmpty else { throw .usage("--stats-json needs the name of a file") }
+  ///
+  /// - Parameter flag: The flag that named it, for messages.
+  init(_ path: String, flag: String) throws(Failure) {
+    guard !path.isEmpty else { throw .usage("\(flag) needs the name of a file") }
     var status = stat()
     let exists = unsafe stat(path, &status) == 0
     let kind = status.st_mode & S_IFMT
@@ -36,19 +38,49 @@ struct ReportFile {
   }
 
   func write(_ text: String) throws(Failure) {
-    let target = temporaryPath ?? path
+    let output = try begin()
+    var code = writeAll(text, to: output)
+    finish(output, &code)
+    guard code == 0 else { throw Self.failure(path, systemMessage(code)) }
+  }
+
+  /// Writes a text that comes in pieces, for what is too large to be one.
+  func write<Value>(
+    pieces: (_ write: @escaping @Sendable (String) throws -> Void) async throws -> Value
+  ) async throws -> Value {
+    let output = try begin()
+    do {
+      let value = try await pieces { [path] piece in
+        let code = writeAll(piece, to: output)
+        guard code == 0 else { throw Self.failure(path, systemMessage(code)) }
+      }
+      var code: Int32 = 0
+      finish(output, &code)
+      guard code == 0 else { throw Self.failure(path, systemMessage(code)) }
+      return value
+    } catch {
+      var code = ECANCELED
+      finish(output, &code)
+      throw error
+    }
+  }
+
+  /// Opens what is written to.
+  private func begin() throws(Failure) -> Int32 {
     let descriptor =
       if let temporaryPath { try Self.create(temporaryPath, for: path) } else {
         unsafe open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY)
       }
     guard descriptor >= 0 else { throw Self.failure(path, systemMessage(errno)) }
-    var code = writeAll(text, to: descriptor)
+    return descriptor
+  }
+
+  /// Closes it and puts it in its place, or removes it where `code` is that of a failure.
+  private func finish(_ descriptor: Int32, _ code: inout Int32) {
     if close(descriptor) != 0 && code == 0 { code = errno }
-    if code == 0, temporaryPath != nil, unsafe rename(target, path) != 0 { code = errno }
-    guard code == 0 else {
-      if temporaryPath != nil { unsafe unlink(target) }
-      throw Self.failure(path, systemMessage(code))
-    }
+    guard let temporaryPath else { return }
+    if code == 0, unsafe rename(temporaryPath, path) != 0 { code = errno }
+    if code != 0 { unsafe unlink(temporaryPath) }
   }
 
   private static func create(_ temporaryPath: String, for path: String) throws(Failure) -> Int32 {

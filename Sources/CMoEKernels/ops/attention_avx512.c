@@ -1,0 +1,230 @@
+/* Causal attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of sixteen,
+ * for 16-bit caches; everything else is left to the vectors of eight, whose bits this has.
+ *
+ * A vector of keys holds eight dimensions of two positions, so that a score is the sum that the
+ * vectors of eight make: eight lanes over the head dimension, then the lanes in pairs. Values and
+ * exponentials are independent by lane. Up to eight rows are taken through a block at a time, since
+ * grouped-query attention has as many that read the same keys. */
+#include "attention.h"
+
+#if defined(__x86_64__)
+
+enum { LANES = 16, HALF = 8, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64, TILE_ROWS = 8 };
+
+/* One block as the products see it. */
+typedef struct {
+  const uint16_t *keys, *values; /* (position, width), from the block's first position on */
+  size_t width;
+  const float *const *q; /* (rows) */
+  float *const *out;     /* (rows) */
+  float *weights;        /* (rows, BLOCK): scores, then their exponentials */
+  float scale;
+} block_tile;
+
+/* Asks for bytes that may lie past the cache's end; why and into which level, attention_avx2.c
+ * says. */
+MOE_INLINE void prefetch_halves(const uint16_t *start, size_t count) {
+  uintptr_t begin = (uintptr_t)start, end = begin + count * sizeof(uint16_t);
+  for (; begin < end; begin += CACHE_LINE_BYTES) __builtin_prefetch((const void *)begin, 0, 2);
+}
+
+/* Within each quarter: the sums of a's pairs, then of b's. */
+MOE_INLINE MOE_AVX512 __m512 add_pairs(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+}
+
+/* The sums of eight vectors' halves, each ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)): the lower
+ * halves of the first four, their upper halves, then those of the other four. */
+MOE_INLINE MOE_AVX512 __m512 fold8(const __m512 *v) {
+  __m512 a = add_pairs(add_pairs(v[0], v[1]), add_pairs(v[2], v[3]));
+  __m512 b = add_pairs(add_pairs(v[4], v[5]), add_pairs(v[6], v[7]));
+  return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+}
+
+/* Eight dimensions of two positions. */
+MOE_INLINE MOE_AVX512 __m512 load_pair(const uint16_t *low, const uint16_t *high) {
+  __m256i halves = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)low));
+  halves = _mm256_inserti128_si256(halves, _mm_loadu_si128((const __m128i *)high), 1);
+  return _mm512_cvtph_ps(halves);
+}
+
+MOE_INLINE MOE_AVX512 __m512 load_twice(const float *eight) {
+  return _mm512_castpd_ps(_mm512_broadcast_f64x4(_mm256_loadu_pd((const double *)eight)));
+}
+
+/* Stores a row's scores of the tile, those of the first `count` positions. */
+MOE_INLINE MOE_AVX512 void store_scores(float *weights, __m512 scores, float scale, size_t count) {
+  __mmask16 mask = count >= LANES ? 0xffff : (__mmask16)((1u << count) - 1);
+  _mm512_mask_storeu_ps(weights, mask, _mm512_mul_ps(scores, _mm512_set1_ps(scale)));
+}
+
+/* Scores of 2 * vectors positions from j on, at most `left` of which are there, for `rows` rows
+ * from `row` on. Positions that are not there are taken for the last one and not stored. */
+MOE_INLINE MOE_AVX512 void score_tile(const int rows, const int vectors, const block_tile *tile,
+                                      size_t row, size_t j, size_t left) {
+  const int apart = vectors < 4 ? vectors : 4;
+  const uint16_t *low[8], *high[8];
+  for (int v = 0; v < vectors; v++) {
+    size_t first = (size_t)(v % 4 + v / 4 * 8), second = first + (size_t)apart;
+    low[v] = tile->keys + (j + moe_least(first, left - 1)) * tile->width;
+    high[v] = tile->keys + (j + moe_least(second, left - 1)) * tile->width;
+  }
+  __m512 sums[16];
+  for (int i = 0; i < rows * vectors; i++) sums[i] = _mm512_setzero_ps();
+  for (size_t d = 0; d < tile->width; d += HALF) {
+    __m512 keys[8];
+    for (int v = 0; v < vectors; v++) keys[v] = load_pair(low[v] + d, high[v] + d);
+    for (int r = 0; r < rows; r++) {
+      __m512 q = load_twice(tile->q[row + (size_t)r] + d);
+      for (int v = 0; v < vectors; v++)
+        sums[r * vectors + v] = _mm512_fmadd_ps(q, keys[v], sums[r * vectors + v]);
+    }
+  }
+  float *weights = tile->weights + row * BLOCK + j;
+  for (int i = 0; i < rows * vectors; i += 8, weights += 8 / vectors * BLOCK) {
+    __m512 scores = fold8(sums + i);
+    if (vectors == 8) {
+      store_scores(weights, scores, tile->scale, left);
+    } else if (vectors == 4) {
+      store_scores(weights, scores, tile->scale, moe_least(left, 8));
+      __m512 second = _mm512_shuffle_f32x4(scores, scores, 0xee);
+      store_scores(weights + BLOCK, second, tile->scale, moe_least(left, 8));
+    } else { /* Four rows of four positions, which the halves of the vectors keep apart. */
+      const __m512i order =
+          _mm512_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
+      scores = _mm512_permutexvar_ps(order, scores);
+      for (int r = 0; r < 4; r++) {
+        store_scores(weights + r * BLOCK, scores, tile->scale, moe_least(left, 4));
+        scores = _mm512_shuffle_f32x4(scores, scores, 0x39);
+      }
+    }
+  }
+}
+
+/* Scores of positions [begin, end) of the block. The first rows of a unit prefetch for all. */
+MOE_INLINE MOE_AVX512 void score(const int rows, const block_tile *tile, size_t row, size_t begin,
+                                 size_t end, int prefetch) {
+  const int vectors = rows == 8 ? 2 : rows == 4 ? 4 : 8;
+  for (size_t j = begin; j < end; j += (size_t)(2 * vectors)) {
+    if (prefetch)
+      prefetch_halves(tile->values + j * tile->width, (size_t)(2 * vectors) * tile->width);
+    score_tile(rows, vectors, tile, row, j, end - j);
+  }
+}
+
+/* out += weights * values over positions [begin, end), `vectors` vectors from dimension d on. */
+MOE_INLINE MOE_AVX512 void accumulate_tile(const int rows, const int vectors,
+                                           const block_tile *tile, size_t row, size_t begin,
+                                           size_t end, size_t d, int prefetch) {
+  __m512 sums[16];
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors; v++)
+      sums[r * vectors + v] = _mm512_loadu_ps(tile->out[row + (size_t)r] + d + LANES * v);
+  for (size_t j = begin; j < end; j++) {
+    if (prefetch)
+      prefetch_halves(tile->keys + (BLOCK + j) * tile->width + d, (size_t)(vectors * LANES));
+    const uint16_t *start = tile->values + j * tile->width + d;
+    __m512 values[8];
+    for (int v = 0; v < vectors; v++)
+      values[v] = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(start + LANES * v)));
+    for (int r = 0; r < rows; r++) {
+      __m512 weight = _mm512_set1_ps(tile->weights[(row + (size_t)r) * BLOCK + j]);
+      for (int v = 0; v < vectors; v++)
+        sums[r * vectors + v] = _mm512_fmadd_ps(weight, values[v], sums[r * vectors + v]);
+    }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors; v++)
+      _mm512_storeu_ps(tile->out[row + (size_t)r] + d + LANES * v, sums[r * vectors + v]);
+}
+
+MOE_INLINE MOE_AVX512 void accumulate(const int rows, const block_tile *tile, size_t row,
+                                      size_t begin, size_t end, int prefetch) {
+  const int vectors = rows == 8 ? 2 : rows == 4 ? 4 : 8;
+  size_t d = 0;
+  for (; d + (size_t)(vectors * LANES) <= tile->width; d += (size_t)(vectors * LANES))
+    accumulate_tile(rows, vectors, tile, row, begin, end, d, prefetch);
+  for (; d < tile->width; d += LANES)
+    accumulate_tile(rows, 1, tile, row, begin, end, d, prefetch);
+}
+
+/* Scores of one row to weights relative to the largest so far; what was summed before fades. */
+MOE_INLINE MOE_AVX512 void weigh(float *weights, size_t count, float *largest, float *sum,
+                                 float *out, size_t width) {
+  size_t padded = (count + LANES - 1) / LANES * LANES;
+  for (size_t j = count; j < padded; j++) weights[j] = -INFINITY; /* weighs 0 */
+  __m512 most = _mm512_set1_ps(*largest);
+  for (size_t j = 0; j < padded; j += LANES)
+    most = _mm512_max_ps(most, _mm512_loadu_ps(weights + j));
+  float new_largest = _mm512_reduce_max_ps(most);
+  most = _mm512_set1_ps(new_largest);
+  __m256 sums = _mm256_setzero_ps();
+  for (size_t j = 0; j < padded; j += LANES) {
+    __m512 weight = moe_exp_avx512(_mm512_sub_ps(_mm512_loadu_ps(weights + j), most));
+    _mm512_storeu_ps(weights + j, weight);
+    sums = _mm256_add_ps(sums, _mm512_castps512_ps256(weight));
+    sums = _mm256_add_ps(
+        sums, _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(weight), 1)));
+  }
+  __m256 pairs = _mm256_hadd_ps(sums, sums);
+  pairs = _mm256_hadd_ps(pairs, pairs);
+  float added =
+      _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1)));
+  if (new_largest != *largest) {
+    float fade = moe_exp(*largest - new_largest);
+    *sum *= fade;
+    for (size_t d = 0; d < width; d++) out[d] *= fade;
+    *largest = new_largest;
+  }
+  *sum += added;
+}
+
+/* Takes a block of positions into `count` rows from `first` on. Rows see different numbers of its
+ * positions; those that all see are taken together and the others row by row. */
+MOE_INLINE MOE_AVX512 void attend_block(const int count, const moe_attention_head *head,
+                                        moe_attention_rows *rows, size_t first, size_t position) {
+  float weights[TILE_ROWS * BLOCK];
+  size_t width = head->head_dimension;
+  block_tile tile = {(const uint16_t *)head->keys + position * width,
+                     (const uint16_t *)head->values + position * width,
+                     width,
+                     rows->q + first,
+                     rows->out + first,
+                     weights,
+                     head->scale};
+  /* Limits never fall with the index. */
+  size_t common = moe_attention_visible(rows, first, position);
+  if (common > 0) score(count, &tile, 0, 0, common, first == 0);
+  for (int r = 0; r < count; r++) {
+    size_t row = first + (size_t)r, visible = moe_attention_visible(rows, row, position);
+    if (visible == 0) continue;
+    if (visible > common) score(1, &tile, (size_t)r, common, visible, 0);
+    weigh(weights + (size_t)r * BLOCK, visible, &rows->largest[row], &rows->sum[row],
+          rows->out[row], width);
+  }
+  if (common > 0) accumulate(count, &tile, 0, 0, common, first == 0);
+  for (int r = 1; r < count; r++) {
+    size_t visible = moe_attention_visible(rows, first + (size_t)r, position);
+    if (visible > common) accumulate(1, &tile, (size_t)r, common, visible, 0);
+  }
+}
+
+static MOE_AVX512 void attend(const moe_attention_head *head, moe_attention_rows *rows,
+                              size_t begin, size_t end) {
+  for (size_t position = begin; position < end; position += BLOCK) {
+    size_t row = 0;
+    for (; row + 8 <= rows->count; row += 8) attend_block(8, head, rows, row, position);
+    for (; row + 4 <= rows->count; row += 4) attend_block(4, head, rows, row, position);
+    for (; row + 2 <= rows->count; row += 2) attend_block(2, head, rows, row, position);
+    for (; row < rows->count; row++) attend_block(1, head, rows, row, position);
+  }
+}
+
+MOE_AVX512 void moe_attention_avx512(const void *argument, unsigned worker,
+                                     unsigned worker_count) {
+  const moe_attention_job *job = argument;
+  if (job->type != MOE_KV_F16 || job->head_dimension % LANES != 0)
+    return moe_attention_avx2(argument, worker, worker_count);
+  moe_attention_share(job, worker, worker_count, attend);
+}
+#endif
