@@ -55,6 +55,26 @@ import Testing
     #expect(timeline[1].layer == 1 && timeline[1].number == 2 && timeline[1].isPrefetch)
   }
 
+  @Test func whatEndsInALaterRecordingLeavesItAlone() throws {
+    let timeline = try Timeline(eventCapacity: 4, workerCount: 1)
+    timeline.startRecording()
+    let slice = timeline.begin(.token)
+    let read = timeline.beginRead(of: nil, byteCount: 3, isPrefetch: true)
+    timeline.stopRecording()
+    timeline.startRecording()
+    let later = timeline.begin(.layer)
+    let laterRead = timeline.beginRead(of: nil, byteCount: 4, isPrefetch: false)
+    timeline.describe(
+      slice, position: 7, tokenCount: 7, hitCount: 7, missCount: 7, byteCount: 7)
+    timeline.end(slice)
+    timeline.end(read, isWithdrawn: true)
+    for index in 0..<2 { #expect(timeline[index].end == 0 && timeline[index].number == -1) }
+    #expect(timeline[1].activity == .read)
+    timeline.end(laterRead)
+    timeline.end(later)
+    for index in 0..<2 { #expect(timeline[index].end > 0) }
+  }
+
   @Test func readsOfOneLaneNeverOverlap() throws {
     var generator = SeededGenerator(seed: 7)
     let timeline = try Timeline(eventCapacity: 2000, workerCount: 1)

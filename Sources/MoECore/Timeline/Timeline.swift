@@ -10,6 +10,8 @@
   /// A slice that was begun and is to be ended; nothing where there was no room.
   package struct Slice: Sendable {
     var index = -1
+    /// Which recording it belongs to: it may end in a later one, where it has no place.
+    var recording = 0
     package init() {}
   }
 
@@ -17,6 +19,7 @@
   package struct Read: Sendable {
     var index = -1
     var lane = -1
+    var recording = 0
     package init() {}
   }
 
@@ -38,6 +41,8 @@
   private let buffer: AlignedBuffer
   private let events: UnsafeMutablePointer<TimelineEvent>
   private var laneIsTaken: [Bool]
+  /// Counts recordings, from 1.
+  private var recording = 0
 
   /// Reads under way beyond these are counted as dropped.
   private static let laneCountMax = 4096
@@ -71,6 +76,7 @@
   package func startRecording() {
     (count, droppedCount, laneCount, layer) = (0, 0, 0, -1)
     (end, fullTime) = (0, 0)
+    recording += 1
     for lane in laneIsTaken.indices { laneIsTaken[lane] = false }
     start = MonotonicClock.nanoseconds()
     isRecording = true
@@ -92,11 +98,12 @@
     slice.index = append(
       TimelineEvent(
         start: MonotonicClock.nanoseconds(), end: 0, activity: activity, layer: Int16(layer)))
+    slice.recording = recording
     return slice
   }
 
   package func end(_ slice: Slice) {
-    guard slice.index >= 0, isRecording else { return }
+    guard isOpen(slice.index, slice.recording) else { return }
     unsafe events[slice.index].end = MonotonicClock.nanoseconds()
   }
 
@@ -104,7 +111,7 @@
   package func describe(
     _ slice: Slice, position: Int, tokenCount: Int, hitCount: Int, missCount: Int, byteCount: Int
   ) {
-    guard slice.index >= 0, isRecording else { return }
+    guard isOpen(slice.index, slice.recording) else { return }
     unsafe events[slice.index].number = Int32(truncatingIfNeeded: position)
     unsafe events[slice.index].tokenCount = Int32(truncatingIfNeeded: tokenCount)
     unsafe events[slice.index].hitCount = Int32(truncatingIfNeeded: hitCount)
@@ -144,7 +151,7 @@
     event.byteCount = byteCount
     read.index = append(event)
     guard read.index >= 0 else { return read }
-    read.lane = lane
+    (read.lane, read.recording) = (lane, recording)
     laneIsTaken[lane] = true
     laneCount = max(laneCount, lane + 1)
     return read
@@ -152,10 +159,14 @@
 
   /// - Parameter isWithdrawn: Nothing of it was sent to the disk.
   package func end(_ read: Read, isWithdrawn: Bool = false) {
-    guard read.index >= 0, isRecording else { return }
+    guard isOpen(read.index, read.recording) else { return }
     unsafe events[read.index].end = MonotonicClock.nanoseconds()
     if isWithdrawn { unsafe events[read.index].activity = .withdrawnRead }
     laneIsTaken[read.lane] = false
+  }
+
+  private func isOpen(_ index: Int, _ recording: Int) -> Bool {
+    index >= 0 && isRecording && recording == self.recording
   }
 
   /// The new event's number; -1 where it was dropped or nothing is recorded.
