@@ -31,7 +31,6 @@ enum {
   MOE_PANEL_TOKENS_MIN = 2,
   /* Blocks of one row whose lanes are added up together. */
   MOE_ROW_BLOCKS = 4,
-  CACHE_LINE_BYTES = 64,
 };
 
 /* Some tokens of some panels: blocks first ..< first + count of each row, unpacked. */
@@ -122,15 +121,6 @@ MOE_ALWAYS_INLINE void moe_panel_matmul(const moe_panel_kernels *kernels, const 
   }
 }
 
-/* The lines that a row product will read some hundreds of nanoseconds later: the processor's own
- * prefetch ends at a page, and where the rows end too, a line too much costs nothing. */
-MOE_ALWAYS_INLINE void moe_prefetch_ahead(const void *w, size_t byte_count) {
-  enum { DISTANCE_BYTES = 8192 };
-  for (size_t i = 0; i < byte_count; i += CACHE_LINE_BYTES) {
-    _mm_prefetch((const char *)((uintptr_t)w + DISTANCE_BYTES + i), _MM_HINT_T0);
-  }
-}
-
 /* 1 to MOE_ROW_BLOCKS blocks of one row and one token. */
 typedef struct {
   const uint8_t *w;
@@ -210,7 +200,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i moe_load_lanes_avx512(const uint8_t 
  * row r. Fetches as many bytes ahead, and moves `ahead` on. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void
 moe_transpose_avx512(const uint8_t *w, size_t stride, const uint8_t **ahead, __m512i out[4]) {
-  for (int i = 0; i < 256; i += CACHE_LINE_BYTES) {
+  for (int i = 0; i < 256; i += MOE_CACHE_LINE_BYTES) {
     _mm_prefetch((const char *)*ahead + i, _MM_HINT_T0);
   }
   *ahead += 256;
@@ -234,7 +224,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_load_lanes_avx2(const uint8_t *w, 
 /* The same of 8 rows. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void
 moe_transpose_avx2(const uint8_t *w, size_t stride, const uint8_t **ahead, __m256i out[4]) {
-  for (int i = 0; i < 128; i += CACHE_LINE_BYTES) {
+  for (int i = 0; i < 128; i += MOE_CACHE_LINE_BYTES) {
     _mm_prefetch((const char *)*ahead + i, _MM_HINT_T0);
   }
   *ahead += 128;

@@ -91,10 +91,11 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void unpack_half_avx2(const block *b, int half
 }
 
 /* sum + the step's blocks one after the other, each lane of products being one. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 add_values_avx2(__m128 sum, moe_row_step s, __m128i products,
-                                                         int blocks) {
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 add_values_avx2(__m128 sum, moe_row_step s,
+                                                         __m128i products, int blocks) {
+  const block *w = (const block *)s.w;
   uint16_t halves[8] = {0};
-  for (int i = 0; i < blocks; i++) halves[i] = moe_load_u16(((const block *)s.w)[i].scale);
+  for (int i = 0; i < blocks; i++) halves[i] = moe_load_u16(w[i].scale);
   __m128 scales = _mm_cvtph_ps(_mm_loadu_si128((const __m128i *)halves));
   return moe_chain_avx2(sum, _mm_mul_ps(scales, _mm_cvtepi32_ps(products)), s.x_scales, blocks);
 }
