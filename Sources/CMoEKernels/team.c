@@ -22,7 +22,7 @@
 
 enum {
   WORKER_COUNT_MAX = 256,
-  /* Operations keep their scratch within a few KiB; memory is budgeted, so stacks stay small. */
+  /* Operations keep their scratch within tens of KiB; memory is budgeted, so stacks stay small. */
   STACK_BYTES = 256 << 10,
   /* Some tens of microseconds: longer than the gap between two operations of a layer. */
   SPIN_PAUSES = 1500,

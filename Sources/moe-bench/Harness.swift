@@ -35,6 +35,8 @@ struct Benchmark {
     var byteCount = 0
     /// Floating-point or integer additions and multiplications of a run.
     var operationCount = 0
+    /// Multiply-adds of a matrix product, each of them two operations; 0 for anything else.
+    var multiplyAddCount = 0
     /// What the views in the closures below point to.
     var memory: [BenchmarkMemory]
     /// The share of the machine's read rate that the benchmark should reach.
@@ -58,10 +60,12 @@ struct BenchmarkResult {
   var (median, low, high): (Double, Double, Double)
   var byteCount: Int
   var operationCount: Int
+  var multiplyAddCount: Int
   var goal: Double?
 
   var gigabytesPerSecond: Double { Double(byteCount) / median }
   var gigaoperationsPerSecond: Double { Double(operationCount) / median }
+  var gigaMultiplyAddsPerSecond: Double { Double(multiplyAddCount) / median }
 }
 
 /// Warms up, checks the result, then repeats until the time is spent.
@@ -94,7 +98,8 @@ struct Harness {
     return BenchmarkResult(
       name: benchmark.name, runCount: times.count * repeats, median: times[times.count / 2],
       low: times[times.count / 10], high: times[times.count * 9 / 10],
-      byteCount: prepared.byteCount, operationCount: prepared.operationCount, goal: prepared.goal)
+      byteCount: prepared.byteCount, operationCount: prepared.operationCount,
+      multiplyAddCount: prepared.multiplyAddCount, goal: prepared.goal)
   }
 
   /// Nanoseconds of one run, as the mean of several.

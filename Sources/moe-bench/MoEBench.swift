@@ -10,7 +10,8 @@ private import MoEKernels
     abstract: "Times the kernels, each against the machine's memory bandwidth.",
     discussion: """
       Every benchmark checks its result before it is timed. The median of the runs is given, with \
-      the range that holds the middle 80% of them.
+      the range that holds the middle 80% of them. "Of read" is a kernel's share of the rate at \
+      which the machine reads memory; a multiply-add (MAC) counts as two operations.
       """)
 
   @Option(help: "Run only benchmarks whose name contains this text.")

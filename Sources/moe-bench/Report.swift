@@ -20,7 +20,7 @@ struct Report {
   mutating func add(_ result: BenchmarkResult) { results.append(result) }
 
   static let heading = columns(
-    "benchmark", ["median µs", "10% µs", "90% µs", "GB/s", "of read", "Gop/s", "goal"])
+    "benchmark", ["median µs", "10% µs", "90% µs", "GB/s", "of read", "Gop/s", "GMAC/s", "goal"])
 
   func line(_ result: BenchmarkResult) -> String {
     let share = result.gigabytesPerSecond / readRate
@@ -32,12 +32,13 @@ struct Report {
         decimal(result.high / 1e3, 2), reads ? decimal(result.gigabytesPerSecond, 2) : "",
         reads ? decimal(share * 100, 0) + "%" : "",
         result.operationCount > 0 ? decimal(result.gigaoperationsPerSecond, 2) : "",
+        result.multiplyAddCount > 0 ? decimal(result.gigaMultiplyAddsPerSecond, 2) : "",
         result.goal.map { share >= $0 ? "met" : "below " + decimal($0 * 100, 0) + "%" } ?? "",
       ])
   }
 
   private static func columns(_ name: String, _ values: [String]) -> String {
-    let widths = [11, 11, 11, 8, 8, 9, 11]
+    let widths = [11, 11, 11, 8, 8, 9, 9, 11]
     return zip(values, widths).reduce(name.padded(to: 44)) { line, cell in
       line + String(repeating: " ", count: max(1, cell.1 - cell.0.count)) + cell.0
     }

@@ -26,6 +26,31 @@ import Testing
     }
   }
 
+  /// Rows and tokens around the edges of panels (8 and 16 rows, side by side or alone) and of tiles
+  /// (4 tokens), columns of one block, of a whole chunk of blocks, and of several with a remainder.
+  @Test(arguments: FormatAtLevel.all.filter { $0.level != .scalar })
+  func givesTheSameBitsAtTheEdgesOfPanels(_ argument: FormatAtLevel) throws {
+    for blockCount in [1, 2, 3, 7] {
+      let product = try ProductCase(
+        argument.format, rowCount: 66, tokenCount: 9,
+        columnCount: blockCount * argument.format.blockElementCount, seed: 19)
+      let alone = try (0..<9).map { token in
+        try (0..<66).map { row in
+          try product.product(
+            at: argument.level, rows: row..<row + 1, tokens: token..<token + 1)[0][0]
+        }
+      }
+      for rowCount in [7, 8, 15, 16, 17, 31, 32, 33, 48, 64, 65] {
+        for tokenCount in [1, 2, 3, 4, 5, 7, 8, 9] {
+          let (rows, tokens) = (66 - rowCount..<66, 9 - tokenCount..<9)
+          let part = try product.product(at: argument.level, rows: rows, tokens: tokens)
+          let wanted = alone[tokens].map { Array($0[rows]) }
+          #expect(bits(part) == bits(wanted), "blocks \(blockCount), \(rows), \(tokens)")
+        }
+      }
+    }
+  }
+
   /// Large enough that rows and tokens are cut into several blocks.
   @Test(arguments: FormatAtLevel.all.filter { $0.level != .scalar })
   func givesTheSameBitsAcrossBlocksOfALargeProduct(_ argument: FormatAtLevel) throws {
@@ -43,7 +68,7 @@ import Testing
   func givesTheSameBitsWhereverTheWeightsLie(_ argument: FormatAtLevel) throws {
     let format = argument.format
     let product = try ProductCase(
-      format, rowCount: 3, tokenCount: 5, columnCount: max(format.blockElementCount * 3, 37),
+      format, rowCount: 19, tokenCount: 5, columnCount: max(format.blockElementCount * 3, 37),
       seed: 13)
     let wanted = bits(try product.product(at: argument.level))
     let count = product.weights.count
@@ -51,7 +76,7 @@ import Testing
     for offset in 0...64 {
       let bytes = buffer.bytes(atOffset: offset, count: count)
       bytes.store(product.weights)
-      let found = try product.product(of: bytes, rowCount: 3, at: argument.level)
+      let found = try product.product(of: bytes, rowCount: 19, at: argument.level)
       #expect(bits(found) == wanted, "offset \(offset)")
     }
   }
@@ -72,7 +97,7 @@ import Testing
       try Test.cancel("\(format.name) lacks one of the two here")
     }
     let product = try ProductCase(
-      format, rowCount: 9, tokenCount: 7, columnCount: format.blockElementCount * 9, seed: 18)
+      format, rowCount: 57, tokenCount: 7, columnCount: format.blockElementCount * 9, seed: 18)
     #expect(bits(try product.product(at: .avx2)) == bits(try product.product(at: .avx512)))
   }
 

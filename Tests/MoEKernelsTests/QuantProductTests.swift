@@ -33,11 +33,24 @@ import Testing
     }
   }
 
+  /// Rows enough for panels side by side, one alone and rows left over.
+  @Test(arguments: FormatAtLevel.all.filter { $0.level != .scalar })
+  func equalsItsDefinitionInPanelsOfRows(_ argument: FormatAtLevel) throws {
+    for blockCount in [1, 3, 8] {
+      let seed = UInt64(blockCount)
+      let product = try ProductCase(
+        argument.format, rowCount: 53, tokenCount: 7,
+        columnCount: blockCount * argument.format.blockElementCount, seed: seed)
+      try expectProduct(
+        product.product(at: argument.level), of: product, "blocks \(blockCount), seed \(seed)")
+    }
+  }
+
   @Test(arguments: FormatAtLevel.all.filter { $0.level != .scalar })
   func agreesWithTheScalarReference(_ argument: FormatAtLevel) throws {
     for seed in 1...5 as ClosedRange<UInt64> {
       let product = try ProductCase(
-        argument.format, rowCount: 5, tokenCount: 6,
+        argument.format, rowCount: 33, tokenCount: 6,
         columnCount: 2304 / argument.format.blockElementCount * argument.format.blockElementCount,
         seed: seed)
       let reference = try product.product(at: .scalar)
@@ -68,7 +81,7 @@ import Testing
         (0..<columnCount).map { $0 % 4 < 2 ? -1 : 1 },
         (0..<columnCount).map { $0 % 32 < 16 ? -1 : 1 },
       ]
-      let product = try ProductCase(format, rowCount: 3, x: x, blocks: [block], seed: 1)
+      let product = try ProductCase(format, rowCount: 33, x: x, blocks: [block], seed: 1)
       // Scale and minimum may nearly cancel here, which costs what they were larger.
       try expectProduct(
         product.product(at: argument.level), of: product, slack: 64, "pattern \(pattern)")
@@ -84,7 +97,7 @@ import Testing
       (0..<columnCount).map { _ in Float(generator.nextGaussian()) * factor }
     }
     let product = try ProductCase(
-      format, rowCount: 3, x: x, blocks: format.randomBlocks(16, seed: 4), seed: 5)
+      format, rowCount: 17, x: x, blocks: format.randomBlocks(16, seed: 4), seed: 5)
     try expectProduct(product.product(at: argument.level), of: product, "factor \(factor)")
   }
 
@@ -93,7 +106,7 @@ import Testing
     let format = argument.format
     let columnCount = format.blockElementCount * 3
     let zeros = try ProductCase(
-      format, rowCount: 3, x: Array(repeating: Array(repeating: 0, count: columnCount), count: 5),
+      format, rowCount: 33, x: Array(repeating: Array(repeating: 0, count: columnCount), count: 5),
       blocks: format.randomBlocks(8, seed: 6), seed: 7)
     #expect(try zeros.product(at: argument.level).allSatisfy { $0.allSatisfy { $0 == 0 } })
     let empty = try ProductCase(
@@ -109,7 +122,7 @@ import Testing
     var x = (0..<4).map { token in (0..<columnCount).map { Float(($0 + token) % 7) - 3 } }
     x[2][columnCount - 1] = fault
     let product = try ProductCase(
-      format, rowCount: 3, x: x, blocks: format.randomBlocks(16, seed: 9), seed: 10)
+      format, rowCount: 33, x: x, blocks: format.randomBlocks(16, seed: 9), seed: 10)
     let found = try product.product(at: argument.level)
     for (token, values) in found.enumerated() {
       #expect(values.allSatisfy { $0.isFinite == (token != 2) }, "token \(token)")

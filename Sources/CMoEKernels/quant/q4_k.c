@@ -1,7 +1,8 @@
 /* Q4_K: blocks of 256 in 8 groups of 32. An element is scale * q - minimum, with q of 4 bits; scale
  * and minimum of a group have 6 bits, by a 16-bit float for all 8. Activations are Q8_K. */
-#include "tile.h"
-#include "x86.h"
+#include <stddef.h>
+
+#include "panel.h"
 
 enum { ELEMENTS = 256, GROUPS = 8, GROUP_ELEMENTS = 32 };
 
@@ -81,78 +82,349 @@ moe_matmul_q4_k_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uin
 
 #if defined(__x86_64__)
 
-/* Per block and token: products by group scale, summed over the groups as 8 integers; sums of
- * activations by group minimum, likewise; then both by their float scales, into 8 floats. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_x86(const moe_tile *tile, int tokens,
-                                                moe_dot_fn dot) {
-  __m256 sums[MOE_TILE_TOKENS_MAX];
-  for (int t = 0; t < tokens; t++) sums[t] = _mm256_setzero_ps();
+/* sum + the step's blocks one after the other, each lane of products and minima being one. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 add_values_avx2(__m128 sum, __m128i halves,
+                                                         __m128i products, __m128i minima,
+                                                         const float *x_scales, int blocks) {
+  /* 4 scales, 4 minima. */
+  __m256 factors = _mm256_cvtph_ps(halves);
+  __m128 below = _mm_mul_ps(_mm256_extractf128_ps(factors, 1), _mm_cvtepi32_ps(minima));
+  __m128 values =
+      _mm_fmsub_ps(_mm256_castps256_ps128(factors), _mm_cvtepi32_ps(products), below);
+  return moe_chain_avx2(sum, values, x_scales, blocks);
+}
+
+/* The step's first 16 bytes of each block: scale and minimum, packed factors. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i heads_avx512(const block *w, int blocks) {
+  __m512i heads = _mm512_zextsi128_si512(_mm_loadu_si128((const __m128i *)w));
+  if (blocks > 1) {
+    heads = _mm512_inserti32x4(heads, _mm_loadu_si128((const __m128i *)(w + 1)), 1);
+  }
+  if (blocks > 2) {
+    heads = _mm512_inserti32x4(heads, _mm_loadu_si128((const __m128i *)(w + 2)), 2);
+  }
+  if (blocks > 3) {
+    heads = _mm512_inserti32x4(heads, _mm_loadu_si128((const __m128i *)(w + 3)), 3);
+  }
+  return heads;
+}
+
+/* As unpack_factors, of a block per 128-bit lane: 8 scales, 8 minima. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i factors_avx512(__m512i heads) {
+  const __m512i shifts = _mm512_set4_epi32(4, 0, 0, 0);
+  const __m512i low = _mm512_set4_epi32(0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f);
+  const __m512i top = _mm512_set4_epi32(0x30303030, 0, 0x30303030, 0);
+  __m512i acbc = _mm512_shuffle_epi32(heads, 0xed), aabb = _mm512_shuffle_epi32(heads, 0xa5);
+  return _mm512_or_si512(_mm512_and_si512(_mm512_srlv_epi32(acbc, shifts), low),
+                         _mm512_and_si512(_mm512_srli_epi32(aabb, 2), top));
+}
+
+/* Products of one block by the scales of its groups, as 16 sums. factors: of that block. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i products_avx512(const block *w, const int8_t *x,
+                                                            const uint8_t *factors) {
+  const __m512i low_bits = _mm512_set1_epi8(15);
+  /* The upper half of a vector takes the upper 4 bits of the same 32 bytes as the lower one. */
+  const __m512i shifts = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(4), 1);
+  /* Indices of scales as 16 bits: byte 2k in the lower half, 2k + 1 in the upper. */
+  __m512i pick = _mm512_inserti64x4(_mm512_set1_epi16((short)0x8000),
+                                    _mm256_set1_epi16((short)0x8001), 1);
+  __m512i scales =
+      _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)factors));
+  __m512i products = _mm512_setzero_si512();
+#pragma clang loop unroll(full)
+  for (int k = 0; k < GROUPS / 2; k++) {
+    __m512i bytes = _mm512_broadcast_i64x4(moe_load_256_avx2(w->quants + k * GROUP_ELEMENTS));
+    __m512i quants = _mm512_and_si512(_mm512_srlv_epi16(bytes, shifts), low_bits);
+    __m512i dots =
+        _mm512_maddubs_epi16(quants, _mm512_loadu_si512(x + k * 2 * GROUP_ELEMENTS));
+    products = _mm512_dpwssd_epi32(products, dots, _mm512_shuffle_epi8(scales, pick));
+    pick = _mm512_add_epi16(pick, _mm512_set1_epi16(2));
+  }
+  return products;
+}
+
+/* Sums of activations by the minima of their groups, a block per 32-bit lane. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128i minima_avx512(const int16_t *x_sums, __m512i factors,
+                                                          int blocks) {
+  const __m512i one = _mm512_set1_epi16(1);
+  __mmask32 second = blocks > 1 ? 0xffffffff : 0xffff, fourth = blocks > 3 ? 0xffffffff : 0xffff;
+  __m512i sums01 = _mm512_madd_epi16(_mm512_maskz_loadu_epi16(second, x_sums), one);
+  __m512i sums23 = _mm512_setzero_si512();
+  if (blocks > 2) {
+    sums23 = _mm512_madd_epi16(
+        _mm512_maskz_loadu_epi16(fourth, x_sums + 2 * MOE_Q8_K_SUMS), one);
+  }
+  /* Packing works within 128-bit lanes; the permutation brings a block's 8 sums together. */
+  __m512i sums = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7),
+                                          _mm512_packs_epi32(sums01, sums23));
+  __m512i four =
+      _mm512_madd_epi16(sums, _mm512_unpackhi_epi8(factors, _mm512_setzero_si512()));
+  __m512i two = _mm512_add_epi32(four, _mm512_shuffle_epi32(four, 0x4e));
+  __m512i all = _mm512_add_epi32(two, _mm512_shuffle_epi32(two, 0xb1));
+  const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  return _mm512_castsi512_si128(_mm512_permutexvar_epi32(first, all));
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(__m128 sum, moe_row_step s,
+                                                           int blocks) {
+  const block *w = (const block *)s.w;
+  __m512i heads = heads_avx512(w, blocks), factors = factors_avx512(heads);
+  /* Through memory: a block's lane is then read back into all four without a shuffle. */
+  _Alignas(64) uint8_t factor_bytes[MOE_ROW_BLOCKS][16];
+  _mm512_store_si512(factor_bytes, factors);
+  __m512i products[MOE_ROW_BLOCKS];
+  for (int i = 0; i < MOE_ROW_BLOCKS; i++) {
+    products[i] = i < blocks ? products_avx512(w + i, s.x_quants + i * ELEMENTS,
+                                               factor_bytes[i])
+                             : _mm512_setzero_si512();
+  }
+  const __m512i words = _mm512_zextsi128_si512(_mm_setr_epi16(0, 8, 16, 24, 1, 9, 17, 25));
+  __m128i halves = _mm512_castsi512_si128(_mm512_permutexvar_epi16(words, heads));
+  return add_values_avx2(sum, halves, moe_sum_lanes_avx512(products),
+                         minima_avx512(s.x_sums, factors, blocks), s.x_scales, blocks);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 float row_avx512(const uint8_t *w, const uint8_t *x,
+                                                     size_t columns) {
+  return moe_row_product(row_step_avx512, sizeof(block), w, x, columns);
+}
+
+/* Products by scale and minima of one block, as 8 sums each. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void block_sums_avx2(const block *w, const int8_t *x,
+                                                       const int16_t *x_sums, __m256i *products,
+                                                       __m256i *minima) {
   const __m256i low_bits = _mm256_set1_epi8(15);
-  for (size_t i = 0; i < tile->columns / ELEMENTS; i++) {
-    const block *b = (const block *)tile->w + i;
-    group_factors factors = unpack_factors(b->packed);
-    __m128i scale_bytes = _mm_cvtsi64_si128((long long)factors.scales);
-    __m128i minimum_bytes = _mm_cvtsi64_si128((long long)factors.minima);
-    /* Each scale twice, as 16 bits: a pair is read back with one broadcast per group. */
-    _Alignas(32) uint32_t scale_pairs[GROUPS];
-    _mm256_store_si256((__m256i *)scale_pairs,
-                       _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(scale_bytes, scale_bytes)));
-    /* Each minimum twice, because activations are summed by 16. */
-    __m256i minima = _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(minimum_bytes, minimum_bytes));
-
-    __m256i products[MOE_TILE_TOKENS_MAX];
-    for (int t = 0; t < tokens; t++) products[t] = _mm256_setzero_si256();
-    /* Unrolled, the compiler keeps four steps' vectors at once and spills: half as fast. */
-#pragma clang loop unroll(disable)
-    for (int k = 0; k < GROUPS / 2; k++) {
-      __m256i bytes = moe_load_256_avx2(b->quants + k * GROUP_ELEMENTS);
-      __m256i low = _mm256_and_si256(bytes, low_bits);
-      __m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low_bits);
-      __m256i low_scale = _mm256_set1_epi32((int)scale_pairs[2 * k]);
-      __m256i high_scale = _mm256_set1_epi32((int)scale_pairs[2 * k + 1]);
-      for (int t = 0; t < tokens; t++) {
-        const uint8_t *x = tile->x + (size_t)t * tile->x_stride + i * ELEMENTS +
-                           (size_t)k * 2 * GROUP_ELEMENTS;
-        products[t] = dot(products[t], low, moe_load_256_avx2(x), low_scale);
-        products[t] =
-            dot(products[t], high, moe_load_256_avx2(x + GROUP_ELEMENTS), high_scale);
-      }
-    }
-    __m256 scale = moe_broadcast_f16_avx2(b->scale);
-    __m256 minimum = moe_broadcast_f16_avx2(b->minimum);
-    for (int t = 0; t < tokens; t++) {
-      moe_q8_k_row x = moe_q8_k_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
-      __m256i below = _mm256_madd_epi16(moe_load_256_avx2(x.sums + i * MOE_Q8_K_SUMS), minima);
-      __m256 value = _mm256_fmsub_ps(scale, _mm256_cvtepi32_ps(products[t]),
-                                     _mm256_mul_ps(minimum, _mm256_cvtepi32_ps(below)));
-      sums[t] = _mm256_fmadd_ps(value, _mm256_broadcast_ss(x.scales + i), sums[t]);
-    }
+  group_factors factors = unpack_factors(w->packed);
+  __m128i scale_bytes = _mm_cvtsi64_si128((long long)factors.scales);
+  __m128i minimum_bytes = _mm_cvtsi64_si128((long long)factors.minima);
+  /* Each scale twice, as 16 bits: a pair is read back with one broadcast per group. */
+  _Alignas(32) uint32_t scale_pairs[GROUPS];
+  _mm256_store_si256((__m256i *)scale_pairs,
+                     _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(scale_bytes, scale_bytes)));
+  *products = _mm256_setzero_si256();
+  for (int k = 0; k < GROUPS / 2; k++) {
+    __m256i bytes = moe_load_256_avx2(w->quants + k * GROUP_ELEMENTS);
+    __m256i low = _mm256_and_si256(bytes, low_bits);
+    __m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low_bits);
+    const int8_t *values = x + k * 2 * GROUP_ELEMENTS;
+    *products = moe_dot_avx2(*products, low, moe_load_256_avx2(values),
+                             _mm256_set1_epi32((int)scale_pairs[2 * k]));
+    *products = moe_dot_avx2(*products, high, moe_load_256_avx2(values + GROUP_ELEMENTS),
+                             _mm256_set1_epi32((int)scale_pairs[2 * k + 1]));
   }
-  for (int t = 0; t < tokens; t++) {
-    tile->y[(size_t)t * tile->y_stride] = moe_sum_lanes_avx2(sums[t]);
+  /* Each minimum twice, because activations are summed by 16. */
+  *minima = _mm256_madd_epi16(
+      moe_load_256_avx2(x_sums),
+      _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(minimum_bytes, minimum_bytes)));
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(__m128 sum, moe_row_step s, int blocks) {
+  const block *w = (const block *)s.w;
+  __m256i products[MOE_ROW_BLOCKS], minima[MOE_ROW_BLOCKS];
+  uint32_t factors[MOE_ROW_BLOCKS] = {0};
+  for (int i = blocks; i < MOE_ROW_BLOCKS; i++) products[i] = minima[i] = _mm256_setzero_si256();
+#pragma clang loop unroll(full)
+  for (int i = 0; i < blocks; i++) {
+    block_sums_avx2(w + i, s.x_quants + i * ELEMENTS, s.x_sums + i * MOE_Q8_K_SUMS,
+                    &products[i], &minima[i]);
+    factors[i] = moe_load_u32(w[i].scale);
+  }
+  __m128i halves = _mm_shuffle_epi8(
+      _mm_loadu_si128((const __m128i *)factors),
+      _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+  return add_values_avx2(sum, halves, moe_sum_lanes_4_avx2(products),
+                         moe_sum_lanes_4_avx2(minima), s.x_scales, blocks);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 float row_avx2(const uint8_t *w, const uint8_t *x,
+                                                 size_t columns) {
+  return moe_row_product(row_step_avx2, sizeof(block), w, x, columns);
+}
+
+/* A block of 16 rows, unpacked. */
+typedef struct {
+  uint8_t quants[ELEMENTS / 4][MOE_PANEL_ROWS_AVX512][4];
+  uint32_t scales[GROUPS][MOE_PANEL_ROWS_AVX512];
+  uint16_t minima[GROUPS][MOE_PANEL_ROWS_AVX512][2]; /* each twice: activations are summed by 16 */
+  float scale[MOE_PANEL_ROWS_AVX512], minimum[MOE_PANEL_ROWS_AVX512];
+} panel_avx512;
+_Static_assert(offsetof(panel_avx512, scales) == offsetof(moe_panel_avx512, scales), "shared");
+
+/* As unpack_factors, of a row per lane. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void
+unpack_factors_avx512(panel_avx512 *panel, __m512i a, __m512i b, __m512i c) {
+  const __m512i six = _mm512_set1_epi8(0x3f), top = _mm512_set1_epi8(0x30);
+  const __m512i four = _mm512_set1_epi8(15), byte = _mm512_set1_epi32(255);
+  __m512i scales[2] = {
+      _mm512_and_si512(a, six),
+      _mm512_or_si512(_mm512_and_si512(c, four),
+                      _mm512_and_si512(_mm512_srli_epi32(a, 2), top)),
+  };
+  __m512i minima[2] = {
+      _mm512_and_si512(b, six),
+      _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(c, 4), four),
+                      _mm512_and_si512(_mm512_srli_epi32(b, 2), top)),
+  };
+  for (int g = 0; g < GROUPS; g++) {
+    unsigned shift = (unsigned)g % 4 * 8;
+    __m512i minimum = _mm512_and_si512(_mm512_srli_epi32(minima[g / 4], shift), byte);
+    _mm512_store_si512(panel->scales[g],
+                       _mm512_and_si512(_mm512_srli_epi32(scales[g / 4], shift), byte));
+    _mm512_store_si512(panel->minima[g],
+                       _mm512_or_si512(minimum, _mm512_slli_epi32(minimum, 16)));
   }
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int tokens) {
-  tile_x86(tile, tokens, moe_dot_avx2);
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void
+unpack_avx512(void *unpacked, const uint8_t *w, size_t stride, const uint8_t *ahead) {
+  panel_avx512 *panel = unpacked;
+  const __m512i four = _mm512_set1_epi8(15);
+  __m512i columns[4];
+  moe_transpose_avx512(w, stride, &ahead, columns);
+  __m256i scale = _mm512_cvtepi32_epi16(columns[0]);
+  __m256i minimum = _mm512_cvtepi32_epi16(_mm512_srli_epi32(columns[0], 16));
+  _mm512_store_ps(panel->scale, _mm512_cvtph_ps(scale));
+  _mm512_store_ps(panel->minimum, _mm512_cvtph_ps(minimum));
+  unpack_factors_avx512(panel, columns[1], columns[2], columns[3]);
+  for (int k = 0; k < ELEMENTS / 32; k++) {
+    /* 16 of the 32 bytes with the groups 2 (k / 2) and 2 (k / 2) + 1. */
+    moe_transpose_avx512(w + offsetof(block, quants) + k * 16, stride, &ahead, columns);
+    for (int j = 0; j < 4; j++) {
+      int low = k / 2 * 16 + k % 2 * 4 + j, high = low + GROUP_ELEMENTS / 4;
+      _mm512_store_si512(panel->quants[low], _mm512_and_si512(columns[j], four));
+      _mm512_store_si512(panel->quants[high],
+                         _mm512_and_si512(_mm512_srli_epi16(columns[j], 4), four));
+    }
+  }
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void tile_avx512(const moe_tile *tile, int tokens) {
-  tile_x86(tile, tokens, moe_dot_avx512);
+/* The sum so far plus block `index` of token t. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512 add_block_avx512(__m512 sum, __m512i products,
+                                                            const uint8_t *unpacked,
+                                                            const moe_panel_tile *tile, int t,
+                                                            size_t index) {
+  const panel_avx512 *panel = (const panel_avx512 *)unpacked;
+  __m512i below = _mm512_setzero_si512();
+  size_t offset = moe_panel_sums_offset(tile, index);
+  for (int g = 0; g < GROUPS; g++) {
+    below = _mm512_dpwssd_epi32(below, _mm512_load_si512(panel->minima[g]),
+                                moe_panel_x_avx512(tile, t, offset + (size_t)g * 4));
+  }
+  __m512 value = _mm512_fmsub_ps(
+      _mm512_load_ps(panel->scale), _mm512_cvtepi32_ps(products),
+      _mm512_mul_ps(_mm512_load_ps(panel->minimum), _mm512_cvtepi32_ps(below)));
+  return _mm512_fmadd_ps(value, _mm512_set1_ps(moe_panel_x_scale(tile, t, index)), sum);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void tile_avx512(const moe_panel_tile *tile, int panels,
+                                                     int tokens) {
+  moe_panel_tile_avx512(add_block_avx512, tile, GROUP_ELEMENTS, panels, tokens);
+}
+
+/* A block of 8 rows, unpacked. */
+typedef struct {
+  uint8_t quants[ELEMENTS / 4][MOE_PANEL_ROWS_AVX2][4];
+  uint16_t scales[GROUPS][MOE_PANEL_ROWS_AVX2][2]; /* each twice: products come in pairs */
+  uint16_t minima[GROUPS][MOE_PANEL_ROWS_AVX2][2];
+  float scale[MOE_PANEL_ROWS_AVX2], minimum[MOE_PANEL_ROWS_AVX2];
+} panel_avx2;
+_Static_assert(offsetof(panel_avx2, scales) == offsetof(moe_panel_avx2, scales), "shared");
+
+/* Byte g of each lane twice, as 16 bits. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i twice_avx2(__m256i bytes, int g) {
+  __m256i one = _mm256_and_si256(_mm256_srli_epi32(bytes, g * 8), _mm256_set1_epi32(255));
+  return _mm256_or_si256(one, _mm256_slli_epi32(one, 16));
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void unpack_factors_panel_avx2(panel_avx2 *panel, __m256i a,
+                                                                 __m256i b, __m256i c) {
+  const __m256i six = _mm256_set1_epi8(0x3f), top = _mm256_set1_epi8(0x30);
+  const __m256i four = _mm256_set1_epi8(15);
+  __m256i scales[2] = {
+      _mm256_and_si256(a, six),
+      _mm256_or_si256(_mm256_and_si256(c, four),
+                      _mm256_and_si256(_mm256_srli_epi32(a, 2), top)),
+  };
+  __m256i minima[2] = {
+      _mm256_and_si256(b, six),
+      _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi32(c, 4), four),
+                      _mm256_and_si256(_mm256_srli_epi32(b, 2), top)),
+  };
+  for (int g = 0; g < GROUPS; g++) {
+    _mm256_store_si256((__m256i *)panel->scales[g], twice_avx2(scales[g / 4], g % 4));
+    _mm256_store_si256((__m256i *)panel->minima[g], twice_avx2(minima[g / 4], g % 4));
+  }
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void
+unpack_avx2(void *unpacked, const uint8_t *w, size_t stride, const uint8_t *ahead) {
+  panel_avx2 *panel = unpacked;
+  const __m256i four = _mm256_set1_epi8(15);
+  __m256i columns[4];
+  moe_transpose_avx2(w, stride, &ahead, columns);
+  /* Scales in the lower halves of lanes, minima in the upper ones. */
+  __m256i scale = _mm256_and_si256(columns[0], _mm256_set1_epi32(0xffff));
+  __m256i halves = _mm256_packus_epi32(scale, _mm256_srli_epi32(columns[0], 16));
+  halves = _mm256_permute4x64_epi64(halves, 0xd8);
+  _mm256_store_ps(panel->scale, _mm256_cvtph_ps(_mm256_castsi256_si128(halves)));
+  _mm256_store_ps(panel->minimum, _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1)));
+  unpack_factors_panel_avx2(panel, columns[1], columns[2], columns[3]);
+  for (int k = 0; k < ELEMENTS / 32; k++) {
+    moe_transpose_avx2(w + offsetof(block, quants) + k * 16, stride, &ahead, columns);
+    for (int j = 0; j < 4; j++) {
+      int low = k / 2 * 16 + k % 2 * 4 + j, high = low + GROUP_ELEMENTS / 4;
+      _mm256_store_si256((__m256i *)panel->quants[low], _mm256_and_si256(columns[j], four));
+      _mm256_store_si256((__m256i *)panel->quants[high],
+                         _mm256_and_si256(_mm256_srli_epi16(columns[j], 4), four));
+    }
+  }
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256 add_panel_block_avx2(__m256 sum, __m256i products,
+                                                              const uint8_t *unpacked,
+                                                              const moe_panel_tile *tile, int t,
+                                                              size_t index) {
+  const panel_avx2 *panel = (const panel_avx2 *)unpacked;
+  __m256i below = _mm256_setzero_si256();
+  size_t offset = moe_panel_sums_offset(tile, index);
+  for (int g = 0; g < GROUPS; g++) {
+    __m256i x = moe_panel_x_avx2(tile, t, offset + (size_t)g * 4);
+    below = _mm256_add_epi32(below, _mm256_madd_epi16(moe_load_256_avx2(panel->minima[g]), x));
+  }
+  __m256 value = _mm256_fmsub_ps(
+      _mm256_load_ps(panel->scale), _mm256_cvtepi32_ps(products),
+      _mm256_mul_ps(_mm256_load_ps(panel->minimum), _mm256_cvtepi32_ps(below)));
+  return _mm256_fmadd_ps(value, _mm256_set1_ps(moe_panel_x_scale(tile, t, index)), sum);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_panel_tile *tile, int panels,
+                                                 int tokens) {
+  (void)panels; /* always one */
+  enum { STEPS = 8 };
+  _Static_assert(STEPS * 2 * 15 * 128 < 1 << 15, "sums of products fit in 16 bits");
+  moe_panel_tile_avx2(add_panel_block_avx2, tile, GROUP_ELEMENTS, STEPS, tokens);
 }
 
 static MOE_TARGET_AVX2 void
 moe_matmul_q4_k_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
                      size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  static const moe_panel_kernels kernels = {
+      sizeof(block), sizeof(panel_avx2), MOE_PANEL_ROWS_AVX2, MOE_PANELS_AVX2,
+      row_avx2,      unpack_avx2,        tile_avx2};
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx2, &all, rows, tokens);
+  _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX2 * sizeof(panel_avx2)];
+  moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
 }
 
 static MOE_TARGET_AVX512 void
 moe_matmul_q4_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
                        size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  static const moe_panel_kernels kernels = {
+      sizeof(block), sizeof(panel_avx512), MOE_PANEL_ROWS_AVX512, MOE_PANELS_AVX512,
+      row_avx512,    unpack_avx512,        tile_avx512};
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx512, &all, rows, tokens);
+  _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX512 * sizeof(panel_avx512)];
+  moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
 }
 
 #endif

@@ -1,7 +1,8 @@
 /* Q6_K: blocks of 256 in 16 groups of 16. An element is scale * (q - 32), with q of 6 bits; the
  * scale of a group is a signed byte, by a 16-bit float for all 16. Activations are Q8_K. */
-#include "tile.h"
-#include "x86.h"
+#include <stddef.h>
+
+#include "panel.h"
 
 enum { ELEMENTS = 256, GROUPS = 16, GROUP_ELEMENTS = 16, OFFSET = 32 };
 _Static_assert(OFFSET == 1 << 5, "the vector kernel shifts by it");
@@ -89,73 +90,295 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void unpack_half_avx2(const block *b, int half
   runs[3] = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(low1, 4), low_bits), high3);
 }
 
-/* Per block and token: products with the unsigned quants by group scale, summed as 8 integers, less
- * 32 times the sums of activations by group scale; then by the float scales, into 8 floats. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_x86(const moe_tile *tile, int tokens,
-                                                moe_dot_fn dot) {
-  __m256 sums[MOE_TILE_TOKENS_MAX];
-  for (int t = 0; t < tokens; t++) sums[t] = _mm256_setzero_ps();
-  for (size_t i = 0; i < tile->columns / ELEMENTS; i++) {
-    const block *b = (const block *)tile->w + i;
-    __m128i scale_bytes = _mm_loadu_si128((const __m128i *)b->scales);
-    __m256i scales = _mm256_cvtepi8_epi16(scale_bytes);
-    /* Scales of even groups in the lower 128 bits, of odd ones in the upper, so that one shuffle
-     * within them gives a run (two groups) its scales. */
-    const __m128i even_odd =
-        _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
-    __m256i by_run = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(scale_bytes, even_odd));
+/* sum + the step's blocks one after the other, each lane of products being one. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 add_values_avx2(__m128 sum, moe_row_step s,
+                                                         __m128i products, int blocks) {
+  const block *w = (const block *)s.w;
+  uint16_t halves[8] = {0};
+  for (int i = 0; i < blocks; i++) halves[i] = moe_load_u16(w[i].scale);
+  __m128 scales = _mm_cvtph_ps(_mm_loadu_si128((const __m128i *)halves));
+  return moe_chain_avx2(sum, _mm_mul_ps(scales, _mm_cvtepi32_ps(products)), s.x_scales, blocks);
+}
 
-    __m256i products[MOE_TILE_TOKENS_MAX];
-    for (int t = 0; t < tokens; t++) products[t] = _mm256_setzero_si256();
-    for (int half = 0; half < 2; half++) {
-      __m256i runs[4];
-      unpack_half_avx2(b, half, runs);
-      for (int k = 0; k < 4; k++) {
-        int index = (half * 4 + k) * 2;
-        __m256i pick = _mm256_set1_epi16((short)(index | (index + 1) << 8));
-        __m256i scale = _mm256_shuffle_epi8(by_run, pick);
-        for (int t = 0; t < tokens; t++) {
-          const uint8_t *x =
-              tile->x + (size_t)t * tile->x_stride + i * ELEMENTS + (size_t)index * 16;
-          products[t] = dot(products[t], runs[k], moe_load_256_avx2(x), scale);
-        }
+/* What the offset takes from the sum of products, negated: -32 times the sums of activations by
+ * group scale, as 8 sums. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i offsets_avx2(const int16_t *x_sums, __m256i scales) {
+  __m256i factors = _mm256_mullo_epi16(scales, _mm256_set1_epi16(-OFFSET));
+  return _mm256_madd_epi16(moe_load_256_avx2(x_sums), factors);
+}
+
+/* Products of one block by the scales of its groups, as 16 sums. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i products_avx512(const block *w, const int8_t *x,
+                                                            const int16_t *x_sums) {
+  const __m512i low_bits = _mm512_set1_epi8(0x0f), high_bits = _mm512_set1_epi8(0x30);
+  /* A vector has two runs of 32, with the upper bits of both in the same 32 bytes. */
+  const __m512i two_above = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(2), 1);
+  const __m512i left = _mm512_sub_epi16(_mm512_set1_epi16(4), two_above);
+  __m256i scales = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)w->scales));
+  __m512i wide_scales = _mm512_castsi256_si512(scales);
+  /* Indices of scales: 8 lanes of products for each group. */
+  __m512i pick = _mm512_set_epi64(0x0003000300030003, 0x0003000300030003, 0x0002000200020002,
+                                  0x0002000200020002, 0x0001000100010001, 0x0001000100010001, 0, 0);
+  __m512i products = _mm512_zextsi256_si512(offsets_avx2(x_sums, scales));
+#pragma clang loop unroll(full)
+  for (int half = 0; half < 2; half++) {
+    __m512i low = _mm512_loadu_si512(w->low + half * 64);
+    __m512i high = _mm512_broadcast_i64x4(moe_load_256_avx2(w->high + half * 32));
+    __m512i runs[2] = {
+        _mm512_or_si512(_mm512_and_si512(low, low_bits),
+                        _mm512_and_si512(_mm512_sllv_epi16(high, left), high_bits)),
+        _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(low, 4), low_bits),
+                        _mm512_and_si512(_mm512_srlv_epi16(high, two_above), high_bits)),
+    };
+    for (int k = 0; k < 2; k++) {
+      __m512i dots =
+          _mm512_maddubs_epi16(runs[k], _mm512_loadu_si512(x + half * 128 + k * 64));
+      products =
+          _mm512_dpwssd_epi32(products, dots, _mm512_permutexvar_epi16(pick, wide_scales));
+      pick = _mm512_add_epi16(pick, _mm512_set1_epi16(4));
+    }
+  }
+  return products;
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(__m128 sum, moe_row_step s, int blocks) {
+  __m512i products[MOE_ROW_BLOCKS];
+  for (int i = 0; i < MOE_ROW_BLOCKS; i++) {
+    products[i] = i < blocks ? products_avx512((const block *)s.w + i, s.x_quants + i * ELEMENTS,
+                                               s.x_sums + i * MOE_Q8_K_SUMS)
+                             : _mm512_setzero_si512();
+  }
+  return add_values_avx2(sum, s, moe_sum_lanes_avx512(products), blocks);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 float row_avx512(const uint8_t *w, const uint8_t *x,
+                                                     size_t columns) {
+  return moe_row_product(row_step_avx512, sizeof(block), w, x, columns);
+}
+
+/* Products of one block by the scales of its groups, as 8 sums. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i products_avx2(const block *w, const int8_t *x,
+                                                        const int16_t *x_sums) {
+  __m128i scale_bytes = _mm_loadu_si128((const __m128i *)w->scales);
+  /* Scales of even groups in the lower 128 bits, of odd ones in the upper, so that one shuffle
+   * within them gives a run (two groups) its scales. */
+  const __m128i even_odd = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+  __m256i by_run = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(scale_bytes, even_odd));
+  __m256i products = offsets_avx2(x_sums, _mm256_cvtepi8_epi16(scale_bytes));
+#pragma clang loop unroll(full)
+  for (int half = 0; half < 2; half++) {
+    __m256i runs[4];
+    unpack_half_avx2(w, half, runs);
+    for (int k = 0; k < 4; k++) {
+      int index = (half * 4 + k) * 2;
+      __m256i pick = _mm256_set1_epi16((short)(index | (index + 1) << 8));
+      products = moe_dot_avx2(products, runs[k], moe_load_256_avx2(x + index * 16),
+                              _mm256_shuffle_epi8(by_run, pick));
+    }
+  }
+  return products;
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(__m128 sum, moe_row_step s, int blocks) {
+  __m256i products[MOE_ROW_BLOCKS];
+  for (int i = 0; i < MOE_ROW_BLOCKS; i++) {
+    products[i] = i < blocks ? products_avx2((const block *)s.w + i, s.x_quants + i * ELEMENTS,
+                                             s.x_sums + i * MOE_Q8_K_SUMS)
+                             : _mm256_setzero_si256();
+  }
+  return add_values_avx2(sum, s, moe_sum_lanes_4_avx2(products), blocks);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 float row_avx2(const uint8_t *w, const uint8_t *x,
+                                                 size_t columns) {
+  return moe_row_product(row_step_avx2, sizeof(block), w, x, columns);
+}
+
+/* A block of 16 rows, unpacked. */
+typedef struct {
+  uint8_t quants[ELEMENTS / 4][MOE_PANEL_ROWS_AVX512][4];
+  int32_t scales[GROUPS][MOE_PANEL_ROWS_AVX512];
+  int16_t offsets[GROUPS / 2][MOE_PANEL_ROWS_AVX512][2]; /* -32 times the scales of two groups */
+  float scale[MOE_PANEL_ROWS_AVX512];
+} panel_avx512;
+_Static_assert(offsetof(panel_avx512, scales) == offsetof(moe_panel_avx512, scales), "shared");
+
+/* The 4 runs of one half, of a row per lane: vectors j and 8 + j of low and j of high bytes. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void
+unpack_half_avx512(panel_avx512 *panel, int half, const uint8_t *w, size_t stride,
+                   const uint8_t **ahead) {
+  const __m512i low_bits = _mm512_set1_epi8(0x0f), high_bits = _mm512_set1_epi8(0x30);
+  const uint8_t *low_bytes = w + offsetof(block, low) + half * 64;
+  const uint8_t *high_bytes = w + offsetof(block, high) + half * 32;
+#pragma clang loop unroll(full)
+  for (int k = 0; k < 2; k++) {
+    __m512i low0[4], low1[4], high[4];
+    moe_transpose_avx512(low_bytes + k * 16, stride, ahead, low0);
+    moe_transpose_avx512(low_bytes + 32 + k * 16, stride, ahead, low1);
+    moe_transpose_avx512(high_bytes + k * 16, stride, ahead, high);
+    for (int j = 0; j < 4; j++) {
+      __m512i above[4] = {_mm512_slli_epi16(high[j], 4), _mm512_slli_epi16(high[j], 2), high[j],
+                          _mm512_srli_epi16(high[j], 2)};
+      __m512i below[4] = {low0[j], low1[j], _mm512_srli_epi16(low0[j], 4),
+                          _mm512_srli_epi16(low1[j], 4)};
+      for (int run = 0; run < 4; run++) {
+        __m512i quants = _mm512_or_si512(_mm512_and_si512(below[run], low_bits),
+                                         _mm512_and_si512(above[run], high_bits));
+        _mm512_store_si512(panel->quants[half * 32 + run * 8 + k * 4 + j], quants);
       }
     }
-    __m256 scale = moe_broadcast_f16_avx2(b->scale);
-    for (int t = 0; t < tokens; t++) {
-      moe_q8_k_row x = moe_q8_k_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
-      __m256i offsets = _mm256_madd_epi16(moe_load_256_avx2(x.sums + i * MOE_Q8_K_SUMS), scales);
-      /* Shifted by 5: times the offset of 32. */
-      __m256i exact = _mm256_sub_epi32(products[t], _mm256_slli_epi32(offsets, 5));
-      __m256 by_scale = _mm256_mul_ps(scale, _mm256_broadcast_ss(x.scales + i));
-      sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact), by_scale, sums[t]);
+  }
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void
+unpack_avx512(void *unpacked, const uint8_t *w, size_t stride, const uint8_t *ahead) {
+  panel_avx512 *panel = unpacked;
+  for (int half = 0; half < 2; half++) unpack_half_avx512(panel, half, w, stride, &ahead);
+  __m512i scales[4];
+  moe_transpose_avx512(w + offsetof(block, scales), stride, &ahead, scales);
+  for (int g = 0; g < GROUPS; g++) {
+    __m512i top = _mm512_slli_epi32(scales[g / 4], (unsigned)(24 - g % 4 * 8));
+    _mm512_store_si512(panel->scales[g], _mm512_srai_epi32(top, 24));
+  }
+  for (int g = 0; g < GROUPS / 2; g++) {
+    /* Bytes 0 and 1, or 2 and 3, of a lane to the upper bytes of its words; then down by sign. */
+    __m512i words = g % 2 == 0 ? scales[g / 2] : _mm512_srli_epi32(scales[g / 2], 16);
+    __m512i first = _mm512_srai_epi32(_mm512_slli_epi32(words, 24), 24);
+    __m512i second = _mm512_slli_epi32(words, 16);
+    __m512i pair = _mm512_mask_blend_epi16(0xaaaaaaaa, first, _mm512_srai_epi16(second, 8));
+    _mm512_store_si512(panel->offsets[g],
+                       _mm512_mullo_epi16(pair, _mm512_set1_epi16(-OFFSET)));
+  }
+  uint16_t halves[MOE_PANEL_ROWS_AVX512];
+  for (size_t r = 0; r < MOE_PANEL_ROWS_AVX512; r++) {
+    halves[r] = moe_load_u16(w + r * stride + offsetof(block, scale));
+  }
+  _mm512_store_ps(panel->scale, _mm512_cvtph_ps(moe_load_256_avx2(halves)));
+}
+
+/* The sum so far plus block `index` of token t. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512 add_block_avx512(__m512 sum, __m512i products,
+                                                            const uint8_t *unpacked,
+                                                            const moe_panel_tile *tile, int t,
+                                                            size_t index) {
+  const panel_avx512 *panel = (const panel_avx512 *)unpacked;
+  size_t offset = moe_panel_sums_offset(tile, index);
+  for (int g = 0; g < GROUPS / 2; g++) {
+    products = _mm512_dpwssd_epi32(products, _mm512_load_si512(panel->offsets[g]),
+                                   moe_panel_x_avx512(tile, t, offset + (size_t)g * 4));
+  }
+  __m512 value = _mm512_mul_ps(_mm512_load_ps(panel->scale), _mm512_cvtepi32_ps(products));
+  return _mm512_fmadd_ps(value, _mm512_set1_ps(moe_panel_x_scale(tile, t, index)), sum);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void tile_avx512(const moe_panel_tile *tile, int panels,
+                                                     int tokens) {
+  moe_panel_tile_avx512(add_block_avx512, tile, GROUP_ELEMENTS, panels, tokens);
+}
+
+/* A block of 8 rows, unpacked. */
+typedef struct {
+  uint8_t quants[ELEMENTS / 4][MOE_PANEL_ROWS_AVX2][4];
+  int16_t scales[GROUPS][MOE_PANEL_ROWS_AVX2][2]; /* each twice: products come in pairs */
+  int16_t offsets[GROUPS / 2][MOE_PANEL_ROWS_AVX2][2]; /* -32 times the scales of two groups */
+  float scale[MOE_PANEL_ROWS_AVX2];
+} panel_avx2;
+_Static_assert(offsetof(panel_avx2, scales) == offsetof(moe_panel_avx2, scales), "shared");
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void
+unpack_half_panel_avx2(panel_avx2 *panel, int half, const uint8_t *w, size_t stride,
+                       const uint8_t **ahead) {
+  const __m256i low_bits = _mm256_set1_epi8(0x0f), high_bits = _mm256_set1_epi8(0x30);
+  const uint8_t *low_bytes = w + offsetof(block, low) + half * 64;
+  const uint8_t *high_bytes = w + offsetof(block, high) + half * 32;
+  for (int k = 0; k < 2; k++) {
+    __m256i low0[4], low1[4], high[4];
+    moe_transpose_avx2(low_bytes + k * 16, stride, ahead, low0);
+    moe_transpose_avx2(low_bytes + 32 + k * 16, stride, ahead, low1);
+    moe_transpose_avx2(high_bytes + k * 16, stride, ahead, high);
+    for (int j = 0; j < 4; j++) {
+      __m256i above[4] = {_mm256_slli_epi16(high[j], 4), _mm256_slli_epi16(high[j], 2), high[j],
+                          _mm256_srli_epi16(high[j], 2)};
+      __m256i below[4] = {low0[j], low1[j], _mm256_srli_epi16(low0[j], 4),
+                          _mm256_srli_epi16(low1[j], 4)};
+      for (int run = 0; run < 4; run++) {
+        __m256i quants = _mm256_or_si256(_mm256_and_si256(below[run], low_bits),
+                                         _mm256_and_si256(above[run], high_bits));
+        _mm256_store_si256((__m256i *)panel->quants[half * 32 + run * 8 + k * 4 + j], quants);
+      }
     }
   }
-  for (int t = 0; t < tokens; t++) {
-    tile->y[(size_t)t * tile->y_stride] = moe_sum_lanes_avx2(sums[t]);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void
+unpack_avx2(void *unpacked, const uint8_t *w, size_t stride, const uint8_t *ahead) {
+  panel_avx2 *panel = unpacked;
+  for (int half = 0; half < 2; half++) unpack_half_panel_avx2(panel, half, w, stride, &ahead);
+  __m256i scales[4];
+  moe_transpose_avx2(w + offsetof(block, scales), stride, &ahead, scales);
+  for (int g = 0; g < GROUPS; g += 2) {
+    __m256i words = g % 4 == 0 ? scales[g / 4] : _mm256_srli_epi32(scales[g / 4], 16);
+    __m256i first = _mm256_srai_epi32(_mm256_slli_epi32(words, 24), 24);
+    __m256i second = _mm256_srai_epi32(_mm256_slli_epi32(words, 16), 24);
+    __m256i first_above = _mm256_slli_epi32(first, 16);
+    __m256i second_above = _mm256_slli_epi32(second, 16);
+    __m256i pair = _mm256_blend_epi16(first, second_above, 0xaa);
+    _mm256_store_si256((__m256i *)panel->scales[g], _mm256_blend_epi16(first, first_above, 0xaa));
+    _mm256_store_si256((__m256i *)panel->scales[g + 1],
+                       _mm256_blend_epi16(second, second_above, 0xaa));
+    _mm256_store_si256((__m256i *)panel->offsets[g / 2],
+                       _mm256_mullo_epi16(pair, _mm256_set1_epi16(-OFFSET)));
   }
+  uint16_t halves[MOE_PANEL_ROWS_AVX2];
+  for (size_t r = 0; r < MOE_PANEL_ROWS_AVX2; r++) {
+    halves[r] = moe_load_u16(w + r * stride + offsetof(block, scale));
+  }
+  _mm256_store_ps(panel->scale, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)halves)));
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int tokens) {
-  tile_x86(tile, tokens, moe_dot_avx2);
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256 add_panel_block_avx2(__m256 sum, __m256i products,
+                                                              const uint8_t *unpacked,
+                                                              const moe_panel_tile *tile, int t,
+                                                              size_t index) {
+  const panel_avx2 *panel = (const panel_avx2 *)unpacked;
+  size_t offset = moe_panel_sums_offset(tile, index);
+  for (int g = 0; g < GROUPS / 2; g++) {
+    __m256i x = moe_panel_x_avx2(tile, t, offset + (size_t)g * 4);
+    products = _mm256_add_epi32(products,
+                                _mm256_madd_epi16(moe_load_256_avx2(panel->offsets[g]), x));
+  }
+  __m256 value = _mm256_mul_ps(_mm256_load_ps(panel->scale), _mm256_cvtepi32_ps(products));
+  return _mm256_fmadd_ps(value, _mm256_set1_ps(moe_panel_x_scale(tile, t, index)), sum);
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void tile_avx512(const moe_tile *tile, int tokens) {
-  tile_x86(tile, tokens, moe_dot_avx512);
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_panel_tile *tile, int panels,
+                                                 int tokens) {
+  (void)panels; /* always one */
+  enum { STEPS = 2 };
+  _Static_assert(STEPS * 2 * 63 * 128 < 1 << 15, "sums of products fit in 16 bits");
+  moe_panel_tile_avx2(add_panel_block_avx2, tile, GROUP_ELEMENTS, STEPS, tokens);
 }
 
 static MOE_TARGET_AVX2 void
 moe_matmul_q6_k_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
                      size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  static const moe_panel_kernels kernels = {
+      sizeof(block), sizeof(panel_avx2), MOE_PANEL_ROWS_AVX2, MOE_PANELS_AVX2,
+      row_avx2,      unpack_avx2,        tile_avx2};
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx2, &all, rows, tokens);
+  _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX2 * sizeof(panel_avx2)];
+  moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
 }
 
 static MOE_TARGET_AVX512 void
 moe_matmul_q6_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
                        size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  static const moe_panel_kernels kernels = {
+      sizeof(block), sizeof(panel_avx512), MOE_PANEL_ROWS_AVX512, MOE_PANELS_AVX512,
+      row_avx512,    unpack_avx512,        tile_avx512};
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx512, &all, rows, tokens);
+  _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX512 * sizeof(panel_avx512)];
+  moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
 }
 
 #endif

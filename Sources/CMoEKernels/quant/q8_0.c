@@ -49,6 +49,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_x86(const moe_tile *tile, int tokens
   for (int t = 0; t < tokens; t++) sums[t] = _mm256_setzero_ps();
   for (size_t i = 0; i < tile->columns / ELEMENTS; i++) {
     const block *b = (const block *)tile->w + i;
+    if (tokens == 1) moe_prefetch_ahead(b, sizeof(block));
     __m256 w_scale = moe_broadcast_f16_avx2(b->scale);
     /* One factor must be unsigned: the weights give their signs to the activations. */
     __m256i w = moe_load_256_avx2(b->quants);

@@ -3,7 +3,7 @@
  * A format gives one tile function: the products of one weight row with 1 to 4 tokens over all
  * columns. It is inlined with the count as a constant, so each count becomes a kernel with its sums
  * in registers. Each sums in the same order, which makes the whole product batch invariant: how it
- * is cut up decides only when something is computed.
+ * is cut up decides only when something is computed. (The K formats have panel.h for vectors.)
  *
  * Rows are taken one by one: two rows at once make two streams that break off at each row's end,
  * and on a Zen 4 processor a Q8_0 product then read a third as fast from memory. */

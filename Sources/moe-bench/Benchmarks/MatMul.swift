@@ -5,7 +5,7 @@ internal import MoEKernels
 enum MatMulBenchmark {
   @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] {
     QuantFormat.all.flatMap { format in
-      [1, 8, 64, 512].map { tokens in
+      [1, 2, 8, 64, 512].map { tokens in
         Benchmark(name: "matmul/\(format.name)/\(tokens)") {
           try prepare(format, tokens: tokens, context)
         }
@@ -32,7 +32,7 @@ enum MatMulBenchmark {
     products.append(matrix, activations.rows, into: y.rows)
     return Benchmark.Prepared(
       byteCount: tokens <= 8 ? rows * rowByteCount : 0,
-      operationCount: 2 * rows * columns * tokens,
+      operationCount: 2 * rows * columns * tokens, multiplyAddCount: rows * columns * tokens,
       memory: [weights, x.memory, activations.memory, y.memory], goal: tokens == 1 ? 0.7 : nil,
       run: { context.team.multiply(products) },
       isRight: { try isRight(y.rows, matrix, activations.rows) })
