@@ -32,9 +32,17 @@ extension EngineCore {
     meter: GenerationMeter, emit: (GeneratedToken) -> Bool
   ) throws {
     decoder.truncate()
-    try prefill(prompt, cancellation: cancellation) { start, count in
+    let contextCount = min(options.contextTokenCount, prompt.count)
+    if contextCount > 0 {
+      try prefill(Array(prompt.prefix(contextCount)), cancellation: cancellation) { start, count in
+        options.promptProgress?(start + count, prompt.count)
+      }
+      meter.restart()
+    }
+    try prefill(Array(prompt.dropFirst(contextCount)), cancellation: cancellation) {
+      start, count in
       meter.countPrompt(count)
-      options.promptProgress?(start + count, prompt.count)
+      options.promptProgress?(contextCount + start + count, prompt.count)
     }
     var logits = decoder.lastLogits()
     meter.finishPrefill()
@@ -72,8 +80,8 @@ extension EngineCore {
 /// Measures one generation.
 private final class GenerationMeter {
   private let core: EngineCore
-  private let before: ExpertStatistics
-  private let start = MonotonicClock.nanoseconds()
+  private var before: ExpertStatistics
+  private var start = MonotonicClock.nanoseconds()
   private var prefillEnd: UInt64?
   private var firstToken: UInt64 = 0
   private var lastToken: UInt64 = 0
@@ -82,6 +90,12 @@ private final class GenerationMeter {
   init(_ core: EngineCore) {
     self.core = core
     before = core.decoder.experts.statistics
+  }
+
+  /// Leaves out what was done until now.
+  func restart() {
+    before = core.decoder.experts.statistics
+    start = MonotonicClock.nanoseconds()
   }
 
   func countPrompt(_ tokenCount: Int) { result.promptTokenCount += tokenCount }

@@ -52,7 +52,9 @@ struct Generate: AsyncParsableCommand {
   func run() async throws {
     let path = try model.path()
     let text = try promptText()
-    let reportFile = try statsJson.map { path throws(Failure) in try ReportFile(path) }
+    let reportFile = try statsJson.map { path throws(Failure) in
+      try ReportFile(path, flag: "--stats-json")
+    }
 
     let loadStart = MonotonicClock.nanoseconds()
     let loading = ProgressBar("loading", isQuiet: quiet, format: ProgressBar.sizes)

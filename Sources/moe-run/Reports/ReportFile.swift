@@ -14,8 +14,10 @@ struct ReportFile {
   private let temporaryPath: String?
 
   /// Throws where the file could not be written, as far as can be told without writing it.
-  init(_ path: String) throws(Failure) {
-    guard !path.isEmpty else { throw .usage("--stats-json needs the name of a file") }
+  ///
+  /// - Parameter flag: What the file was given with, for messages.
+  init(_ path: String, flag: String) throws(Failure) {
+    guard !path.isEmpty else { throw .usage("\(flag) needs the name of a file") }
     var status = stat()
     let exists = unsafe stat(path, &status) == 0
     let kind = status.st_mode & S_IFMT
