@@ -63,10 +63,11 @@ bench-record: record-folder bench ## The same, added to this processor's records
 record-folder:
 	@mkdir -p 'Records/$(PROCESSOR)'
 
-race: deps ## Races llama.cpp: make race PEER=folder MODELS="a.gguf b.gguf" RUNS=5 (Benchmarks/README.md).
+race: deps record-folder ## Races llama.cpp: make race PEER=folder MODELS="a.gguf b.gguf" RUNS=5.
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-bench
-	Benchmarks/race.py --peer '$(PEER)' --runs $(RUNS) $(RACE) $(MODELS)
+	Benchmarks/race.py --peer '$(PEER)' --runs $(RUNS) \
+		--csv 'Records/$(PROCESSOR)/$(shell date +%F)-race.csv' $(RACE) $(MODELS)
 
 sanitize: deps ## Runs the suites with threads under ThreadSanitizer, those with pointers under AddressSanitizer.
 	$(SWIFT) test --scratch-path .build-thread --sanitize=thread --filter '$(SUITES_WITH_THREADS)'
