@@ -7,7 +7,8 @@ import re
 import subprocess
 import tempfile
 
-SECONDS_MAX = 900
+# Several times what a run takes; under a limit a program may never come to an end.
+SECONDS_MAX = 240
 # The model's own distribution: at a lower temperature texts repeat themselves, and so do experts.
 SAMPLED = ["--temp", "1", "--top-k", "0", "--top-p", "1", "--min-p", "0", "--seed", "1"]
 
