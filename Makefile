@@ -4,6 +4,7 @@
 SWIFT ?= swift
 MODEL ?= Models/nano-moe/model-q8_0.gguf
 SEED ?= 1
+RUNS ?= 5
 RELEASE := -c release
 PROCESSOR := $(shell sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1 | tr -c '[:alnum:]\n' '-')
 SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|ExtentReaderTests
@@ -16,7 +17,7 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTes
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
 .PHONY: help run build test test-dependent test-debug check fuzz simulate golden bench bench-record \
-	sanitize format format-check deps clean
+	record-folder race sanitize format format-check deps clean
 
 help: ## Lists the chores.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
@@ -50,12 +51,23 @@ simulate: deps ## Replays the whole path on a faulty store: make simulate SEED=7
 golden: deps ## Compares logits and tokens with references; fails where these are missing.
 	CI=true $(SWIFT) test $(RELEASE) --filter GoldenTests
 
-bench: deps ## Times kernels and reads against their goals.
-	$(SWIFT) run $(RELEASE) moe-bench
+bench: deps ## Times kernels, reads and a model: make bench MODEL=model.gguf.
+	$(SWIFT) run $(RELEASE) moe-bench --file '$(MODEL)' $(KERNEL_CSV)
+	$(SWIFT) run $(RELEASE) moe-run bench '$(MODEL)' $(MODEL_CSV)
 
-bench-record: deps ## The same, added to this processor's records.
+bench-record: RECORD := Records/$(PROCESSOR)/$(shell date +%F)
+bench-record: KERNEL_CSV = --csv '$(RECORD).csv'
+bench-record: MODEL_CSV = --csv '$(RECORD)-$(basename $(notdir $(MODEL))).csv'
+bench-record: record-folder bench ## The same, added to this processor's records.
+
+record-folder:
 	@mkdir -p 'Records/$(PROCESSOR)'
-	$(SWIFT) run $(RELEASE) moe-bench --csv 'Records/$(PROCESSOR)/$(shell date +%F).csv'
+
+race: deps record-folder ## Races llama.cpp: make race PEER=folder MODELS="a.gguf b.gguf" RUNS=5.
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-bench
+	Benchmarks/race.py --peer '$(PEER)' --runs $(RUNS) \
+		--csv 'Records/$(PROCESSOR)/$(shell date +%F)-race.csv' $(RACE) $(MODELS)
 
 sanitize: deps ## Runs the suites with threads under ThreadSanitizer, those with pointers under AddressSanitizer.
 	$(SWIFT) test --scratch-path .build-thread --sanitize=thread --filter '$(SUITES_WITH_THREADS)'

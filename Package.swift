@@ -73,7 +73,7 @@ let package = Package(
     .executableTarget(
       name: "moe-bench",
       dependencies: [
-        "MoECore", "MoEKernels",
+        "MoECore", "MoEKernels", "MoEStore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

@@ -63,6 +63,18 @@ public final class Engine: Sendable {
     driver.stop()
   }
 
+  /// Frees the model's memory and returns when that is done; requests that come later end with
+  /// `CancellationError`. An engine that is just let go of frees it some time after, which is too
+  /// late where the next engine needs the same memory.
+  public func unload() async {
+    await withCheckedContinuation { continuation in
+      driver.enqueue { [box] in
+        box.core = nil
+        continuation.resume()
+      }
+    }
+  }
+
   /// What loading would do, from the file's header and without reading weights. A budget that is
   /// too small is no error here: the plan says so (`memory.fits`).
   public static func plan(

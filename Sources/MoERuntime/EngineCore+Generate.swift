@@ -34,9 +34,16 @@ extension EngineCore {
     meter: GenerationMeter, emit: (GeneratedToken) -> Bool
   ) throws {
     decoder.truncate()
+    let contextCount = min(options.contextTokenCount, prompt.count)
+    if contextCount > 0 {
+      try prefill(
+        Array(prompt.prefix(contextCount)), cancellation: cancellation,
+        progress: { options.promptProgress?($0, prompt.count) }, each: { _, _ in })
+      meter.restart()
+    }
     try prefill(
-      prompt, cancellation: cancellation,
-      progress: { options.promptProgress?($0, prompt.count) },
+      Array(prompt.dropFirst(contextCount)), cancellation: cancellation,
+      progress: { options.promptProgress?(contextCount + $0, prompt.count) },
       each: { _, count in meter.countPrompt(count) })
     var logits = decoder.lastLogits()
     meter.finishPrefill()
@@ -76,8 +83,8 @@ extension EngineCore {
 /// Measures one generation.
 private final class GenerationMeter {
   private let core: EngineCore
-  private let before: ExpertStatistics
-  private let start = MonotonicClock.nanoseconds()
+  private var before: ExpertStatistics
+  private var start = MonotonicClock.nanoseconds()
   private var prefillEnd: UInt64?
   private var firstToken: UInt64 = 0
   private var lastToken: UInt64 = 0
@@ -86,6 +93,12 @@ private final class GenerationMeter {
   init(_ core: EngineCore) {
     self.core = core
     before = core.decoder.experts.statistics
+  }
+
+  /// Leaves out what was done until now.
+  func restart() {
+    before = core.decoder.experts.statistics
+    start = MonotonicClock.nanoseconds()
   }
 
   func countPrompt(_ tokenCount: Int) { result.promptTokenCount += tokenCount }

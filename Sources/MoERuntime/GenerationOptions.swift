@@ -11,6 +11,9 @@ public struct GenerationOptions: Sendable {
   public var parsesSpecialTokens = true
   /// Write special tokens that the model generates as their names instead of leaving them out.
   public var rendersSpecialTokens = false
+  /// Leading tokens of the prompt that are run before the statistics begin: they are the context in
+  /// which a benchmark measures what follows. Does not change the text.
+  package var contextTokenCount = 0
   /// Called on the engine's thread while the prompt is read: tokens done, tokens in all.
   public var promptProgress: (@Sendable (_ done: Int, _ total: Int) -> Void)?
 
@@ -21,6 +24,10 @@ public struct GenerationOptions: Sendable {
     if let tokenCountMax, tokenCountMax < 0 {
       throw .invalidOption(
         name: "the count of tokens to generate", wanted: "at least 0", found: "\(tokenCountMax)")
+    }
+    guard contextTokenCount >= 0 else {
+      throw .invalidOption(
+        name: "the count of context tokens", wanted: "at least 0", found: "\(contextTokenCount)")
     }
     try sampling.check()
   }

@@ -7,6 +7,8 @@ struct BenchmarkContext {
   /// One thread at the scalar level, whose results the others are held against.
   let reference: WorkerTeam
   let isToy: Bool
+  /// Nil: nothing is read from disk.
+  var reads: ReadBenchmark.Settings?
 
   static func referenceTeam() throws -> WorkerTeam {
     guard let team = try WorkerTeam(workerCount: 1, instructionSet: .scalar) else {
@@ -22,7 +24,7 @@ struct BenchmarkContext {
 /// A subject lists its benchmarks here, and its file holds them.
 let benchmarkSubjects: [@Sendable (BenchmarkContext) -> [Benchmark]] = [
   MemoryBenchmark.benchmarks, MatMulBenchmark.benchmarks, AttentionBenchmark.benchmarks,
-  OperationBenchmark.benchmarks,
+  OperationBenchmark.benchmarks, ReadBenchmark.benchmarks,
 ]
 
 /// One thing to be timed. Its memory is allocated when it is prepared and freed after it ran.
@@ -33,6 +35,8 @@ struct Benchmark {
   struct Prepared {
     /// Bytes that a run has to read from memory, 0 where that is not what takes its time.
     var byteCount = 0
+    /// Bytes that a run has to read from disk.
+    var diskByteCount = 0
     /// Floating-point or integer additions and multiplications of a run.
     var operationCount = 0
     /// Multiply-adds of a matrix product, each of them two operations; 0 for anything else.
@@ -41,7 +45,7 @@ struct Benchmark {
     var memory: [BenchmarkMemory]
     /// The share of the machine's read rate that the benchmark should reach.
     var goal: Double?
-    var run: () -> Void
+    var run: () throws -> Void
     /// Whether what the last run computed is right.
     var isRight: () throws -> Bool
   }
@@ -58,12 +62,19 @@ struct BenchmarkResult {
   var runCount: Int
   /// Nanoseconds of a run: the median, and the 10th and 90th percentiles.
   var (median, low, high): (Double, Double, Double)
+  /// Nanoseconds of a run, over the time of all of them.
+  var mean: Double
   var byteCount: Int
+  var diskByteCount: Int
   var operationCount: Int
   var multiplyAddCount: Int
   var goal: Double?
 
-  var gigabytesPerSecond: Double { Double(byteCount) / median }
+  /// From memory or from disk, whichever the benchmark is about. A disk delivers in bursts, of
+  /// which the median says nothing: there all bytes count, over all the time.
+  var gigabytesPerSecond: Double {
+    diskByteCount > 0 ? Double(diskByteCount) / mean : Double(byteCount) / median
+  }
   var gigaoperationsPerSecond: Double { Double(operationCount) / median }
   var gigaMultiplyAddsPerSecond: Double { Double(multiplyAddCount) / median }
 }
@@ -79,33 +90,35 @@ struct Harness {
   func measure(_ benchmark: Benchmark) throws -> BenchmarkResult {
     let prepared = try benchmark.prepare()
     defer { withExtendedLifetime(prepared.memory) {} }
-    prepared.run()
+    try prepared.run()
     guard try prepared.isRight() else {
       throw BenchmarkError(name: benchmark.name, problem: "the result is wrong; nothing was timed")
     }
-    let once = sample(prepared, repeats: 1)
+    let once = try sample(prepared, repeats: 1)
     let repeats = max(1, Int(Self.sampleNanoseconds / max(once, 1)))
     // A tenth of the time lets caches, clocks and workers settle.
     let start = MonotonicClock.nanoseconds()
     let warm = start + UInt64(seconds * 0.1e9)
-    while MonotonicClock.nanoseconds() < warm { prepared.run() }
+    while MonotonicClock.nanoseconds() < warm { try prepared.run() }
     let end = start + UInt64(seconds * 1e9)
     var times: [Double] = []
     repeat {
-      times.append(sample(prepared, repeats: repeats))
+      times.append(try sample(prepared, repeats: repeats))
     } while MonotonicClock.nanoseconds() < end && times.count < Self.sampleCountMax
+    let mean = times.reduce(0, +) / Double(times.count)
     times.sort()
     return BenchmarkResult(
       name: benchmark.name, runCount: times.count * repeats, median: times[times.count / 2],
-      low: times[times.count / 10], high: times[times.count * 9 / 10],
-      byteCount: prepared.byteCount, operationCount: prepared.operationCount,
-      multiplyAddCount: prepared.multiplyAddCount, goal: prepared.goal)
+      low: times[times.count / 10], high: times[times.count * 9 / 10], mean: mean,
+      byteCount: prepared.byteCount, diskByteCount: prepared.diskByteCount,
+      operationCount: prepared.operationCount, multiplyAddCount: prepared.multiplyAddCount,
+      goal: prepared.goal)
   }
 
   /// Nanoseconds of one run, as the mean of several.
-  private func sample(_ prepared: Benchmark.Prepared, repeats: Int) -> Double {
+  private func sample(_ prepared: Benchmark.Prepared, repeats: Int) throws -> Double {
     let start = MonotonicClock.nanoseconds()
-    for _ in 0..<repeats { prepared.run() }
+    for _ in 0..<repeats { try prepared.run() }
     return Double(MonotonicClock.nanoseconds() - start) / Double(repeats)
   }
 }

@@ -3,15 +3,18 @@ private import Foundation
 private import MoECore
 private import MoEKernels
 
-/// Times the kernels on this machine, against the rate at which it can read memory at all.
+/// Times the kernels on this machine, against the rate at which it can read memory at all, and
+/// reads from its disk.
 @main struct MoEBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "moe-bench",
-    abstract: "Times the kernels, each against the machine's memory bandwidth.",
+    abstract: "Times the kernels, each against the machine's memory bandwidth, and reads.",
     discussion: """
       Every benchmark checks its result before it is timed. The median of the runs is given, with \
       the range that holds the middle 80% of them. "Of read" is a kernel's share of the rate at \
-      which the machine reads memory; a multiply-add (MAC) counts as two operations.
+      which the machine reads memory; a multiply-add (MAC) counts as two operations. With --file it \
+      also reads from that file, at random places and past the page cache, as the engine reads \
+      experts.
       """)
 
   @Option(help: "Run only benchmarks whose name contains this text.")
@@ -26,6 +29,15 @@ private import MoEKernels
   @Option(help: "Also write the results to this file, as comma-separated values.")
   var csv: String?
 
+  @Option(help: "Also time direct reads from this file, best one larger than memory.")
+  var file: String?
+
+  @Option(help: "Bytes of each read, a multiple of 4096; several separated by commas.")
+  var readSizes = "128K,1228K,4M"
+
+  @Option(help: "Reads under way at once.")
+  var depth = 8
+
   @Flag(help: "Use tiny sizes: checks that everything works, and says nothing about speed.")
   var toy = false
 
@@ -39,6 +51,28 @@ private import MoEKernels
     if let threads, !(1...WorkerTeam.workerCountMax).contains(threads) {
       throw ValidationError("--threads is \(threads); give 1 to \(WorkerTeam.workerCountMax)")
     }
+    guard (1...256).contains(depth) else {
+      throw ValidationError("--depth is \(depth); give 1 to 256")
+    }
+    _ = try readSettings()
+  }
+
+  /// What `--file` asks for; nil without it.
+  private func readSettings() throws -> ReadBenchmark.Settings? {
+    let byteCounts = try readSizes.split(separator: ",").map { text in
+      guard let size = ByteSize(parsing: String(text)), (4096...1 << 28).contains(size.byteCount),
+        size.byteCount % 4096 == 0
+      else {
+        throw ValidationError(
+          "--read-sizes has “\(text)”; give multiples of 4096 up to 256M, such as 128K,4M")
+      }
+      return size.byteCount
+    }
+    guard let file else { return nil }
+    guard FileManager.default.isReadableFile(atPath: file) else {
+      throw ValidationError("--file is \(file), which cannot be read; give an existing file")
+    }
+    return ReadBenchmark.Settings(path: file, extentByteCounts: byteCounts, depth: depth)
   }
 
   func run() throws {
@@ -48,7 +82,8 @@ private import MoEKernels
         ProcessInfo.processInfo.activeProcessorCount, WorkerTeam.workerCountMax)
     let context = BenchmarkContext(
       team: try WorkerTeam(workerCount: threadCount),
-      reference: try BenchmarkContext.referenceTeam(), isToy: toy)
+      reference: try BenchmarkContext.referenceTeam(), isToy: toy,
+      reads: try readSettings())
     let chosen = benchmarkSubjects.flatMap { $0(context) }
       .filter { filter.isEmpty || $0.name.contains(filter) }
     guard !chosen.isEmpty else {

@@ -25,11 +25,12 @@ struct Report {
   func line(_ result: BenchmarkResult) -> String {
     let share = result.gigabytesPerSecond / readRate
     let reads = result.byteCount > 0
+    let moves = reads || result.diskByteCount > 0
     return Self.columns(
       result.name,
       [
         decimal(result.median / 1e3, 2), decimal(result.low / 1e3, 2),
-        decimal(result.high / 1e3, 2), reads ? decimal(result.gigabytesPerSecond, 2) : "",
+        decimal(result.high / 1e3, 2), moves ? decimal(result.gigabytesPerSecond, 2) : "",
         reads ? decimal(share * 100, 0) + "%" : "",
         result.operationCount > 0 ? decimal(result.gigaoperationsPerSecond, 2) : "",
         result.multiplyAddCount > 0 ? decimal(result.gigaMultiplyAddsPerSecond, 2) : "",
@@ -49,11 +50,12 @@ struct Report {
     let machine = "\(Self.date),\(Self.processor),\(InstructionSet.current.name),\(threadCount)"
     let heading =
       "date,processor,instruction_set,threads,read_rate,benchmark,runs,median_ns,low_ns,high_ns,"
-      + "bytes,operations\n"
+      + "mean_ns,bytes,disk_bytes,operations\n"
     return results.reduce(heading) { text, result in
       text + "\(machine),\(decimal(readRate, 3)),\(result.name),\(result.runCount),"
         + "\(decimal(result.median, 1)),\(decimal(result.low, 1)),\(decimal(result.high, 1)),"
-        + "\(result.byteCount),\(result.operationCount)\n"
+        + "\(decimal(result.mean, 1)),"
+        + "\(result.byteCount),\(result.diskByteCount),\(result.operationCount)\n"
     }
   }
 

@@ -95,6 +95,26 @@ import Testing
     #expect(output.text.isEmpty)
   }
 
+  @Test func aSignalEndsABenchmarkAndItsReportsAreStillWritten() async throws {
+    let scratch = try Scratch()
+    let program = try Program(
+      [
+        "bench", Self.model, "-p", "8", "-n", "400", "-r", "1000", "-t", "1", "--json",
+        scratch.url("bench.json").path,
+      ], environment: ["MOE_ISA": "scalar"])
+    // Blocks on purpose: a suspended test may go on only when others are done.
+    usleep(3_000_000)
+    kill(program.process.processIdentifier, SIGINT)
+    let output = try await program.end()
+    #expect(!output.wasKilled)
+    #expect(output.code == 130, "\(output.errors)")
+    #expect(output.text.contains("t/s"))
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url("bench.json")))
+        as? [String: Any])
+    #expect(report["interrupted"] as? Bool == true)
+  }
+
   @Test(arguments: [
     [model, "-p", "Once upon a time", "--ignore-eos"], ["plan", model], ["inspect", model],
     ["--help"],

@@ -12,10 +12,10 @@ import Testing
     let list = output.text.split(separator: "SUBCOMMANDS:").last ?? ""
     let names = list.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
       .compactMap { $0.split(separator: " ").first }.filter { $0 != "See" }
-    #expect(names == ["generate", "plan", "inspect", "perplexity", "tokenize"])
+    #expect(names == ["generate", "plan", "inspect", "perplexity", "tokenize", "bench"])
   }
 
-  @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize"])
+  @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench"])
   func everySubcommandExplainsItself(_ name: String) async throws {
     let output = try await Program.run(name, "--help")
     #expect(output.code == 0)
@@ -78,6 +78,16 @@ import Testing
     (["tokenize", "MODEL", "-p", "x", "--ids", "--json"], 64, ["--ids", "--json"]),
     (["perplexity", "MODEL", "-c", "8", "--stride", "9"], 64, ["--stride", "9", "8"]),
     (["perplexity", "MODEL", "--score", "best"], 64, ["--score", "second-half"]),
+    (["bench"], 64, ["give a model"]),
+    (["bench", "MODEL", "-p", "0", "-n", "0"], 64, ["-p", "-n", "above 0"]),
+    (["bench", "MODEL", "-p", "8,x"], 64, ["-p", "8,x", "whole number"]),
+    (["bench", "MODEL", "-n", "-1"], 64, ["-n"]),
+    (["bench", "MODEL", "-d", "1,"], 64, ["-d", "1,"]),
+    (["bench", "MODEL", "-r", "0"], 64, ["-r", "0"]),
+    (["bench", "MODEL", "-t", "2,0"], 64, ["-t", "2,0"]),
+    (["bench", "MODEL", "--memory", "none,much"], 64, ["--memory", "much", "none"]),
+    (["bench", "MODEL", "--csv", ""], 64, ["--csv"]),
+    (["bench", "MODEL", "--json", ""], 64, ["--json"]),
 
     (["/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf", "No such file"]),
     (["/tmp", "-p", "x"], 1, ["/tmp", "a directory"]),
@@ -96,6 +106,10 @@ import Testing
     (["tokenize", "/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf"]),
     (["plan", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf"]),
     (["perplexity", "/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf"]),
+    (["bench", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf", "No such file"]),
+    (["bench", "MODEL", "-d", "4096"], 1, ["context", "1024"]),
+    (["bench", "MODEL", "-f", "/nowhere.txt"], 1, ["/nowhere.txt"]),
+    (["bench", "MODEL", "--json", "/nowhere/a.json"], 1, ["/nowhere/a.json"]),
   ]
 
   @Test(arguments: wrong)
@@ -128,6 +142,13 @@ import Testing
     let last = try #require(output.errorLines.last)
     #expect(last.hasPrefix("moe-run: a memory budget of 5.0 MiB is too small"))
     #expect(last.contains("--memory "))
+  }
+
+  @Test func measuresNothingWhereOneOfTheBudgetsIsTooSmall() async throws {
+    let output = try await Program.run("bench", Self.model, "--memory", "none,5M")
+    #expect(output.code == 1)
+    #expect(output.text.isEmpty)
+    #expect(output.errors.contains("a memory budget of 5.0 MiB is too small"))
   }
 
   @Test func runsInTheSmallestBudgetThatItNames() async throws {

@@ -9,6 +9,15 @@ package enum ProcessMemory {
   /// Peak resident set so far (`VmHWM`), in bytes.
   package static func peakByteCount() -> Int { statusField("VmHWM:") }
 
+  /// Makes the peak begin anew at the resident set of now. Returns false where the kernel does not:
+  /// the peak then stays that of all the process has done.
+  package static func resetPeak() -> Bool {
+    let descriptor = unsafe open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return unsafe write(descriptor, "5", 1) == 1
+  }
+
   /// Resident set now (`VmRSS`), in bytes.
   package static func residentByteCount() -> Int { statusField("VmRSS:") }
 

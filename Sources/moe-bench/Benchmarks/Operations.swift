@@ -7,8 +7,9 @@ enum OperationBenchmark {
     let columns = context.size(4096, toy: 96)
     let perRow = [1, context.size(512, toy: 5)].flatMap { rows in
       [
-        elementwise("rms-norm", rows, columns, context) { team, x, _ in
-          team.rmsNorm(x, weight: x.row(0), epsilon: 1e-6, into: x)
+        // The weights are not those that another thread writes at the same time.
+        elementwise("rms-norm", rows, columns, context, restores: true) { team, x, y in
+          team.rmsNorm(x, weight: y.row(0), epsilon: 1e-6, into: x)
         },
         elementwise("swiglu", rows, columns, context, restores: true) {
           $0.swiglu(gate: $1, up: $2)
@@ -29,8 +30,8 @@ enum OperationBenchmark {
   }
 
   /// An operation that changes x in place and reads y, held against the reference. With `restores`,
-  /// x is copied anew for each run, which counts: gating the gated again and again would end at
-  /// subnormal numbers, which processors take hundreds of times as long for.
+  /// x is copied anew for each run, which counts: weighting the weighted or gating the gated again
+  /// and again would end at subnormal numbers, which processors take hundreds of times as long for.
   private static func elementwise(
     _ name: String, _ rows: Int, _ columns: Int, _ context: BenchmarkContext,
     restores: Bool = false, _ operation: @escaping (WorkerTeam, FloatRows, FloatRows) -> Void

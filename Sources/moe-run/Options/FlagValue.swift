@@ -13,6 +13,15 @@ enum FlagValue {
     return value
   }
 
+  /// Values separated by commas.
+  static func list<Value>(
+    _ text: String, _ element: (String) throws -> Value
+  ) throws -> [Value] {
+    try text.split(separator: ",", omittingEmptySubsequences: false).map {
+      try element(String($0))
+    }
+  }
+
   /// - Parameter isOpen: Whether the lower bound itself is refused.
   static func number(
     _ text: String, in range: ClosedRange<Float>, isOpen: Bool = false

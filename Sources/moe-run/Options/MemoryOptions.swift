@@ -12,6 +12,22 @@ struct MemoryOptions: ParsableArguments {
     transform: FlagValue.size)
   var memory: SizeSpecification?
 
+  @OptionGroup var experts: ExpertOptions
+
+  @Option(
+    name: [.customShort("t"), .long],
+    help: ArgumentHelp("Worker threads, 1 to 256. (default: one per processor)", valueName: "n"),
+    transform: { try FlagValue.integer($0, in: 1...256) })
+  var threads: Int?
+
+  /// - Parameter contextLength: Nil: the engine's default.
+  func engineOptions(contextLength: Int?) -> EngineOptions {
+    experts.engineOptions(memory: memory, threadCount: threads, contextLength: contextLength)
+  }
+}
+
+/// How a run uses what it may take: where experts are and how they get there.
+struct ExpertOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Caps the pool of routed experts: a size, or a share of all experts. "
@@ -69,12 +85,6 @@ struct MemoryOptions: ParsableArguments {
     transform: { try FlagValue.integer($0, in: 1...1 << 16) })
   var chunk: Int?
 
-  @Option(
-    name: [.customShort("t"), .long],
-    help: ArgumentHelp("Worker threads, 1 to 256. (default: one per processor)", valueName: "n"),
-    transform: { try FlagValue.integer($0, in: 1...256) })
-  var threads: Int?
-
   private static let defaults = EngineOptions()
   private static let automatic = PlacementFlag.auto.rawValue
   /// The engine's ways to read, the automatic one under the name that `--placement` has for it.
@@ -83,13 +93,18 @@ struct MemoryOptions: ParsableArguments {
   }
   private static let kvTypes = KVCacheType.allCases.map(\.rawValue)
 
-  /// - Parameter contextLength: Nil: the engine's default.
-  func engineOptions(contextLength: Int?) -> EngineOptions {
+  /// - Parameters:
+  ///   - memory: Nil: what the machine has, less a reserve.
+  ///   - threadCount: Nil: one per processor.
+  ///   - contextLength: Nil: the engine's default.
+  func engineOptions(
+    memory: SizeSpecification?, threadCount: Int?, contextLength: Int?
+  ) -> EngineOptions {
     var options = EngineOptions()
     options.memory = memory
     options.expertPool = expertPool
     options.contextLength = contextLength
-    options.threadCount = threads
+    options.threadCount = threadCount
     options.kvCacheType = KVCacheType(rawValue: kvType) ?? options.kvCacheType
     options.chunkTokenCount = chunk
     options.store = store == Self.automatic ? StoreChoice.automatic : store

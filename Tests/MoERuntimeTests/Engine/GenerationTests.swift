@@ -72,6 +72,48 @@ import Testing
     }
   }
 
+  /// What is left out of the statistics is computed all the same: sums and text stay.
+  @Test(arguments: [1, 4, 6, 100])
+  func contextIsLeftOutOfTheStatisticsAndNotOutOfTheText(_ contextCount: Int) async throws {
+    let model = try TinyModel()
+    func run(_ contextCount: Int) async throws -> ([GeneratedToken], GenerationStatistics) {
+      var options = GenerationOptions.greedy(9)
+      options.contextTokenCount = contextCount
+      let generation = try await model.engine { $0.chunkTokenCount = 1 }
+        .generate(tokens: prompt, options)
+      return (try await generation.collect(), try #require(generation.statistics))
+    }
+    let (whole, wholeStatistics) = try await run(0)
+    let (tokens, statistics) = try await run(contextCount)
+    #expect(tokens == whole)
+    let counted = max(0, prompt.count - contextCount)
+    #expect(statistics.promptTokenCount == counted)
+    // One token at a time: each makes the same count of requests.
+    #expect(
+      statistics.prefill.requestCount * prompt.count
+        == wholeStatistics.prefill.requestCount * counted)
+    #expect(statistics.decode.requestCount == wholeStatistics.decode.requestCount)
+  }
+
+  @Test func aContextOfLessThanNothingIsRefused() async throws {
+    let engine = try await TinyModel().engine()
+    var options = GenerationOptions.greedy(1)
+    options.contextTokenCount = -1
+    await #expect(throws: EngineError.self) {
+      _ = try await engine.generate(tokens: prompt, options).collect()
+    }
+  }
+
+  @Test func anUnloadedEngineRefusesEveryRequest() async throws {
+    let engine = try await TinyModel().engine()
+    _ = try await engine.generate(tokens: prompt, .greedy(2)).collect()
+    await engine.unload()
+    await #expect(throws: CancellationError.self) {
+      _ = try await engine.generate(tokens: prompt, .greedy(2)).collect()
+    }
+    await engine.unload()
+  }
+
   @Test func textIsReadAsItsTokens() async throws {
     let engine = try await TinyModel().engine()
     let tokens = engine.tokenizer.encode("hello there", addSpecial: true, parseSpecial: true)

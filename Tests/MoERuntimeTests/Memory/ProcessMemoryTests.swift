@@ -30,6 +30,16 @@ import Testing
     }
   }
 
+  @Test func thePeakCanBeginAnew() async {
+    await #expect(processExitsWith: .success) {
+      func touch() throws { try AlignedBuffer(byteCount: 64 << 20).populate() }
+      try touch()
+      let peak = ProcessMemory.peakByteCount()
+      guard ProcessMemory.resetPeak() else { return }
+      try #require(ProcessMemory.peakByteCount() <= peak - (60 << 20))
+    }
+  }
+
   @Test func theMachineHasMemory() throws {
     let available = try #require(ProcessMemory.availableByteCount())
     #expect(available > 1 << 20 && available < 1 << 50)
