@@ -16,7 +16,7 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTes
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
 .PHONY: help run build test test-dependent test-debug check fuzz simulate golden bench bench-record \
-	sanitize format format-check deps clean
+	model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,10 @@ bench: deps ## Times kernels and reads against their goals.
 bench-record: deps ## The same, added to this processor's records.
 	@mkdir -p 'Records/$(PROCESSOR)'
 	$(SWIFT) run $(RELEASE) moe-bench --csv 'Records/$(PROCESSOR)/$(shell date +%F).csv'
+
+model-check: deps ## Holds predicted speeds against runs: make model-check MODEL=large.gguf (an idle machine).
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	Benchmarks/model_check.py $(MODEL) --csv model-check.csv
 
 sanitize: deps ## Runs the suites with threads under ThreadSanitizer, those with pointers under AddressSanitizer.
 	$(SWIFT) test --scratch-path .build-thread --sanitize=thread --filter '$(SUITES_WITH_THREADS)'

@@ -92,7 +92,9 @@ struct Prediction {
       guard attributes[.type] as? FileAttributeType == .typeRegular else {
         throw RoutingTraceError(name: path, problem: "it is not a regular file")
       }
-      guard let size = attributes[.size] as? Int, size <= RoutingTrace.byteCountMax else {
+      guard let size = attributes[.size] as? any BinaryInteger,
+        Int(clamping: size) <= RoutingTrace.byteCountMax
+      else {
         throw RoutingTraceError(name: path, problem: "it is larger than 1 GiB")
       }
       let bytes = try Data(contentsOf: URL(fileURLWithPath: path))

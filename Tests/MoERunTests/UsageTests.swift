@@ -75,6 +75,12 @@ import Testing
     (["MODEL", "-p", "x", "--stats-json", ""], 64, ["--stats-json"]),
     (["plan"], 64, ["give a model"]),
     (["plan", "MODEL", "-p", "x"], 64, ["-p"]),
+    (["plan", "MODEL", "--probe", "often"], 64, ["--probe", "fresh"]),
+    (["plan", "MODEL", "--hit-rate", "1.5"], 64, ["--hit-rate", "0 to 1"]),
+    (["plan", "MODEL", "--hit-rate", "0.5", "--trace", "a.npz"], 64, ["--trace", "--hit-rate"]),
+    (["plan", "MODEL", "--hit-rate", "0.5", "--probe", "none"], 64, ["--hit-rate", "none"]),
+    (["plan", "MODEL", "--prompt-tokens", "0"], 64, ["--prompt-tokens", "1"]),
+    (["plan", "MODEL", "--prompt-tokens", "2000"], 64, ["--prompt-tokens", "2000", "1024"]),
     (["tokenize", "MODEL", "-p", "x", "--ids", "--json"], 64, ["--ids", "--json"]),
     (["perplexity", "MODEL", "-c", "8", "--stride", "9"], 64, ["--stride", "9", "8"]),
     (["perplexity", "MODEL", "--score", "best"], 64, ["--score", "second-half"]),
@@ -93,6 +99,9 @@ import Testing
     (["inspect", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf"]),
     (["tokenize", "/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf"]),
     (["plan", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf"]),
+    (["plan", "MODEL", "--trace", "/nowhere/a.npz"], 1, ["/nowhere/a.npz", "routing trace"]),
+    (["plan", "MODEL", "--trace", "/dev/zero"], 1, ["/dev/zero", "regular file"]),
+    (["plan", "MODEL", "--trace", "/proc/self/status"], 1, ["/proc/self/status", "zip"]),
     (["perplexity", "/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf"]),
   ]
 

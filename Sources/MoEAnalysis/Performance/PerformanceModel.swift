@@ -10,8 +10,8 @@ package enum BindingResource: String, Sendable, Encodable {
   case disk
 }
 
-/// What the model says of one phase, prefill or decode. Seconds are for the whole phase: the prompt,
-/// or one token.
+/// What the model says of one phase, prefill or decode. Seconds are for the whole phase: the
+/// prompt, or one token.
 package struct PhaseEstimate: Sendable, Equatable {
   package var tokenCount: Int
   package var seconds: Double
@@ -42,8 +42,8 @@ package struct PhaseEstimate: Sendable, Equatable {
 /// moving of weights is spread over the tokens that use them.
 ///
 /// A layer is modelled as the engine runs it. Its dense part and its router come first; then its
-/// missing experts are asked for and those that are there are computed meanwhile; the last expert to
-/// arrive is computed alone. `PerformanceModel.md` has the formulas.
+/// missing experts are asked for and those that are there are computed meanwhile; the last expert
+/// to arrive is computed alone. `PerformanceModel.md` has the formulas.
 package struct PerformanceModel: Sendable {
   package let costs: RunCosts
   package let routing: RoutingEstimate
@@ -109,8 +109,14 @@ package struct PerformanceModel: Sendable {
     // Two operations more than where all experts are computed side by side: one for gate and up,
     // one for down.
     let last = expert + 2 * costs.forkSeconds
-    let during = (early + experts - expert) * costs.disk.computeSlowdown
-    return (dense - early + max(during, disk) + last, disk)
+    let during = together(computing: early + experts - expert, reading: disk)
+    return (dense - early + during + last, disk)
+  }
+
+  /// Computing and reading that begin together. While reads are under way computing is slower by
+  /// the disk's `computeSlowdown`; what is left when they are done goes on at full speed.
+  private func together(computing: Double, reading: Double) -> Double {
+    max(reading, computing + reading * (1 - 1 / costs.disk.computeSlowdown))
   }
 
   /// A prompt from the start of a sequence, in chunks; the pool is empty before it.
@@ -170,8 +176,8 @@ package struct PerformanceModel: Sendable {
     var seconds = dense + experts
     if missCount > 0 {
       let early = overlapShare * dense
-      let during = (early + experts - expert) * costs.disk.computeSlowdown
-      seconds = dense - early + max(during, disk) + expert
+      let during = together(computing: early + experts - expert, reading: disk)
+      seconds = dense - early + during + expert
     }
     let byteCount =
       Double(layer.denseByteCount) + distinct * Double(layer.expertByteCount)

@@ -139,7 +139,9 @@ private struct BitReader {
 
   /// A length or distance: from the second group of `step` codes on, each group reads one bit more
   /// than the one before. The code `longest` stands for 258, the one length outside this pattern.
-  private mutating func extended(_ code: Int, step: Int, first: Int, longest: Int) throws(InflateError) -> Int {
+  private mutating func extended(
+    _ code: Int, step: Int, first: Int, longest: Int
+  ) throws(InflateError) -> Int {
     if step == 4 && code == longest { return 258 }
     let extraBits = max(code / step - 1, 0)
     let base = code < step ? code : (step + code % step) << extraBits

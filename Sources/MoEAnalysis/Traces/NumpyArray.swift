@@ -41,7 +41,8 @@ struct NumpyArray {
     values = (0..<count).map { index in
       let offset = start + index * width
       if width == 2 {
-        return Int32(Int16(truncatingIfNeeded: Int(contents[offset]) | Int(contents[offset + 1]) << 8))
+        return Int32(
+          Int16(truncatingIfNeeded: Int(contents[offset]) | Int(contents[offset + 1]) << 8))
       }
       return Int32(
         truncatingIfNeeded: (0..<4).reversed().reduce(0) { $0 << 8 | Int(contents[offset + $1]) })

@@ -74,7 +74,8 @@ extension MachineProbe {
       }
       precondition(!hasFailed, "these experts are always there")
       let positions = Double(count * (count + 1)) / 2
-      let rest = time / layerCount - productSeconds(of: tensors, tokenCount: Double(count))
+      let rest =
+        time / layerCount - productSeconds(of: tensors, tokenCount: Double(count))
         - result.chunkAttentionSecondsPerPosition * positions
       points.append(CostCurve.Point(tokenCount: Double(count), seconds: rest))
     }

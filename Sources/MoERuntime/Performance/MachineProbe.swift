@@ -14,12 +14,16 @@ final class MachineProbe {
   let memory: ProbeMemory
   var result = ProbeResult()
   private let start = MonotonicClock.nanoseconds()
+  /// Of each figure, the median of its samples over the least.
+  private var spreads: [Double] = []
 
   /// All of a probe, in nanoseconds. After three quarters of it each measurement is taken once.
   static let nanosecondsMax: UInt64 = 10_000_000_000
   /// What is spent on one figure.
   private static let sampleNanoseconds: UInt64 = 25_000_000
   private static let sampleCountMax = 200
+  /// Products of smaller matrices say nothing of memory.
+  private static let memoryBoundByteCount = 1 << 20
 
   init(_ run: PreparedRun, request: ProbeRequest) throws(EngineError) {
     self.run = run
@@ -50,6 +54,8 @@ final class MachineProbe {
     }
     let holdsFiles = BackendRegistry.all.contains { $0.name == request.store && $0.holdsFiles }
     if !holdsFiles { result.disk = try measureDisk() }
+    spreads.sort()
+    result.spread = spreads.isEmpty ? 1 : spreads[spreads.count / 2]
     result.seconds = Double(MonotonicClock.nanoseconds() - start) * 1e-9
     return result
   }
@@ -71,12 +77,14 @@ final class MachineProbe {
     } while (MonotonicClock.nanoseconds() < end || times.count < 5)
       && times.count < Self.sampleCountMax
     times.sort()
+    spreads.append(Double(times[times.count / 2]) / Double(max(1, times[0])))
     return Double(times[times.count / 2]) * 1e-9
   }
 }
 
 extension MachineProbe {
-  /// Reading memory with all threads: a product of floats with one token does little else.
+  /// Reading memory with all threads: a product of floats with one token does little else. Products
+  /// of other formats that read more count instead.
   private func measureMemory() throws(OutOfMemory) {
     guard let floats = QuantFormat(ggmlType: 0) else { return }
     let columnCount = 4096
@@ -104,6 +112,10 @@ extension MachineProbe {
         let time = try productSeconds(
           shape, format, rowCount: rowCount, tokenCount: tokenCount,
           listCount: isWide ? request.expertsPerToken : 1)
+        if tokenCount == 1 && rowCount * rowByteCount >= Self.memoryBoundByteCount {
+          result.memoryBytesPerSecond = max(
+            result.memoryBytesPerSecond, Double(rowCount * rowByteCount) / time)
+        }
         points.append(
           CostCurve.Point(
             tokenCount: Double(tokenCount),

@@ -55,25 +55,22 @@ extension Engine {
     let request = ProbeRequest(prepared)
     let cache = ProbeCache(environment: environment)
     if probe == .cached, let result = cache.result(for: request) {
-      return (
-        plan, try prepared.plannedCosts(plan, probe: result, note: "measured before, on this machine")
-      )
+      let note = ["measured before, on this machine", result.warning]
+      return (plan, try prepared.plannedCosts(plan, probe: result, note: note))
     }
     let result = try MachineProbe(prepared, request: request).measure()
-    let problem = cache.store(result, for: request)
     let tenths = Int((result.seconds * 10).rounded())
-    let note = "measured now, in \(tenths / 10).\(tenths % 10) s"
-    return (
-      plan,
-      try prepared.plannedCosts(plan, probe: result, note: ([note, problem].compactMap { $0 })
-        .joined(separator: "; "))
-    )
+    let note = [
+      "measured now, in \(tenths / 10).\(tenths % 10) s", result.warning,
+      cache.store(result, for: request),
+    ]
+    return (plan, try prepared.plannedCosts(plan, probe: result, note: note))
   }
 }
 
 extension PreparedRun {
   func plannedCosts(
-    _ runPlan: RunPlan, probe: ProbeResult, note: String
+    _ runPlan: RunPlan, probe: ProbeResult, note: [String?]
   ) throws(EngineError) -> PlannedCosts {
     var moreMemory: PlannedCosts.Scenario?
     if plan.placement != .resident {
@@ -92,7 +89,8 @@ extension PreparedRun {
     }
     return PlannedCosts(
       plan: runPlan, costs: costs(header.tensors, plan: plan, probe: probe),
-      moreMemory: moreMemory, fewerBits: fewerBits, figures: probe.figures, note: note)
+      moreMemory: moreMemory, fewerBits: fewerBits, figures: probe.figures,
+      note: note.compactMap(\.self).joined(separator: "; "))
   }
 
   /// Puts measured parts together as the layers of a model need them.

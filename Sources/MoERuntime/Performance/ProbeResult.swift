@@ -29,6 +29,19 @@ struct ProbeResult: Codable, Equatable {
   var disk: Disk?
   /// What the probe took.
   var seconds = 0.0
+  /// Over all figures, the median of: the median of a figure's samples over the least of them. Near
+  /// 1 on an idle machine.
+  var spread = 1.0
+
+  /// Above this the figures are those of a machine that had other work to do.
+  private static let spreadMax = 1.25
+
+  /// What is to be said of the measurement's quality; nil where all is well.
+  var warning: String? {
+    spread > Self.spreadMax
+      ? "the machine was busy meanwhile, so the figures are uncertain (--probe fresh measures anew)"
+      : nil
+  }
 
   func cost(of shape: ProbeShape) -> CostCurve? {
     products.first { $0.shape == shape }?.cost
@@ -54,7 +67,7 @@ struct ProbeResult: Codable, Equatable {
       } ?? true
     return isPositive(memoryBytesPerSecond) && curvesAreGood && restIsGood && diskIsGood
       && isTime(attentionSecondsPerPosition) && isTime(chunkAttentionSecondsPerPosition)
-      && isTime(samplingSeconds) && isTime(forkSeconds) && isTime(seconds)
+      && isTime(samplingSeconds) && isTime(forkSeconds) && isTime(seconds) && isPositive(spread)
       && request.shapes.allSatisfy { cost(of: $0) != nil }
   }
 }
