@@ -138,6 +138,18 @@ import Testing
     #expect(refused.errors.contains("it has 1 layers, but the model has 4"))
   }
 
+  @Test(TrainedModel.needed) func namesTheNextSmallerFormat() async throws {
+    let scratch = try Scratch()
+    let output = try await Program(
+      ["plan", TrainedModel.file("model-f16.gguf").path, "--memory", "64M", "--json"],
+      environment: ["XDG_CACHE_HOME": scratch.url("cache").path]
+    ).end()
+    let report = try #require(try output.json()["prediction"] as? [String: Any])
+    let advice = try #require(report["what_would_help"] as? [[String: Any]])
+    #expect(advice.last?["change"] as? String == "weights in Q8_0")
+    #expect(try number(#require(advice.last), "decode_tokens_per_second") > 0)
+  }
+
   @Test func saysNothingOfSpeedWithoutAProbe() async throws {
     let scratch = try Scratch()
     let cache = scratch.url("cache").path

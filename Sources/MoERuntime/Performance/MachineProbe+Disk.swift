@@ -24,16 +24,18 @@ extension MachineProbe {
     let pool = PoolLayout(run.header.tensors.experts)
     let slotByteCount = pool.classes.map(\.slotByteCount).max() ?? 0
     let count = request.expertsPerToken
-    let slots: AlignedBuffer
+    let slots: ProbeMemory
     do {
-      slots = try AlignedBuffer(byteCount: count * slotByteCount)
+      slots = try ProbeMemory(byteCount: count * slotByteCount, team: team)
     } catch {
       throw .outOfMemory("the memory to measure with cannot be had: \(error)")
     }
-    slots.populate()
-    reader.registerBuffers([slots.bytes(count: slots.byteCount)])
+    reader.registerBuffers([slots.bytes])
     // Reads end before their memory does, also after an error.
-    defer { reader.drain() }
+    defer {
+      reader.drain()
+      withExtendedLifetime(slots) {}
+    }
     var generator = SeededGenerator(seed: MonotonicClock.nanoseconds())
     func batches(_ count: Int, computing: Bool) throws(EngineError) -> Batch {
       var batches: [Batch] = []
@@ -66,7 +68,7 @@ extension MachineProbe {
   }
 
   private static func median(_ batches: [Batch]) -> Batch {
-    let sorted = batches.sorted { $0.seconds < $1.seconds }
+    let sorted = batches.sorted { $0.seconds / $0.byteCount < $1.seconds / $1.byteCount }
     var batch = sorted[sorted.count / 2]
     // Batches of mixed quantisations differ in size: the mean rate is what counts.
     let byteCount = batches.reduce(0) { $0 + $1.byteCount } / Double(batches.count)
@@ -80,7 +82,7 @@ extension MachineProbe {
   /// Reads so many random experts and waits for them, computing or not.
   private func batch(
     _ count: Int, computing: Bool, reader: ExtentReader, pool: PoolLayout,
-    slots: borrowing AlignedBuffer, _ generator: inout SeededGenerator
+    slots: ProbeMemory, _ generator: inout SeededGenerator
   ) throws(StoreError) -> Batch {
     let experts = run.header.tensors.experts
     let slotByteCount = slots.byteCount / request.expertsPerToken
@@ -90,26 +92,27 @@ extension MachineProbe {
     for slot in 0..<count {
       let layer = Int.random(in: experts.layers.indices, using: &generator)
       let expert = Int.random(in: 0..<experts.layers[layer].expertCount, using: &generator)
-      var offset = slot * slotByteCount
       let regions = pool.classes[pool.classOfLayer[layer]].regionByteCounts
-      for matrix in ExpertMatrix.allCases {
-        let region = slots.bytes(atOffset: offset, count: regions[matrix.rawValue])
-        offset += regions[matrix.rawValue]
-        let parts: [1 of ReadPart] = [
-          unsafe ReadPart(
-            extent: experts.layers[layer].extent(of: matrix, expert: expert),
-            destination: region.pointer, capacity: region.count)
-        ]
-        try reader.submit(tag: 3 * slot + matrix.rawValue, parts: parts.span)
+      var offset = slot * slotByteCount
+      func part(_ matrix: ExpertMatrix) -> ReadPart {
+        defer { offset += regions[matrix.rawValue] }
+        let region = slots.bytes.slice(offset, count: regions[matrix.rawValue])
+        return unsafe ReadPart(
+          extent: experts.layers[layer].extent(of: matrix, expert: expert),
+          destination: region.pointer, capacity: region.count)
       }
+      let parts: [3 of ReadPart] = [part(.gate), part(.up), part(.down)]
+      try reader.submit(tag: slot, parts: parts.span)
     }
-    var (arrived, productCount) = (0, 0)
-    while arrived < 3 * count {
+    var (arrivedCount, productCount) = (0, 0)
+    while arrivedCount < count {
       if computing {
         product()
         productCount += 1
       }
-      while try reader.next(blocking: !computing && arrived < 3 * count) != nil { arrived += 1 }
+      while try reader.next(blocking: !computing && arrivedCount < count) != nil {
+        arrivedCount += 1
+      }
     }
     let nanoseconds = Double(MonotonicClock.nanoseconds() - before)
     return Batch(

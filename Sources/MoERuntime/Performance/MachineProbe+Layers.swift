@@ -5,6 +5,9 @@ import MoEModel
 
 /// Attention over a long past, and whole layers as the decoder runs them.
 extension MachineProbe {
+  /// How much of its products' time a layer may save by computing them side by side.
+  private static let overlapMax = 0.1
+
   func measureAttention() throws(OutOfMemory) {
     let attention = run.header.description.attention
     let type = run.options.kvCacheType.kvType
@@ -79,6 +82,7 @@ extension MachineProbe {
         - result.chunkAttentionSecondsPerPosition * positions
       points.append(CostCurve.Point(tokenCount: Double(count), seconds: rest))
     }
+    withExtendedLifetime(vectors) {}
     result.layerRest = CostCurve(points)
   }
 

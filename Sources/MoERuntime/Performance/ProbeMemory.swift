@@ -17,6 +17,9 @@ final class ProbeMemory {
 
   var byteCount: Int { buffer.byteCount }
 
+  /// All of it; valid while this lives.
+  var bytes: ByteView { buffer.bytes(count: buffer.byteCount) }
+
   /// The next region, at a multiple of `alignment`; it may overlap regions handed out before.
   func next(_ byteCount: Int) -> ByteView {
     precondition(byteCount <= buffer.byteCount)
