@@ -111,7 +111,9 @@ extension PreparedRun {
       isResident
       ? pool.classes.map(\.expertCount)
       : pool.slotCounts(byteCount: plan.experts.byteCount) ?? []
-    // Without a disk to speak of, a miss is a copy within memory.
+    // Without a disk to speak of, a miss is a copy within memory. What a run sees of a disk is its
+    // rate while there is something to compute: with the idle rate, decoding from disk came out a
+    // sixth too fast.
     let disk = probe.disk
     return RunCosts(
       layers: layers, slotCounts: slotCounts, expertCount: header.description.router.expertCount,
@@ -125,7 +127,8 @@ extension PreparedRun {
       forkSeconds: probe.forkSeconds, memoryBytesPerSecond: probe.memoryBytesPerSecond,
       disk: RunCosts.Disk(
         latencySeconds: disk?.latencySeconds ?? 0,
-        bytesPerSecond: disk?.bytesPerSecond ?? probe.memoryBytesPerSecond,
+        bytesPerSecond: disk.map { min($0.bytesPerSecond, $0.busyBytesPerSecond) }
+          ?? probe.memoryBytesPerSecond,
         computeSlowdown: disk?.computeSlowdown ?? 1))
   }
 }
