@@ -7,6 +7,7 @@ import MoEModel
 extension MachineProbe {
   /// How much of its products' time a layer may save by computing them side by side.
   private static let overlapMax = 0.1
+  private static let layerCountMax = 8
 
   func measureAttention() throws(OutOfMemory) {
     let attention = run.header.description.attention
@@ -44,7 +45,7 @@ extension MachineProbe {
     result.chunkAttentionSecondsPerPosition = attend(tokenCount, position: first) / positions
   }
 
-  /// Runs two of the model's layers with the decoder itself, for one token and for more, and keeps
+  /// Runs some of the model's layers with the decoder itself, for one token and for more, and keeps
   /// what they take beyond their products and attention.
   func measureLayers() throws(OutOfMemory) {
     let (description, tensors) = reducedModel()
@@ -86,12 +87,15 @@ extension MachineProbe {
     result.layerRest = CostCurve(points)
   }
 
-  /// The first layer and the one in the middle (mixed quantisations differ there), with a
-  /// vocabulary that fits the buffer.
+  /// Layers at even distances (mixed quantisations differ along them), so many that their dense
+  /// weights do not stay in the last cache, and a vocabulary that fits the buffer.
   private func reducedModel() -> (ModelDescription, ModelTensors) {
     var description = run.header.description
     var tensors = run.header.tensors
-    let chosen = Set([0, description.layerCount / 2]).sorted()
+    let denseByteCount = tensors.layers[0].products.reduce(0) { $0 + $1.extent.byteCount }
+    let wanted = 2 * request.machine.lastCacheByteCount / max(1, denseByteCount) + 1
+    let count = min(max(wanted, 2), Self.layerCountMax, description.layerCount)
+    let chosen = (0..<count).map { $0 * description.layerCount / count }
     tensors.layers = chosen.map { tensors.layers[$0] }
     tensors.experts.layers = chosen.map { tensors.experts.layers[$0] }
     description.layerCount = chosen.count
