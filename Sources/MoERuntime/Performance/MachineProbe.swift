@@ -64,8 +64,8 @@ final class MachineProbe {
     MonotonicClock.nanoseconds() - start > Self.nanosecondsMax / 4 * 3
   }
 
-  /// The median of several runs in seconds, after one that warms up. A run's speed is a mean: the
-  /// least of the samples, or their lower quartile, promises a few percent too much.
+  /// The median of several runs in seconds, after one that warms up. A run's speed is a mean,
+  /// to which the median is closer than the least of the samples.
   func seconds(_ body: () throws -> Void) rethrows -> Double {
     try body()
     var times: [UInt64] = []

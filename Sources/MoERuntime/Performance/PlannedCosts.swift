@@ -111,9 +111,8 @@ extension PreparedRun {
       isResident
       ? pool.classes.map(\.expertCount)
       : pool.slotCounts(byteCount: plan.experts.byteCount) ?? []
-    // Without a disk to speak of, a miss is a copy within memory. What a run sees of a disk is its
-    // rate while there is something to compute: with the idle rate, decoding from disk came out a
-    // sixth too fast.
+    // Without a disk to speak of, a miss is a copy within memory. A run reads while it
+    // computes, so the lower of the two rates counts.
     let disk = probe.disk
     return RunCosts(
       layers: layers, slotCounts: slotCounts, expertCount: header.description.router.expertCount,
