@@ -17,7 +17,7 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTes
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
 .PHONY: help run build test test-dependent test-debug check fuzz simulate golden bench bench-record \
-	record-folder race sanitize format format-check deps clean
+	record-folder race model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,10 @@ race: deps record-folder ## Races llama.cpp: make race PEER=folder MODELS="a.ggu
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-bench
 	Benchmarks/race.py --peer '$(PEER)' --runs $(RUNS) \
 		--csv 'Records/$(PROCESSOR)/$(shell date +%F)-race.csv' $(RACE) $(MODELS)
+
+model-check: deps ## Holds predicted speeds against runs: make model-check MODEL=large.gguf (an idle machine).
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	Benchmarks/model_check.py $(MODEL) --csv model-check.csv
 
 sanitize: deps ## Runs the suites with threads under ThreadSanitizer, those with pointers under AddressSanitizer.
 	$(SWIFT) test --scratch-path .build-thread --sanitize=thread --filter '$(SUITES_WITH_THREADS)'

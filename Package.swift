@@ -62,11 +62,14 @@ let package = Package(
         "MoETokenizer",
       ]),
 
+    // Routing traces, cache replay, performance model: works on traces and figures alone.
+    module("MoEAnalysis", ["MoECore", "MoECache"]),
+
     // Programs.
     .executableTarget(
       name: "moe-run",
       dependencies: [
-        "MoERuntime", "MoETokenizer", "MoECore",
+        "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoECore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -80,13 +83,15 @@ let package = Package(
 
     // Tests.
     .target(
-      name: "MoETestSupport", dependencies: ["MoECore", "MoEKernels", "MoEStore", "MoEFormats"],
+      name: "MoETestSupport",
+      dependencies: ["MoECore", "MoEKernels", "MoEStore", "MoEFormats", "MoEAnalysis"],
       path: "Tests/MoETestSupport", swiftSettings: swiftSettings),
     suite("MoECoreTests", ["MoECore", "MoETestSupport"]),
     suite("MoEKernelsTests", ["MoEKernels", "MoECore", "MoETestSupport"]),
     suite("MoEFormatsTests", ["MoEFormats", "MoECore", "MoETestSupport"]),
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
     suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
+    suite("MoEAnalysisTests", ["MoEAnalysis", "MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEStoreTests", ["MoEStore", "MoECore", "MoETestSupport"]),
     suite(
       "MoEModelTests",

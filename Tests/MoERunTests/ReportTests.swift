@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct PlanTests {
   @Test func saysWhoGetsWhatMemory() async throws {
-    let output = try await Program.run("plan", TrainedModel.path, "--memory", "64M")
+    let output = try await Program.run(
+      "plan", TrainedModel.path, "--memory", "64M", "--probe", "none")
     #expect(output.code == 0)
     for row in ["process", "dense weights", "KV cache", "scratch", "experts", "total", "budget"] {
       #expect(output.text.contains("\n  \(row) "), "\(output.text)")
@@ -16,7 +17,7 @@ import Testing
   @Test func namesStableFieldsForMachines() async throws {
     let plan = try await Program.run(
       "plan", "--json", TrainedModel.path, "--memory", "64M", "-c", "256", "--placement",
-      "offloaded"
+      "offloaded", "--probe", "none"
     ).json()
     #expect(
       plan.keys.sorted() == [
@@ -48,7 +49,7 @@ import Testing
   }
 
   /// A shell adds up what its children read.
-  @Test func readsNoWeights() async throws {
+  @Test func readsNoWeightsWithoutAProbe() async throws {
     func readByteCount(_ arguments: String...) async throws -> Int {
       let script = #""$@" >/dev/null 2>&1 </dev/null; cat /proc/$$/io"#
       let output = try await Program(
@@ -62,7 +63,7 @@ import Testing
       return count
     }
     let size = try Data(contentsOf: URL(fileURLWithPath: TrainedModel.path)).count
-    let plan = try await readByteCount("plan", TrainedModel.path)
+    let plan = try await readByteCount("plan", TrainedModel.path, "--probe", "none")
     #expect(plan < size / 4)
     let run = try await readByteCount(
       TrainedModel.path, "-p", "x", "-n", "1", "--store", "pread", "--placement", "resident")

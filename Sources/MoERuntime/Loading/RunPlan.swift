@@ -31,6 +31,8 @@ struct PreparedRun {
   let options: EngineOptions
   let plan: MemoryPlan
   let threadCount: Int
+  let budget: MemoryBudget
+  private let processByteCount: Int
 
   /// Reads the header, checks the options and divides the budget.
   init(path: String, options: EngineOptions) throws(EngineError) {
@@ -45,13 +47,32 @@ struct PreparedRun {
         name: "the context length", wanted: "at most \(modelContext), which the model was made for",
         found: "\(contextLength)")
     }
-    let process = ProcessMemory.chargedByteCount()
-    plan = try MemoryPlanner(
-      description: header.description, tensors: header.tensors,
-      modelByteCount: header.byteCount, options: options, threadCount: threadCount,
-      contextLength: contextLength, processByteCount: process,
-      budget: MemoryBudget(
-        options.memory, modelByteCount: header.byteCount, processByteCount: process)
+    processByteCount = ProcessMemory.chargedByteCount()
+    budget = MemoryBudget(
+      options.memory, modelByteCount: header.byteCount, processByteCount: processByteCount)
+    plan = try Self.planner(
+      header, options: options, tensors: header.tensors, threadCount: threadCount,
+      contextLength: contextLength, processByteCount: processByteCount, budget: budget
+    ).plan()
+  }
+
+  private static func planner(
+    _ header: LoadedHeader, options: EngineOptions, tensors: ModelTensors, threadCount: Int,
+    contextLength: Int, processByteCount: Int, budget: MemoryBudget
+  ) -> MemoryPlanner {
+    MemoryPlanner(
+      description: header.description, tensors: tensors, modelByteCount: header.byteCount,
+      options: options, threadCount: threadCount, contextLength: contextLength,
+      processByteCount: processByteCount, budget: budget)
+  }
+
+  /// How the same run would divide another budget, or weights of other formats.
+  func plan(tensors: ModelTensors, budgetByteCount: Int) throws(EngineError) -> MemoryPlan {
+    var budget = budget
+    budget.byteCount = budgetByteCount
+    return try Self.planner(
+      header, options: options, tensors: tensors, threadCount: threadCount,
+      contextLength: plan.contextLength, processByteCount: processByteCount, budget: budget
     ).plan()
   }
 

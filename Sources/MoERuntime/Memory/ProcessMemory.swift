@@ -72,6 +72,12 @@ package enum SystemFile {
     return unsafe stat(path, &status) == 0 ? Int(status.st_size) : nil
   }
 
+  /// The number of the device that the file is on; nil where it cannot be found.
+  static func device(_ path: String) -> UInt64? {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 ? UInt64(status.st_dev) : nil
+  }
+
   /// The file's text, at most 1 MiB of it; nil where it cannot be read.
   package static func read(_ path: String) -> String? {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)

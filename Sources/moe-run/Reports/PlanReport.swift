@@ -46,8 +46,10 @@ struct PlanReport: Encodable {
   let store: String
   let cachePolicy: String
   let instructionSet: String
+  /// Absent without a probe, and where the budget is too small to run.
+  let prediction: PredictionReport?
 
-  init(_ plan: RunPlan) {
+  init(_ plan: RunPlan, _ prediction: Prediction?) {
     model = plan.path
     name = plan.modelName
     architecture = plan.architecture
@@ -73,6 +75,7 @@ struct PlanReport: Encodable {
     store = plan.store
     cachePolicy = plan.cachePolicy
     instructionSet = plan.instructionSet
+    self.prediction = prediction.map(PredictionReport.init)
   }
 
   /// The plan for people.

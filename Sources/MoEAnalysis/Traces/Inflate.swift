@@ -1,10 +1,12 @@
 /// Decompresses raw deflate data (RFC 1951), which is what compressed `.npz` members hold.
 ///
-/// For fixtures, not for speed or hostile input; throws `InflateError` where the data is corrupt.
-package func inflate(_ bytes: ArraySlice<UInt8>, byteCount: Int) throws -> [UInt8] {
-  var reader = BitReader(bytes: bytes, position: bytes.startIndex)
+/// The bytes are untrusted: whatever they hold ends in `byteCount` bytes or in `InflateError`, and
+/// no more than `byteCount` bytes are ever held.
+package func inflate(
+  _ bytes: ArraySlice<UInt8>, byteCount: Int
+) throws(InflateError) -> [UInt8] {
+  var reader = BitReader(bytes: bytes, position: bytes.startIndex, byteCountMax: byteCount)
   var output: [UInt8] = []
-  output.reserveCapacity(byteCount)
   var isLast = false
   while !isLast {
     isLast = try reader.bits(1) == 1
@@ -44,11 +46,13 @@ private struct HuffmanCode {
 private struct BitReader {
   let bytes: ArraySlice<UInt8>
   var position: Int
+  /// Where the output ends, whatever the data say.
+  let byteCountMax: Int
   var buffer = 0
   var bitCount = 0
 
   /// The next bits, the first one lowest.
-  mutating func bits(_ count: Int) throws -> Int {
+  mutating func bits(_ count: Int) throws(InflateError) -> Int {
     while bitCount < count {
       guard position < bytes.endIndex else { throw InflateError() }
       buffer |= Int(bytes[position]) << bitCount
@@ -62,7 +66,7 @@ private struct BitReader {
     return buffer & ((1 << count) - 1)
   }
 
-  mutating func symbol(of code: HuffmanCode) throws -> Int {
+  mutating func symbol(of code: HuffmanCode) throws(InflateError) -> Int {
     var (value, first, index) = (0, 0, 0)
     for length in 1..<16 {
       value |= try bits(1)
@@ -75,14 +79,17 @@ private struct BitReader {
     throw InflateError()
   }
 
-  mutating func copyStored(to output: inout [UInt8]) throws {
+  mutating func copyStored(to output: inout [UInt8]) throws(InflateError) {
     _ = try bits(bitCount & 7)
     let count = try bits(16)
     _ = try bits(16)
+    guard output.count + count <= byteCountMax else { throw InflateError() }
     for _ in 0..<count { output.append(UInt8(try bits(8))) }
   }
 
-  mutating func codes() throws -> (literals: HuffmanCode, distances: HuffmanCode) {
+  mutating func codes() throws(InflateError) -> (
+    literals: HuffmanCode, distances: HuffmanCode
+  ) {
     let literalCount = try bits(5) + 257
     let distanceCount = try bits(5) + 1
     let order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]
@@ -109,25 +116,32 @@ private struct BitReader {
 
   mutating func inflateBlock(
     literals: HuffmanCode, distances: HuffmanCode, into output: inout [UInt8]
-  ) throws {
+  ) throws(InflateError) {
     while true {
       let symbol = try symbol(of: literals)
       if symbol < 256 {
+        guard output.count < byteCountMax else { throw InflateError() }
         output.append(UInt8(symbol))
         continue
       }
       if symbol == 256 { return }
       guard symbol < 286 else { throw InflateError() }
       let length = try extended(symbol - 257, step: 4, first: 3, longest: 28)
-      let distance = try extended(try self.symbol(of: distances), step: 2, first: 1, longest: 31)
-      guard distance <= output.count else { throw InflateError() }
+      let distanceSymbol = try self.symbol(of: distances)
+      guard distanceSymbol < 30 else { throw InflateError() }
+      let distance = try extended(distanceSymbol, step: 2, first: 1, longest: 31)
+      guard distance <= output.count, output.count + length <= byteCountMax else {
+        throw InflateError()
+      }
       for _ in 0..<length { output.append(output[output.count - distance]) }
     }
   }
 
   /// A length or distance: from the second group of `step` codes on, each group reads one bit more
   /// than the one before. The code `longest` stands for 258, the one length outside this pattern.
-  private mutating func extended(_ code: Int, step: Int, first: Int, longest: Int) throws -> Int {
+  private mutating func extended(
+    _ code: Int, step: Int, first: Int, longest: Int
+  ) throws(InflateError) -> Int {
     if step == 4 && code == longest { return 258 }
     let extraBits = max(code / step - 1, 0)
     let base = code < step ? code : (step + code % step) << extraBits

@@ -1,0 +1,206 @@
+package import MoECore
+
+/// The machine's resource that a phase waits for.
+package enum BindingResource: String, Sendable, Encodable {
+  /// The processors' arithmetic and the fixed cost of operations.
+  case compute
+  /// Reading weights, keys and values from memory.
+  case memory
+  /// Reading missed experts from disk.
+  case disk
+}
+
+/// What the model says of one phase, prefill or decode. Seconds are for the whole phase: the
+/// prompt, or one token.
+package struct PhaseEstimate: Sendable, Equatable {
+  package var tokenCount: Int
+  package var seconds: Double
+  /// What the processors are busy for, were there no disk.
+  package var computeSeconds: Double
+  /// What reading the touched weights, keys and values from memory takes at the least; part of
+  /// `computeSeconds`.
+  package var memorySeconds: Double
+  /// What the disk is busy for.
+  package var diskSeconds: Double
+  package var readByteCount: Double
+  package var hitRate: Double
+
+  package var tokensPerSecond: Double { seconds > 0 ? Double(tokenCount) / seconds : 0 }
+  /// What would remain if all reads overlapped with computing.
+  package var overlappedSeconds: Double { max(computeSeconds, diskSeconds) }
+
+  /// The resource that is busy longest. Memory binds where reading it takes most of the computing
+  /// time.
+  package var binding: BindingResource {
+    if diskSeconds > computeSeconds { return .disk }
+    return memorySeconds >= PerformanceModel.memoryBoundShare * computeSeconds ? .memory : .compute
+  }
+}
+
+/// Predicts speed from what the parts of a run cost, in the spirit of MoE-Lens (arXiv 2504.09345,
+/// section 5): the throughput of a machine is the least of what each resource allows, and the
+/// moving of weights is spread over the tokens that use them.
+///
+/// A layer is modelled as the engine runs it. Its dense part and its router come first; then its
+/// missing experts are asked for and those that are there are computed meanwhile; the last expert
+/// to arrive is computed alone. `PerformanceModel.md` has the formulas.
+package struct PerformanceModel: Sendable {
+  package let costs: RunCosts
+  package let routing: RoutingEstimate
+  /// The part of a layer's dense work during which reads for its experts are already under way; 0
+  /// where reads start after the layer's router has run.
+  package let overlapShare: Double
+
+  /// What the engine does today: reads start after the router.
+  package static let defaultOverlapShare = 0.0
+  /// From which part of the computing time on reading memory is said to bind.
+  package static let memoryBoundShare = 0.7
+
+  package init(
+    costs: RunCosts, routing: RoutingEstimate,
+    overlapShare: Double = PerformanceModel.defaultOverlapShare
+  ) {
+    precondition(overlapShare >= 0 && overlapShare <= 1)
+    self.costs = costs
+    self.routing = routing
+    self.overlapShare = overlapShare
+  }
+
+  /// One token at a position of the sequence.
+  package func decode(position: Int) -> PhaseEstimate {
+    var estimate = PhaseEstimate(
+      tokenCount: 1, seconds: costs.outputSeconds + costs.samplingSeconds,
+      computeSeconds: costs.outputSeconds + costs.samplingSeconds,
+      memorySeconds: Double(costs.outputByteCount) / costs.memoryBytesPerSecond, diskSeconds: 0,
+      readByteCount: 0, hitRate: 1)
+    var missCount = 0.0
+    for layer in costs.layers {
+      let distribution = missDistribution(layer)
+      let attention = costs.attentionSecondsPerPosition * Double(position)
+      let dense = layer.dense.seconds(1) + attention
+      for (misses, probability) in distribution.enumerated() where probability > 0 {
+        let step = decodeStep(layer, dense: dense, missCount: misses)
+        estimate.seconds += probability * step.seconds
+        estimate.diskSeconds += probability * step.diskSeconds
+        missCount += probability * Double(misses)
+        estimate.readByteCount += probability * Double(misses * layer.expertByteCount)
+      }
+      let expertCount = Double(costs.expertsPerToken)
+      estimate.computeSeconds += dense + expertCount * layer.expert.seconds(1)
+      estimate.memorySeconds +=
+        (Double(layer.denseByteCount) + expertCount * Double(layer.expertByteCount)
+          + Double(position * costs.keyValueByteCount)) / costs.memoryBytesPerSecond
+    }
+    let requestCount = Double(costs.layers.count * costs.expertsPerToken)
+    estimate.hitRate = requestCount > 0 ? 1 - missCount / requestCount : 1
+    return estimate
+  }
+
+  /// One token's step on one layer with so many misses: all that is computed before the last expert
+  /// arrives overlaps with the reads.
+  private func decodeStep(
+    _ layer: RunCosts.Layer, dense: Double, missCount: Int
+  ) -> (seconds: Double, diskSeconds: Double) {
+    let expert = layer.expert.seconds(1)
+    let experts = Double(costs.expertsPerToken) * expert
+    guard missCount > 0 else { return (dense + experts, 0) }
+    let disk = costs.disk.seconds(byteCount: Double(missCount * layer.expertByteCount))
+    let early = overlapShare * dense
+    // Two operations more than where all experts are computed side by side: one for gate and up,
+    // one for down.
+    let last = expert + 2 * costs.forkSeconds
+    let during = together(computing: early + experts - expert, reading: disk)
+    return (dense - early + during + last, disk)
+  }
+
+  /// Computing and reading that begin together. While reads are under way computing is slower by
+  /// the disk's `computeSlowdown`; what is left when they are done goes on at full speed.
+  private func together(computing: Double, reading: Double) -> Double {
+    max(reading, computing + reading * (1 - 1 / costs.disk.computeSlowdown))
+  }
+
+  /// A prompt from the start of a sequence, in chunks; the pool is empty before it.
+  package func prefill(promptTokenCount: Int) -> PhaseEstimate {
+    var estimate = PhaseEstimate(
+      tokenCount: promptTokenCount, seconds: costs.outputSeconds,
+      computeSeconds: costs.outputSeconds,
+      memorySeconds: Double(costs.outputByteCount) / costs.memoryBytesPerSecond, diskSeconds: 0,
+      readByteCount: 0, hitRate: 1)
+    var (missCount, requestCount) = (0.0, 0.0)
+    var start = 0
+    while start < promptTokenCount {
+      let count = min(costs.chunkTokenCount, promptTokenCount - start)
+      for layer in costs.layers {
+        let step = prefillStep(layer, start: start, tokenCount: count)
+        estimate.seconds += step.seconds
+        estimate.computeSeconds += step.computeSeconds
+        estimate.memorySeconds += step.memorySeconds
+        estimate.diskSeconds += step.diskSeconds
+        estimate.readByteCount += step.missCount * Double(layer.expertByteCount)
+        missCount += step.missCount
+        requestCount += step.distinctCount
+      }
+      start += count
+    }
+    estimate.hitRate = requestCount > 0 ? 1 - missCount / requestCount : 1
+    return estimate
+  }
+
+  private struct PrefillStep {
+    var distinctCount: Double
+    var missCount: Double
+    var seconds: Double
+    var computeSeconds: Double
+    var memorySeconds: Double
+    var diskSeconds: Double
+  }
+
+  /// A chunk's step on one layer: its experts one after the other, each for all tokens that take
+  /// it, while later ones are read.
+  private func prefillStep(
+    _ layer: RunCosts.Layer, start: Int, tokenCount: Int
+  ) -> PrefillStep {
+    let choiceCount = Double(tokenCount * costs.expertsPerToken)
+    let expertCount = Double(costs.expertCount)
+    let share = routing.distinct.share(demand: choiceCount / expertCount)
+    // A chunk cannot use fewer experts than one token takes, nor more than there are choices.
+    let distinct = min(
+      max(share * expertCount, Double(costs.expertsPerToken)), min(choiceCount, expertCount))
+    let missCount = distinct * (1 - prefillHitRate(layer, isFirstChunk: start == 0))
+    let positions = Double(tokenCount) * (Double(start) + Double(tokenCount + 1) / 2)
+    let attention = costs.chunkAttentionSecondsPerPosition * positions
+    let dense = layer.dense.seconds(Double(tokenCount)) + attention
+    let expert = layer.expert.seconds(choiceCount / distinct)
+    let experts = distinct * expert
+    let disk = costs.disk.seconds(byteCount: missCount * Double(layer.expertByteCount))
+    var seconds = dense + experts
+    if missCount > 0 {
+      let early = overlapShare * dense
+      let during = together(computing: early + experts - expert, reading: disk)
+      seconds = dense - early + during + expert
+    }
+    let byteCount =
+      Double(layer.denseByteCount) + distinct * Double(layer.expertByteCount)
+      + Double((start + tokenCount) * costs.keyValueByteCount)
+    return PrefillStep(
+      distinctCount: distinct, missCount: missCount, seconds: seconds,
+      computeSeconds: dense + experts, memorySeconds: byteCount / costs.memoryBytesPerSecond,
+      diskSeconds: disk)
+  }
+
+  /// The first chunk finds nothing. A later one finds what the chunk before left of its layer, less
+  /// the slots that go round for the others (`OffloadedExperts.requestInTurn`).
+  private func prefillHitRate(_ layer: RunCosts.Layer, isFirstChunk: Bool) -> Double {
+    let slots = costs.slotsPerLayer(layer.sizeClass)
+    if costs.isResident { return 1 }
+    if isFirstChunk { return 0 }
+    if slots >= Double(costs.expertCount) { return 1 }
+    return max(0, slots - min(8, slots / 2)) / Double(costs.expertCount)
+  }
+
+  /// Misses of a step; none where the layer's slots hold all its experts.
+  private func missDistribution(_ layer: RunCosts.Layer) -> [Double] {
+    let holdsAll = costs.slotsPerLayer(layer.sizeClass) >= Double(costs.expertCount)
+    return costs.isResident || holdsAll ? [1] : routing.missDistribution
+  }
+}

@@ -1,0 +1,110 @@
+/// What the parts of a run cost on one machine: filled in from measurements by the runtime, turned
+/// into tokens per second by the performance model.
+package struct RunCosts: Sendable, Equatable {
+  package struct Layer: Sendable, Equatable {
+    /// Everything of the layer but its experts and what grows with the context, for the tokens of a
+    /// step together.
+    package var dense: CostCurve
+    /// One routed expert, for the tokens that take it.
+    package var expert: CostCurve
+    package var denseByteCount: Int
+    package var expertByteCount: Int
+    /// Which class of slots its experts share (`CacheGeometry`).
+    package var sizeClass: Int
+
+    package init(
+      dense: CostCurve, expert: CostCurve, denseByteCount: Int, expertByteCount: Int,
+      sizeClass: Int
+    ) {
+      self.dense = dense
+      self.expert = expert
+      self.denseByteCount = denseByteCount
+      self.expertByteCount = expertByteCount
+      self.sizeClass = sizeClass
+    }
+  }
+
+  package struct Disk: Sendable, Equatable {
+    /// From the request of a batch of experts to its first bytes.
+    package var latencySeconds: Double
+    package var bytesPerSecond: Double
+    /// Time that computing takes while reads are under way, over the time it takes else; at least
+    /// 1.
+    package var computeSlowdown: Double
+
+    package init(latencySeconds: Double, bytesPerSecond: Double, computeSlowdown: Double) {
+      self.latencySeconds = latencySeconds
+      self.bytesPerSecond = bytesPerSecond
+      self.computeSlowdown = computeSlowdown
+    }
+
+    /// Seconds for a batch of reads; none for an empty one.
+    package func seconds(byteCount: Double) -> Double {
+      byteCount > 0 ? latencySeconds + byteCount / bytesPerSecond : 0
+    }
+  }
+
+  package var layers: [Layer]
+  /// Slots of each size class.
+  package var slotCounts: [Int]
+  /// Experts of each layer.
+  package var expertCount: Int
+  package var expertsPerToken: Int
+  /// All experts are in memory before the first token; there are no misses.
+  package var isResident: Bool
+  /// Prompt tokens that are run together.
+  package var chunkTokenCount: Int
+  /// Attention of one token over one position, in one layer.
+  package var attentionSecondsPerPosition: Double
+  /// The same where many tokens of a prompt are run together.
+  package var chunkAttentionSecondsPerPosition: Double
+  /// Keys and values of one position, in one layer.
+  package var keyValueByteCount: Int
+  /// Final norm and output matrix for one token.
+  package var outputSeconds: Double
+  package var outputByteCount: Int
+  /// Drawing one token.
+  package var samplingSeconds: Double
+  /// Handing one operation to the worker team and waiting for it.
+  package var forkSeconds: Double
+  /// Reading memory with all threads.
+  package var memoryBytesPerSecond: Double
+  package var disk: Disk
+
+  package init(
+    layers: [Layer], slotCounts: [Int], expertCount: Int, expertsPerToken: Int, isResident: Bool,
+    chunkTokenCount: Int, attentionSecondsPerPosition: Double,
+    chunkAttentionSecondsPerPosition: Double, keyValueByteCount: Int, outputSeconds: Double,
+    outputByteCount: Int, samplingSeconds: Double, forkSeconds: Double,
+    memoryBytesPerSecond: Double, disk: Disk
+  ) {
+    self.layers = layers
+    self.slotCounts = slotCounts
+    self.expertCount = expertCount
+    self.expertsPerToken = expertsPerToken
+    self.isResident = isResident
+    self.chunkTokenCount = chunkTokenCount
+    self.attentionSecondsPerPosition = attentionSecondsPerPosition
+    self.chunkAttentionSecondsPerPosition = chunkAttentionSecondsPerPosition
+    self.keyValueByteCount = keyValueByteCount
+    self.outputSeconds = outputSeconds
+    self.outputByteCount = outputByteCount
+    self.samplingSeconds = samplingSeconds
+    self.forkSeconds = forkSeconds
+    self.memoryBytesPerSecond = memoryBytesPerSecond
+    self.disk = disk
+  }
+
+  /// Slots that an even division of its class gives each layer, at most one per expert.
+  package func slotsPerLayer(_ sizeClass: Int) -> Double {
+    guard slotCounts.indices.contains(sizeClass) else { return 0 }
+    let count = layers.count { $0.sizeClass == sizeClass }
+    return min(Double(slotCounts[sizeClass]) / Double(max(1, count)), Double(expertCount))
+  }
+
+  /// The same, over all layers.
+  package var meanSlotsPerLayer: Double {
+    let sum = layers.reduce(0.0) { $0 + slotsPerLayer($1.sizeClass) }
+    return sum / Double(max(1, layers.count))
+  }
+}

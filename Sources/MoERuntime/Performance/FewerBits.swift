@@ -1,0 +1,69 @@
+import MoECore
+import MoEExperts
+import MoEKernels
+import MoEModel
+
+extension QuantFormat {
+  /// Bits of one weight, scales included.
+  var bitsPerWeight: Double { 8 * Double(blockByteCount) / Double(blockElementCount) }
+}
+
+/// The same model with fewer bits for each weight, as far as sizes and products go.
+extension ModelTensors {
+  /// The next smaller format that has kernels and suits the experts' shapes: the largest of those
+  /// that need at most seven tenths of the bits that most bytes of the experts have now. Nil where
+  /// there is none.
+  var fewerBitsFormat: QuantFormat? {
+    var byteCounts: [QuantFormat: Int] = [:]
+    for layer in experts.layers {
+      for matrix in ExpertMatrix.allCases {
+        byteCounts[layer[matrix].format, default: 0] += layer[matrix].extent.byteCount
+      }
+    }
+    guard let main = byteCounts.max(by: { $0.value < $1.value })?.key else { return nil }
+    return QuantFormat.all
+      .filter { format in
+        format.bitsPerWeight <= 0.7 * main.bitsPerWeight
+          && experts.layers.allSatisfy { layer in
+            ExpertMatrix.allCases.allSatisfy {
+              layer[$0].columnCount % format.blockElementCount == 0
+            }
+          }
+      }
+      .max { $0.bitsPerWeight < $1.bitsPerWeight }
+  }
+
+  /// Every matrix that has more bits than `format` in that format, where its rows allow. Offsets in
+  /// the file stay, so what comes of it is good for sizes and not for reading.
+  func limited(to format: QuantFormat) -> ModelTensors {
+    var tensors = self
+    func limit(_ tensor: inout DenseTensor) {
+      guard tensor.format.bitsPerWeight > format.bitsPerWeight,
+        tensor.columnCount % format.blockElementCount == 0
+      else { return }
+      tensor.format = format
+      tensor.extent.byteCount =
+        tensor.rowCount * format.rowByteCount(columnCount: tensor.columnCount)
+    }
+    func limit(_ stack: inout StackedMatrix, expertCount: Int) {
+      guard stack.format.bitsPerWeight > format.bitsPerWeight,
+        stack.columnCount % format.blockElementCount == 0
+      else { return }
+      stack.format = format
+      stack.extent.byteCount = expertCount * stack.byteCountPerExpert
+    }
+    limit(&tensors.embedding)
+    limit(&tensors.output)
+    for index in tensors.layers.indices {
+      limit(&tensors.layers[index].query)
+      limit(&tensors.layers[index].key)
+      limit(&tensors.layers[index].value)
+      limit(&tensors.layers[index].attentionOutput)
+      let count = tensors.experts.layers[index].expertCount
+      limit(&tensors.experts.layers[index].gate, expertCount: count)
+      limit(&tensors.experts.layers[index].up, expertCount: count)
+      limit(&tensors.experts.layers[index].down, expertCount: count)
+    }
+    return tensors
+  }
+}

@@ -1,0 +1,156 @@
+import MoECore
+import MoEExperts
+import MoEKernels
+import MoEModel
+import MoEStore
+
+/// Reads of the model's own experts, chosen at random, as a run makes them: by its backend, at its
+/// depth, into memory that is registered as the pool is.
+extension MachineProbe {
+  /// Time for each of the three kinds of batches.
+  private static let nanosecondsPerKind: UInt64 = 500_000_000
+  private static let batchCountMax = 40
+
+  /// What one batch of reads took.
+  private struct Batch {
+    var seconds: Double
+    var byteCount: Double
+    /// Of each product that was computed meanwhile; nil where none was.
+    var productSeconds: Double?
+  }
+
+  func measureDisk() throws(EngineError) -> ProbeResult.Disk {
+    let reader = try run.makeReader()
+    let pool = PoolLayout(run.header.tensors.experts)
+    let slotByteCount = pool.classes.map(\.slotByteCount).max() ?? 0
+    let count = request.expertsPerToken
+    let slots: ProbeMemory
+    do {
+      slots = try ProbeMemory(byteCount: count * slotByteCount, team: team)
+    } catch {
+      throw .outOfMemory("the memory to measure with cannot be had: \(error)")
+    }
+    reader.registerBuffers([slots.bytes])
+    // Reads end before their memory does, also after an error.
+    defer {
+      reader.drain()
+      withExtendedLifetime(slots) {}
+    }
+    var generator = SeededGenerator(seed: MonotonicClock.nanoseconds())
+    func batches(_ count: Int, computing: Bool) throws(EngineError) -> Batch {
+      var batches: [Batch] = []
+      let end = MonotonicClock.nanoseconds() + Self.nanosecondsPerKind
+      repeat {
+        do {
+          batches.append(
+            try batch(
+              count, computing: computing, reader: reader, pool: pool, slots: slots, &generator))
+        } catch {
+          throw .store(error.description)
+        }
+      } while (MonotonicClock.nanoseconds() < end || batches.count < 3)
+        && batches.count < Self.batchCountMax
+      return Self.median(batches)
+    }
+    let one = try batches(1, computing: false)
+    let all = try batches(count, computing: false)
+    let busy = try batches(count, computing: true)
+    let quiet = computeUnit()
+    let idleSeconds = seconds(quiet)
+    let difference = all.seconds - one.seconds
+    let rate =
+      difference > 0.2 * all.seconds && count > 1
+      ? (all.byteCount - one.byteCount) / difference : all.byteCount / all.seconds
+    return ProbeResult.Disk(
+      latencySeconds: max(0, one.seconds - one.byteCount / rate), bytesPerSecond: rate,
+      busyBytesPerSecond: busy.byteCount / busy.seconds,
+      computeSlowdown: max(1, (busy.productSeconds ?? idleSeconds) / idleSeconds))
+  }
+
+  private static func median(_ batches: [Batch]) -> Batch {
+    let sorted = batches.sorted { $0.seconds / $0.byteCount < $1.seconds / $1.byteCount }
+    var batch = sorted[sorted.count / 2]
+    // Batches of mixed quantisations differ in size: the mean rate is what counts.
+    let byteCount = batches.reduce(0) { $0 + $1.byteCount } / Double(batches.count)
+    batch.seconds *= byteCount / batch.byteCount
+    batch.byteCount = byteCount
+    let products = batches.compactMap(\.productSeconds).sorted()
+    batch.productSeconds = products.isEmpty ? nil : products[products.count / 2]
+    return batch
+  }
+
+  /// Reads so many random experts and waits for them, computing or not.
+  private func batch(
+    _ count: Int, computing: Bool, reader: ExtentReader, pool: PoolLayout,
+    slots: ProbeMemory, _ generator: inout SeededGenerator
+  ) throws(StoreError) -> Batch {
+    let experts = run.header.tensors.experts
+    let slotByteCount = slots.byteCount / request.expertsPerToken
+    let product = computeUnit()
+    let before = MonotonicClock.nanoseconds()
+    let readBefore = reader.counters.readByteCount
+    for slot in 0..<count {
+      let layer = Int.random(in: experts.layers.indices, using: &generator)
+      let expert = Int.random(in: 0..<experts.layers[layer].expertCount, using: &generator)
+      let regions = pool.classes[pool.classOfLayer[layer]].regionByteCounts
+      var offset = slot * slotByteCount
+      func part(_ matrix: ExpertMatrix) -> ReadPart {
+        defer { offset += regions[matrix.rawValue] }
+        let region = slots.bytes.slice(offset, count: regions[matrix.rawValue])
+        return unsafe ReadPart(
+          extent: experts.layers[layer].extent(of: matrix, expert: expert),
+          destination: region.pointer, capacity: region.count)
+      }
+      let parts: [3 of ReadPart] = [part(.gate), part(.up), part(.down)]
+      try reader.submit(tag: slot, parts: parts.span)
+    }
+    var (arrivedCount, productCount) = (0, 0)
+    while arrivedCount < count {
+      if computing {
+        product()
+        productCount += 1
+      }
+      while try reader.next(blocking: !computing && arrivedCount < count) != nil {
+        arrivedCount += 1
+      }
+    }
+    let nanoseconds = Double(MonotonicClock.nanoseconds() - before)
+    return Batch(
+      seconds: nanoseconds * 1e-9,
+      byteCount: Double(reader.counters.readByteCount - readBefore),
+      productSeconds: productCount > 0 ? nanoseconds * 1e-9 / Double(productCount) : nil)
+  }
+
+  /// Something to compute while reads are under way: a product from memory, of a fraction of a
+  /// millisecond.
+  private func computeUnit() -> () -> Void {
+    guard let shape = request.shapes.first(where: \.isExpert),
+      let format = QuantFormat(ggmlType: shape.format),
+      let buffer = try? AlignedBuffer(
+        byteCount: 8192 + format.activation.rowByteCount(columnCount: shape.columnCount)
+          + 4 * shape.rowCount)
+    else { return {} }
+    let operands = ComputeOperands(buffer)
+    let x = ActivationRows(
+      operands.buffer.bytes(count: format.activation.rowByteCount(columnCount: shape.columnCount)),
+      rowCount: 1, columnCount: shape.columnCount, form: format.activation)
+    let y = FloatRows(
+      operands.buffer.floats(
+        atByteOffset: (x.rowByteCount + 63) / 64 * 64, count: shape.rowCount),
+      rowCount: 1, columnCount: shape.rowCount)
+    return { [self] in
+      var products = ProductList(capacity: 1)
+      products.append(
+        memory.matrix(format, rowCount: shape.rowCount, columnCount: shape.columnCount), x, into: y)
+      team.multiply(products)
+      withExtendedLifetime(operands) {}
+    }
+  }
+
+  /// Keeps the memory of a product's input and output.
+  private final class ComputeOperands {
+    let buffer: AlignedBuffer
+
+    init(_ buffer: consuming AlignedBuffer) { self.buffer = buffer }
+  }
+}

@@ -1,0 +1,126 @@
+import MoECore
+import MoEExperts
+import MoEKernels
+import MoEModel
+
+/// Attention over a long past, and whole layers as the decoder runs them.
+extension MachineProbe {
+  /// How much of its products' time a layer may save by computing them side by side.
+  private static let overlapMax = 0.1
+  private static let layerCountMax = 8
+
+  func measureAttention() throws(OutOfMemory) {
+    let attention = run.header.description.attention
+    let type = run.options.kvCacheType.kvType
+    let width = attention.keyValueHeadCount * attention.headDimension * type.elementByteCount
+    // Keys and values of one layer must fit the buffer twice, so that they are not always the same.
+    let capacity = min(request.positionCount, max(1, memory.byteCount / (4 * width)))
+    let half = KVView.byteCount(
+      type: type, capacity: capacity, headCount: attention.keyValueHeadCount,
+      headDimension: attention.headDimension)
+    let tokenCount = min(request.chunkTokenCount, capacity)
+    let rows = attention.queryWidth
+    let buffer = try AlignedBuffer(byteCount: 8 * tokenCount * rows)
+    buffer.populate()
+    func floats(_ index: Int, _ count: Int) -> FloatRows {
+      FloatRows(
+        buffer.floats(atByteOffset: 4 * index * tokenCount * rows, count: count * rows),
+        rowCount: count, columnCount: rows)
+    }
+    func attend(_ count: Int, position: Int) -> Double {
+      seconds {
+        let view = KVView(
+          keys: memory.next(half), values: memory.next(half), type: type, capacity: capacity,
+          headCount: attention.keyValueHeadCount, headDimension: attention.headDimension)
+        team.attend(
+          floats(0, count), headCount: attention.headCount, over: view, position: position,
+          scale: attention.scale, into: floats(1, count))
+      }
+    }
+    let (near, far) = (capacity / 8, capacity - 1)
+    let slope = (attend(1, position: far) - attend(1, position: near)) / Double(max(1, far - near))
+    result.attentionSecondsPerPosition = max(0, slope)
+    let first = capacity - tokenCount
+    let positions = Double(tokenCount) * (Double(first) + Double(tokenCount + 1) / 2)
+    result.chunkAttentionSecondsPerPosition = attend(tokenCount, position: first) / positions
+  }
+
+  /// Runs some of the model's layers with the decoder itself, for one token and for more, and keeps
+  /// what they take beyond their products and attention.
+  func measureLayers() throws(OutOfMemory) {
+    let (description, tensors) = reducedModel()
+    let counts = [1, 16, request.chunkTokenCount].filter { $0 <= request.chunkTokenCount }
+    let vectors = try AlignedBuffer(
+      byteCount: 4 * DecoderWeights.vectorElementCount(tensors))
+    let weights = DecoderWeights(
+      tensors: tensors, vectors: vectors.floats(count: vectors.byteCount / 4)
+    ) { self.memory.next($0.extent.byteCount) }
+    let decoder = try Decoder(
+      description: description, weights: weights,
+      experts: ProbeExperts(tensors.experts, memory: memory), team: team,
+      scratch: ScratchLayout(
+        description: description, forms: ActivationForms(tensors),
+        tokenCount: request.chunkTokenCount, logitRowCount: 1),
+      contextLength: request.chunkTokenCount, kvType: run.options.kvCacheType.kvType)
+    decoder.populate()
+    let layerCount = Double(description.layerCount)
+    var points: [CostCurve.Point] = []
+    for count in Set(counts).sorted() {
+      let ids = Array(repeating: Int32(0), count: count)
+      var hasFailed = false
+      let time = seconds {
+        decoder.truncate()
+        do {
+          try decoder.forward(ids, phase: count == 1 ? .decode : .prefill)
+        } catch {
+          hasFailed = true
+        }
+      }
+      precondition(!hasFailed, "these experts are always there")
+      let positions = Double(count * (count + 1)) / 2
+      let rest =
+        time / layerCount - productSeconds(of: tensors, tokenCount: Double(count))
+        - result.chunkAttentionSecondsPerPosition * positions
+      points.append(CostCurve.Point(tokenCount: Double(count), seconds: rest))
+    }
+    withExtendedLifetime(vectors) {}
+    result.layerRest = CostCurve(points)
+  }
+
+  /// Layers at even distances (mixed quantisations differ along them), so many that their dense
+  /// weights do not stay in the last cache, and a vocabulary that fits the buffer.
+  private func reducedModel() -> (ModelDescription, ModelTensors) {
+    var description = run.header.description
+    var tensors = run.header.tensors
+    let denseByteCount = tensors.layers[0].products.reduce(0) { $0 + $1.extent.byteCount }
+    let wanted = 2 * request.machine.lastCacheByteCount / max(1, denseByteCount) + 1
+    let count = min(max(wanted, 2), Self.layerCountMax, description.layerCount)
+    let chosen = (0..<count).map { $0 * description.layerCount / count }
+    tensors.layers = chosen.map { tensors.layers[$0] }
+    tensors.experts.layers = chosen.map { tensors.experts.layers[$0] }
+    description.layerCount = chosen.count
+    description.vocabularySize = 1
+    func cut(_ tensor: inout DenseTensor) {
+      tensor.extent.byteCount = tensor.format.rowByteCount(columnCount: tensor.columnCount)
+      tensor.rowCount = 1
+    }
+    cut(&tensors.embedding)
+    cut(&tensors.output)
+    return (description, tensors)
+  }
+
+  /// Seconds of all products of the mean layer, where every token takes the same experts.
+  private func productSeconds(of tensors: ModelTensors, tokenCount: Double) -> Double {
+    var sum = 0.0
+    for (layer, experts) in zip(tensors.layers, tensors.experts.layers) {
+      for tensor in layer.products {
+        sum += result.cost(of: ProbeShape(tensor))?.seconds(tokenCount) ?? 0
+      }
+      for matrix in ExpertMatrix.allCases {
+        let cost = result.cost(of: ProbeShape(experts[matrix]))
+        sum += Double(request.expertsPerToken) * (cost?.seconds(tokenCount) ?? 0)
+      }
+    }
+    return sum / Double(tensors.layers.count)
+  }
+}

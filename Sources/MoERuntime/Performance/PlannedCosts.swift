@@ -1,0 +1,181 @@
+package import MoECore
+import MoEExperts
+import MoEKernels
+import MoEModel
+import MoEStore
+
+/// Whether a plan measures the machine.
+package enum ProbeMode: String, Sendable, CaseIterable {
+  /// Anew, and the result is kept.
+  case fresh
+  /// Only where no result for this machine, file system and shape of model is kept.
+  case cached
+  /// Never.
+  case none
+}
+
+/// A plan with what its parts cost on this machine, and with what they would cost were the machine
+/// or the model another: what the performance model works on.
+package struct PlannedCosts: Sendable {
+  /// A measured figure, for reports.
+  package struct Figure: Sendable {
+    package let name: String
+    package let value: Double
+    package let unit: String
+  }
+
+  package let plan: RunPlan
+  package let costs: RunCosts
+  /// With a budget larger by a quarter; nil where it is no help, all experts being resident.
+  package let moreMemory: Scenario?
+  /// With the next smaller format for all weights; nil where there are no kernels for one.
+  package let fewerBits: Scenario?
+  /// What was measured.
+  package let figures: [Figure]
+  /// When, and whether the result could be kept.
+  package let note: String
+
+  /// A run that differs from the planned one.
+  package struct Scenario: Sendable {
+    package let name: String
+    package let costs: RunCosts
+  }
+}
+
+extension Engine {
+  /// The plan of a run and what its parts cost, measured in at most 10 seconds unless kept from
+  /// before. Nil costs without a probe, or where the budget is too small to run at all.
+  package static func plannedCosts(
+    modelAt path: String, options: EngineOptions, probe: ProbeMode,
+    environment: [String: String]
+  ) throws(EngineError) -> (plan: RunPlan, planned: PlannedCosts?) {
+    let prepared = try PreparedRun(path: path, options: options)
+    let plan = prepared.runPlan(storeReport: try prepared.makeReader().report)
+    guard probe != .none, prepared.plan.fits else { return (plan, nil) }
+    let request = ProbeRequest(prepared)
+    let cache = ProbeCache(environment: environment)
+    if probe == .cached, let result = cache.result(for: request) {
+      let note = ["measured before, on this machine", result.warning]
+      return (plan, try prepared.plannedCosts(plan, probe: result, note: note))
+    }
+    let result = try MachineProbe(prepared, request: request).measure()
+    let tenths = Int((result.seconds * 10).rounded())
+    let note = [
+      "measured now, in \(tenths / 10).\(tenths % 10) s", result.warning,
+      cache.store(result, for: request),
+    ]
+    return (plan, try prepared.plannedCosts(plan, probe: result, note: note))
+  }
+}
+
+extension PreparedRun {
+  func plannedCosts(
+    _ runPlan: RunPlan, probe: ProbeResult, note: [String?]
+  ) throws(EngineError) -> PlannedCosts {
+    var moreMemory: PlannedCosts.Scenario?
+    if plan.placement != .resident {
+      let larger = try self.plan(
+        tensors: header.tensors, budgetByteCount: plan.budgetByteCount / 4 * 5)
+      moreMemory = PlannedCosts.Scenario(
+        name: "memory +25 % (\(ByteSize(larger.budgetByteCount)))",
+        costs: costs(header.tensors, plan: larger, probe: probe))
+    }
+    var fewerBits: PlannedCosts.Scenario?
+    if let format = header.tensors.fewerBitsFormat {
+      let tensors = header.tensors.limited(to: format)
+      let smaller = try self.plan(tensors: tensors, budgetByteCount: plan.budgetByteCount)
+      fewerBits = PlannedCosts.Scenario(
+        name: "weights in \(format.name)", costs: costs(tensors, plan: smaller, probe: probe))
+    }
+    return PlannedCosts(
+      plan: runPlan, costs: costs(header.tensors, plan: plan, probe: probe),
+      moreMemory: moreMemory, fewerBits: fewerBits, figures: probe.figures,
+      note: note.compactMap(\.self).joined(separator: "; "))
+  }
+
+  /// Puts measured parts together as the layers of a model need them.
+  func costs(_ tensors: ModelTensors, plan: MemoryPlan, probe: ProbeResult) -> RunCosts {
+    func cost(_ shape: ProbeShape) -> CostCurve { probe.cost(of: shape) ?? .zero }
+    let pool = PoolLayout(tensors.experts)
+    let layers = zip(tensors.layers, tensors.experts.layers).enumerated().map { index, layer in
+      let (dense, experts) = layer
+      return RunCosts.Layer(
+        dense: dense.products.reduce(probe.layerRest) { $0 + cost(ProbeShape($1)) },
+        expert: ExpertMatrix.allCases.reduce(.zero) { $0 + cost(ProbeShape(experts[$1])) },
+        denseByteCount: dense.all.reduce(0) { $0 + $1.extent.byteCount },
+        expertByteCount: experts.byteCountPerExpert, sizeClass: pool.classOfLayer[index])
+    }
+    let attention = header.description.attention
+    let isResident = plan.placement == .resident
+    let slotCounts =
+      isResident
+      ? pool.classes.map(\.expertCount)
+      : pool.slots(byteCount: plan.experts.byteCount, readAhead: options.readAhead)?.cached ?? []
+    // Without a disk to speak of, a miss is a copy within memory. A run reads while it
+    // computes, so the lower of the two rates counts.
+    let disk = probe.disk
+    return RunCosts(
+      layers: layers, slotCounts: slotCounts, expertCount: header.description.router.expertCount,
+      expertsPerToken: tensors.experts.expertsPerToken, isResident: isResident,
+      chunkTokenCount: plan.chunkTokenCount,
+      attentionSecondsPerPosition: probe.attentionSecondsPerPosition,
+      chunkAttentionSecondsPerPosition: probe.chunkAttentionSecondsPerPosition,
+      keyValueByteCount: 2 * attention.keyValueWidth * options.kvCacheType.kvType.elementByteCount,
+      outputSeconds: cost(ProbeShape(tensors.output)).seconds(1),
+      outputByteCount: tensors.output.extent.byteCount, samplingSeconds: probe.samplingSeconds,
+      forkSeconds: probe.forkSeconds, memoryBytesPerSecond: probe.memoryBytesPerSecond,
+      disk: RunCosts.Disk(
+        latencySeconds: disk?.latencySeconds ?? 0,
+        bytesPerSecond: disk.map { min($0.bytesPerSecond, $0.busyBytesPerSecond) }
+          ?? probe.memoryBytesPerSecond,
+        computeSlowdown: disk?.computeSlowdown ?? 1))
+  }
+}
+
+extension ProbeResult {
+  /// What people may want to know of it.
+  var figures: [PlannedCosts.Figure] {
+    var figures = [
+      PlannedCosts.Figure(name: "memory", value: memoryBytesPerSecond * 1e-9, unit: "GB/s")
+    ]
+    for product in products {
+      guard let format = QuantFormat(ggmlType: product.shape.format) else { continue }
+      let shape = product.shape
+      let byteCount = shape.rowCount * format.rowByteCount(columnCount: shape.columnCount)
+      let multiplications = Double(shape.rowCount * shape.columnCount)
+      let name =
+        "\(format.name) \(shape.rowCount)x\(shape.columnCount)"
+        + (shape.isExpert ? " of an expert" : "")
+      figures.append(
+        PlannedCosts.Figure(
+          name: name + ", 1 token", value: Double(byteCount) / product.cost.seconds(1) * 1e-9,
+          unit: "GB/s"))
+      figures.append(
+        PlannedCosts.Figure(
+          name: name + ", 64 tokens",
+          value: 64 * multiplications / product.cost.seconds(64) * 1e-9, unit: "GMAC/s"))
+    }
+    figures.append(
+      PlannedCosts.Figure(
+        name: "rest of a layer, 1 token", value: layerRest.seconds(1) * 1e6, unit: "µs"))
+    figures.append(
+      PlannedCosts.Figure(
+        name: "attention over 1000 positions, one layer",
+        value: attentionSecondsPerPosition * 1e9, unit: "µs"))
+    figures.append(PlannedCosts.Figure(name: "sampling", value: samplingSeconds * 1e6, unit: "µs"))
+    figures.append(
+      PlannedCosts.Figure(name: "hand-over to the team", value: forkSeconds * 1e6, unit: "µs"))
+    if let disk {
+      figures += [
+        PlannedCosts.Figure(name: "disk", value: disk.bytesPerSecond * 1e-6, unit: "MB/s"),
+        PlannedCosts.Figure(
+          name: "disk while computing", value: disk.busyBytesPerSecond * 1e-6, unit: "MB/s"),
+        PlannedCosts.Figure(
+          name: "disk latency", value: disk.latencySeconds * 1e6, unit: "µs"),
+        PlannedCosts.Figure(
+          name: "computing while reading takes", value: disk.computeSlowdown, unit: "times"),
+      ]
+    }
+    return figures
+  }
+}

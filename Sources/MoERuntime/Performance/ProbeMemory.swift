@@ -1,0 +1,94 @@
+import MoECore
+import MoEExperts
+import MoEKernels
+
+/// Zeroed memory that stands for weights: regions are handed out in turn, so that what is read
+/// again was read long ago and comes from memory.
+final class ProbeMemory {
+  static let alignment = 4096
+
+  private let buffer: AlignedBuffer
+  private var offset = 0
+
+  init(byteCount: Int, team: WorkerTeam) throws(OutOfMemory) {
+    buffer = try AlignedBuffer(byteCount: byteCount)
+    team.populate(buffer.bytes(count: byteCount))
+  }
+
+  var byteCount: Int { buffer.byteCount }
+
+  /// All of it; valid while this lives.
+  var bytes: ByteView { buffer.bytes(count: buffer.byteCount) }
+
+  /// The next region, at a multiple of `alignment`; it may overlap regions handed out before.
+  func next(_ byteCount: Int) -> ByteView {
+    precondition(byteCount <= buffer.byteCount)
+    if offset + byteCount > buffer.byteCount { offset = 0 }
+    defer {
+      offset = (offset + byteCount + Self.alignment - 1) / Self.alignment * Self.alignment
+    }
+    return buffer.bytes(atOffset: offset, count: byteCount)
+  }
+
+  func matrix(_ format: QuantFormat, rowCount: Int, columnCount: Int) -> QuantizedMatrix {
+    QuantizedMatrix(
+      format: format, bytes: next(rowCount * format.rowByteCount(columnCount: columnCount)),
+      rowCount: rowCount, columnCount: columnCount)
+  }
+}
+
+/// Experts that are always there and come from anywhere in the probe's memory, each time from
+/// another place.
+final class ProbeExperts: ExpertSource {
+  let layout: ExpertLayout
+  let statistics = ExpertStatistics()
+  private let memory: ProbeMemory
+  private var layer = 0
+  private var requestCount = 0
+  private var wasReturned = false
+
+  init(_ layout: ExpertLayout, memory: ProbeMemory) {
+    self.layout = layout
+    self.memory = memory
+  }
+
+  func beginPass(tokenCount: Int, phase: InferencePhase) {}
+
+  func begin(layer: Int, requests: [ExpertRequest]) {
+    self.layer = layer
+    requestCount = requests.count
+    wasReturned = false
+  }
+
+  func waitForAny(_ ready: inout [Int]) -> Int {
+    ready.removeAll(keepingCapacity: true)
+    if !wasReturned { ready.append(contentsOf: 0..<requestCount) }
+    wasReturned = true
+    return ready.count
+  }
+
+  func wait(for number: Int) {}
+
+  func weights(of number: Int) -> ExpertWeights {
+    let stacks = layout.layers[layer]
+    func matrix(_ kind: ExpertMatrix) -> QuantizedMatrix {
+      let stack = stacks[kind]
+      return memory.matrix(
+        stack.format, rowCount: stack.rowCount, columnCount: stack.columnCount)
+    }
+    return ExpertWeights(gate: matrix(.gate), up: matrix(.up), down: matrix(.down))
+  }
+
+  func release(_ number: Int) {}
+
+  func end() {}
+
+  func simultaneousExpertCount(layer: Int) -> Int { layout.layers[layer].expertCount }
+
+  /// So that what guessing costs is part of what is timed.
+  func canPrefetch(layer: Int) -> Bool { true }
+
+  func prefetch(layer: Int, guesses: [ExpertGuess]) {}
+
+  func advance() {}
+}

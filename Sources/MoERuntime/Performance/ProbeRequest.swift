@@ -1,0 +1,117 @@
+import MoECore
+import MoEExperts
+import MoEKernels
+import MoEModel
+import MoEStore
+
+/// One kind of product: matrices of one format and shape.
+struct ProbeShape: Codable, Hashable {
+  /// The format's number in GGUF files.
+  var format: UInt32
+  var rowCount: Int
+  var columnCount: Int
+  /// An expert's matrix: several are computed side by side in decoding.
+  var isExpert: Bool
+}
+
+/// What a probe is to measure, and on what: two requests that are equal have equal results, as far
+/// as a machine repeats itself. The key of the cache.
+struct ProbeRequest: Codable, Equatable {
+  /// Counts up with every change of what is measured or how.
+  var version = 3
+  var machine: MachineProfile
+  var threadCount: Int
+  /// The file system's device that the model's first file is on.
+  var device: UInt64
+  var store: String
+  var inputDepth: Int
+  /// Without repetitions, in a fixed order.
+  var shapes: [ProbeShape]
+  /// Bytes of one expert, by layer: what the disk is asked for.
+  var expertByteCounts: [Int]
+  var expertsPerToken: Int
+  var headCount: Int
+  var keyValueHeadCount: Int
+  var headDimension: Int
+  var kvType: String
+  /// Positions that attention is measured over.
+  var positionCount: Int
+  /// The largest chunk that whole layers are measured with.
+  var chunkTokenCount: Int
+  var vocabularySize: Int
+  /// Weights are read from a buffer of this size, so that they come from memory.
+  var bufferByteCount: Int
+
+  init(_ run: PreparedRun) {
+    let tensors = run.header.tensors
+    let attention = run.header.description.attention
+    machine = .current()
+    threadCount = run.threadCount
+    device = SystemFile.device(run.header.files[0].path) ?? 0
+    store = run.options.store
+    inputDepth = run.options.inputDepth
+    var shapes = Set(Self.shapes(of: tensors))
+    if let target = tensors.fewerBitsFormat {
+      shapes.formUnion(Self.shapes(of: tensors.limited(to: target)))
+    }
+    self.shapes = shapes.sorted {
+      ($0.format, $0.rowCount, $0.columnCount, $0.isExpert ? 1 : 0)
+        < ($1.format, $1.rowCount, $1.columnCount, $1.isExpert ? 1 : 0)
+    }
+    expertByteCounts = tensors.experts.layers.map(\.byteCountPerExpert)
+    expertsPerToken = tensors.experts.expertsPerToken
+    headCount = attention.headCount
+    keyValueHeadCount = attention.keyValueHeadCount
+    headDimension = attention.headDimension
+    kvType = run.options.kvCacheType.rawValue
+    positionCount = min(run.plan.contextLength, 1024)
+    chunkTokenCount = min(run.plan.chunkTokenCount, 64, run.plan.contextLength)
+    vocabularySize = run.header.description.vocabularySize
+    bufferByteCount = Self.bufferByteCount(run, machine: machine)
+  }
+
+  /// The products of one decoding step.
+  private static func shapes(of tensors: ModelTensors) -> [ProbeShape] {
+    let dense = tensors.layers.flatMap(\.products) + [tensors.output]
+    return dense.map { ProbeShape($0) }
+      + tensors.experts.layers.flatMap { layer in
+        ExpertMatrix.allCases.map { ProbeShape(layer[$0]) }
+      }
+  }
+
+  /// Four times the last cache, at most 256 MiB, but no more than the model itself: what fits in a
+  /// cache stays there in a run too. Halved until it is a fourth of the budget, as long as every
+  /// matrix of a layer fits.
+  private static func bufferByteCount(_ run: PreparedRun, machine: MachineProfile) -> Int {
+    let tensors = run.header.tensors
+    let matrices =
+      tensors.layers.flatMap(\.products).map(\.extent.byteCount)
+      + tensors.experts.layers.flatMap { layer in
+        ExpertMatrix.allCases.map { layer[$0].byteCountPerExpert }
+      }
+    let floor = 2 * ((matrices.max() ?? 0) + ProbeMemory.alignment)
+    let cacheByteCount = min(4 * machine.lastCacheByteCount, 256 << 20)
+    var size = min(max(cacheByteCount, 64 << 20), run.header.byteCount)
+    while size > max(floor, run.plan.budgetByteCount / 4) { size /= 2 }
+    return max(size, floor)
+  }
+}
+
+extension ProbeShape {
+  init(_ tensor: DenseTensor) {
+    self.init(
+      format: tensor.format.ggmlType, rowCount: tensor.rowCount, columnCount: tensor.columnCount,
+      isExpert: false)
+  }
+
+  init(_ stack: StackedMatrix) {
+    self.init(
+      format: stack.format.ggmlType, rowCount: stack.rowCount, columnCount: stack.columnCount,
+      isExpert: true)
+  }
+}
+
+extension ModelTensors.Layer {
+  /// The matrices that a token is multiplied with outside the experts.
+  var products: [DenseTensor] { [query, key, value, attentionOutput, router] }
+}

@@ -1,0 +1,112 @@
+import FoundationEssentials
+import MoEAnalysis
+import MoECore
+import MoERuntime
+
+/// What the performance model says of a planned run, and what would help it.
+struct Prediction {
+  /// One change of the machine or the model.
+  struct Advice {
+    let change: String
+    /// Nil where the change cannot be had.
+    let decode: PhaseEstimate?
+    let prefill: PhaseEstimate?
+    /// Why it cannot.
+    let note: String?
+  }
+
+  let routing: RoutingEstimate
+  let promptTokenCount: Int
+  let prefill: PhaseEstimate
+  let decode: PhaseEstimate
+  /// Decoding as the clairvoyant cache policy would have it; nil without a trace.
+  let optimum: PhaseEstimate?
+  let advice: [Advice]
+  let figures: [PlannedCosts.Figure]
+  let note: String
+
+  init(_ planned: PlannedCosts, options: PredictionOptions) throws(Failure) {
+    let context = planned.plan.memory.contextLength
+    let promptTokenCount = options.promptTokens ?? min(512, context)
+    guard promptTokenCount <= context else {
+      throw .usage(
+        "--prompt-tokens is \(promptTokenCount), but the context holds \(context); give fewer, or "
+          + "a larger context (-c)")
+    }
+    let trace = try options.trace.map { path throws(Failure) in
+      try Self.trace(at: path, planned: planned)
+    }
+    let architecture = planned.plan.architecture
+    func routing(_ costs: RunCosts) -> RoutingEstimate {
+      if let trace, let path = options.trace {
+        return .replayed(
+          trace, name: path, costs: costs, policy: planned.plan.cachePolicy,
+          withOptimum: costs == planned.costs)
+      }
+      if let hitRate = options.hitRate {
+        return .stated(hitRate, for: planned.costs, in: costs, architecture: architecture)
+      }
+      return .assumed(architecture: architecture, costs: costs)
+    }
+    func model(_ costs: RunCosts) -> PerformanceModel {
+      PerformanceModel(costs: costs, routing: routing(costs))
+    }
+    let main = model(planned.costs)
+    prefill = main.prefill(promptTokenCount: promptTokenCount)
+    decode = main.decode(position: promptTokenCount)
+    optimum = main.routing.optimalHitRate.map {
+      PerformanceModel(costs: planned.costs, routing: main.routing.with(hitRate: $0))
+        .decode(position: promptTokenCount)
+    }
+    var faster = planned.costs
+    faster.disk.bytesPerSecond *= 2
+    func advice(_ change: String, _ costs: RunCosts?, else note: String) -> Advice {
+      let changed = costs.map(model)
+      return Advice(
+        change: change, decode: changed?.decode(position: promptTokenCount),
+        prefill: changed?.prefill(promptTokenCount: promptTokenCount),
+        note: changed == nil ? note : nil)
+    }
+    self.advice = [
+      advice(
+        planned.moreMemory?.name ?? "more memory", planned.moreMemory?.costs,
+        else: "no gain: all experts are resident"),
+      advice(
+        "a disk twice as fast", planned.costs.isResident ? nil : faster,
+        else: "no gain after loading: all experts are resident"),
+      advice(
+        planned.fewerBits?.name ?? "fewer bits per weight", planned.fewerBits?.costs,
+        else: "no smaller format has kernels here"),
+    ]
+    self.routing = main.routing
+    self.promptTokenCount = promptTokenCount
+    figures = planned.figures
+    note = planned.note
+  }
+
+  private static func trace(
+    at path: String, planned: PlannedCosts
+  ) throws(Failure) -> RoutingTrace {
+    do {
+      let attributes = try FileManager.default.attributesOfItem(atPath: path)
+      guard attributes[.type] as? FileAttributeType == .typeRegular else {
+        throw RoutingTraceError(name: path, problem: "it is not a regular file")
+      }
+      guard let size = attributes[.size] as? any BinaryInteger,
+        Int(clamping: size) <= RoutingTrace.byteCountMax
+      else {
+        throw RoutingTraceError(name: path, problem: "it is larger than 1 GiB")
+      }
+      let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+      let trace = try RoutingTrace(archive: Array(bytes), name: path)
+      try trace.check(
+        layerCount: planned.costs.layers.count, expertCount: planned.costs.expertCount,
+        expertsPerToken: planned.costs.expertsPerToken, name: path)
+      return trace
+    } catch let error as RoutingTraceError {
+      throw .runtime(error.description)
+    } catch {
+      throw .runtime("\(path) cannot be read: give the .npz file of a routing trace")
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import MoEAnalysis
+import MoECore
+import Testing
+
+@Suite struct PerformanceModelTests {
+  /// Two layers of round figures, in seconds: dense work 10 for a token and 1 more for each
+  /// further one, an expert 4 at 1 token and 8 at 5.
+  private func costs(slots: Int = 4, isResident: Bool = false) -> RunCosts {
+    let layer = RunCosts.Layer(
+      dense: curve([(1, 10), (11, 20)]), expert: curve([(1, 4), (5, 8)]), denseByteCount: 100,
+      expertByteCount: 50, sizeClass: 0)
+    return RunCosts(
+      layers: [layer, layer], slotCounts: [2 * slots], expertCount: 8, expertsPerToken: 2,
+      isResident: isResident, chunkTokenCount: 10, attentionSecondsPerPosition: 0.5,
+      chunkAttentionSecondsPerPosition: 0.25, keyValueByteCount: 3, outputSeconds: 7,
+      outputByteCount: 60, samplingSeconds: 1, forkSeconds: 0.5, memoryBytesPerSecond: 100,
+      disk: RunCosts.Disk(latencySeconds: 1, bytesPerSecond: 10, computeSlowdown: 1.25))
+  }
+
+  private func curve(_ points: [(Double, Double)]) -> CostCurve {
+    CostCurve(points.map { CostCurve.Point(tokenCount: $0.0, seconds: $0.1) })
+  }
+
+  /// Chunks of any size use half of the experts.
+  private func routing(_ hitRate: Double, expertsPerToken: Int = 2) -> RoutingEstimate {
+    RoutingEstimate(
+      hitRate: hitRate, expertsPerToken: expertsPerToken,
+      distinct: DistinctExperts([
+        DistinctExperts.Point(demand: 0.1, share: 0.5),
+        DistinctExperts.Point(demand: 1000, share: 0.5),
+      ]), basis: .user, note: "")
+  }
+
+  @Test func decodesAtTheSumOfItsPartsWhereAllIsResident() {
+    let model = PerformanceModel(costs: costs(isResident: true), routing: routing(0.2))
+    let token = model.decode(position: 6)
+    // Output 7, sampling 1, twice: dense 10, attention 3, experts 8.
+    #expect(token.seconds == 50 && token.computeSeconds == 50 && token.overlappedSeconds == 50)
+    // (60 + 2 · (100 + 2 · 50 + 6 · 3)) / 100
+    #expect(abs(token.memorySeconds - 4.96) < 1e-9)
+    #expect(token.hitRate == 1 && token.readByteCount == 0 && token.binding == .compute)
+    #expect(token.tokensPerSecond == 1.0 / 50)
+  }
+
+  @Test func overlapsHitsWithReadsAndComputesTheLastMissAlone() {
+    let model = PerformanceModel(costs: costs(), routing: routing(0.5))
+    let token = model.decode(position: 0)
+    // No miss (1/4): dense 10, experts 8. One (1/2): 10, max(4 while reading 6, 6 at 1.25 slower:
+    // 4 + 1.2), then 4 + 1. Two (1/4): 10, max(4 + 11 · 0.2, 11), then 5.
+    let layer = 0.25 * 18 + 0.5 * (10 + 6 + 5) + 0.25 * (10 + 11 + 5)
+    #expect(abs(token.seconds - (8 + 2 * layer)) < 1e-9)
+    #expect(abs(token.diskSeconds - 2 * (0.5 * 6 + 0.25 * 11)) < 1e-9)
+    #expect(abs(token.readByteCount - 100) < 1e-9)
+    #expect(abs(token.hitRate - 0.5) < 1e-9)
+  }
+
+  @Test func readsThatStartEarlyHideBehindDenseWork() {
+    let model = PerformanceModel(costs: costs(), routing: routing(0), overlapShare: 0.5)
+    let token = model.decode(position: 0)
+    // Both missed, 11 to read: half of the dense 10, then max(5 + 4 + 2.2, 11), then 5.
+    #expect(abs(token.seconds - (8 + 2 * (5 + 11.2 + 5))) < 1e-9)
+  }
+
+  /// Every pattern of hits and misses by itself.
+  @Test(arguments: [0.0, 0.3, 0.71, 1]) func theExpectationIsThatOfAllPatterns(_ rate: Double) {
+    let model = PerformanceModel(costs: costs(), routing: routing(rate))
+    var layer = 0.0
+    for pattern in 0..<4 {
+      let missCount = pattern.nonzeroBitCount
+      var probability = 1.0
+      for expert in 0..<2 { probability *= pattern >> expert & 1 == 1 ? 1 - rate : rate }
+      let disk = missCount == 0 ? 0 : 1 + Double(missCount) * 5
+      layer +=
+        probability * (missCount == 0 ? 18 : 10 + max(disk, 4 + disk * 0.2) + 5)
+    }
+    #expect(abs(model.decode(position: 0).seconds - (8 + 2 * layer)) < 1e-9)
+  }
+
+  @Test func prefillsInChunksAndReadsEachExpertOncePerChunk() {
+    let model = PerformanceModel(costs: costs(), routing: routing(0.5))
+    let prompt = model.prefill(promptTokenCount: 11)
+    // First chunk: 10 tokens, 4 of 8 experts with 5 tokens each (8 s), all missed: 200 bytes in
+    // 21 s; dense 19, attention 0.25 · 55. Second: one token takes 2 experts; 2 of the layer's 4
+    // slots still hold some of the 8, so 2 · (1 - 2 / 8) are missed.
+    let first = 19 + 13.75 + max(21, 24 + 21 * 0.2) + 8
+    let second = 10 + 0.25 * 11 + max(1 + 1.5 * 5, 4 + 8.5 * 0.2) + 4
+    #expect(abs(prompt.seconds - (7 + 2 * (first + second))) < 1e-9)
+    #expect(abs(prompt.readByteCount - 2 * 50 * (4 + 1.5)) < 1e-9)
+    #expect(abs(prompt.hitRate - (1 - 11.0 / 12)) < 1e-9)
+  }
+
+  @Test func namesTheResourceThatIsBusyLongest() {
+    var costs = costs()
+    func binding(_ hitRate: Double) -> BindingResource {
+      PerformanceModel(costs: costs, routing: routing(hitRate)).decode(position: 0).binding
+    }
+    #expect(binding(1) == .compute)
+    costs.memoryBytesPerSecond = 10
+    #expect(binding(1) == .memory)
+    costs.disk.bytesPerSecond = 1
+    #expect(binding(0) == .disk)
+  }
+
+  @Test func moreMemoryFasterDisksAndMoreOverlapNeverSlowDown() {
+    for seed in 0..<200 as Range<UInt64> {
+      var random = SeededGenerator(seed: seed)
+      var costs = costs(slots: Int.random(in: 2...6, using: &random))
+      costs.disk.bytesPerSecond = Double.random(in: 0.5...500, using: &random)
+      costs.disk.latencySeconds = Double.random(in: 0...5, using: &random)
+      costs.disk.computeSlowdown = Double.random(in: 1...3, using: &random)
+      costs.forkSeconds = Double.random(in: 0...1, using: &random)
+      let overlap = Double.random(in: 0...0.9, using: &random)
+      func seconds(_ costs: RunCosts, _ overlap: Double) -> (Double, Double) {
+        let routing = RoutingEstimate.assumed(architecture: "qwen3moe", costs: costs)
+        let model = PerformanceModel(costs: costs, routing: routing, overlapShare: overlap)
+        return (
+          model.decode(position: 9).seconds, model.prefill(promptTokenCount: 35).seconds
+        )
+      }
+      let base = seconds(costs, overlap)
+      var larger = costs
+      larger.slotCounts[0] += Int.random(in: 1...6, using: &random)
+      var faster = costs
+      faster.disk.bytesPerSecond *= Double.random(in: 1...4, using: &random)
+      var resident = costs
+      resident.isResident = true
+      for other in [
+        seconds(larger, overlap), seconds(faster, overlap), seconds(costs, overlap + 0.1),
+        seconds(resident, overlap),
+      ] {
+        #expect(other.0 <= base.0 * (1 + 1e-12), "seed \(seed)")
+        #expect(other.1 <= base.1 * (1 + 1e-12), "seed \(seed)")
+      }
+    }
+  }
+
+  @Test func aStatedHitRateMovesWithThePoolAsTheFamilysDoes() {
+    let planned = costs(slots: 3)
+    func stated(_ costs: RunCosts) -> Double {
+      RoutingEstimate.stated(0.6, for: planned, in: costs, architecture: "qwen3moe").hitRate
+    }
+    #expect(abs(stated(planned) - 0.6) < 1e-12)
+    #expect(stated(costs(slots: 4)) > 0.6 && stated(costs(slots: 2)) < 0.6)
+    #expect(stated(costs(slots: 8)) == 1)
+    #expect(stated(costs(isResident: true)) == 1)
+  }
+
+  @Test func aReplayGivesTheHitRateOfTheRunsOwnPool() {
+    let trace = RoutingTrace(
+      layerCount: 2, expertsPerToken: 2,
+      experts: (0..<400).map { Int32($0 % 4 + $0 / 100) })
+    let routing = RoutingEstimate.replayed(
+      trace, name: "t", costs: costs(slots: 8), policy: "lfu", withOptimum: true)
+    #expect(routing.hitRate == 1 && routing.basis == .measured)
+    let small = RoutingEstimate.replayed(
+      trace, name: "t", costs: costs(slots: 3), policy: "lfu", withOptimum: true)
+    #expect(small.hitRate < 1)
+    #expect(abs(small.missDistribution.reduce(0, +) - 1) < 1e-9)
+    if let best = small.optimalHitRate { #expect(best >= small.hitRate && best <= 1) }
+  }
+}

@@ -1,0 +1,23 @@
+import MoECore
+import Testing
+
+@Suite struct CostCurveTests {
+  private let curve = CostCurve([
+    CostCurve.Point(tokenCount: 4, seconds: 3), CostCurve.Point(tokenCount: 1, seconds: 2),
+  ])
+
+  @Test(arguments: [(0.0, 0.0), (0.5, 2), (1, 2), (2.5, 2.5), (4, 3), (8, 6), (400, 300)])
+  func goesThroughItsPoints(_ tokenCount: Double, _ seconds: Double) {
+    #expect(curve.seconds(tokenCount) == seconds)
+  }
+
+  @Test func sumsAreExactAtThePointsOfBoth() {
+    let other = CostCurve([CostCurve.Point(tokenCount: 2, seconds: 10)])
+    let sum = curve + other
+    for count in [1.0, 2, 4] {
+      #expect(sum.seconds(count) == curve.seconds(count) + other.seconds(count))
+    }
+    #expect((curve + .zero) == curve)
+    #expect(curve.scaled(by: 3).seconds(2.5) == 7.5)
+  }
+}
