@@ -22,7 +22,7 @@ def ours(arguments, size):
     text = engines.report([
         f"{arguments.ours}/moe-bench", "--filter", "reads/", "--file", arguments.file,
         "--read-sizes", str(size), "--depth", str(arguments.depth), "--seconds",
-        str(arguments.seconds)], "--csv")
+        str(arguments.seconds), "--seed", engines.new_seed()], "--csv")
     row = list(csv.DictReader(text.splitlines()))[0]
     return float(row["disk_bytes"]) / float(row["mean_ns"]) * 1e9
 
@@ -32,8 +32,9 @@ def fio(arguments, size):
     output, _ = engines.run([
         "fio", "--name=reads", f"--filename={arguments.file}", "--readonly", "--rw=randread",
         f"--bs={size}", f"--blockalign={PAGE}", f"--iodepth={arguments.depth}",
-        "--ioengine=io_uring", "--direct=1", "--norandommap", "--time_based", "--fixedbufs",
-        "--registerfiles", f"--runtime={arguments.seconds}", "--output-format=json"])
+        "--ioengine=io_uring", "--direct=1", "--norandommap", "--randrepeat=0", "--time_based",
+        "--fixedbufs", "--registerfiles", f"--runtime={arguments.seconds}",
+        "--output-format=json"])
     return json.loads(output)["jobs"][0]["read"]["bw_bytes"]
 
 

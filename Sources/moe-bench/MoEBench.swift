@@ -38,6 +38,9 @@ private import MoEKernels
   @Option(help: "Reads under way at once.")
   var depth = 8
 
+  @Option(help: "Which places of the file are read; give another one for every run.")
+  var seed: UInt64 = 1
+
   @Flag(help: "Use tiny sizes: checks that everything works, and says nothing about speed.")
   var toy = false
 
@@ -72,7 +75,8 @@ private import MoEKernels
     guard FileManager.default.isReadableFile(atPath: file) else {
       throw ValidationError("--file is \(file), which cannot be read; give an existing file")
     }
-    return ReadBenchmark.Settings(path: file, extentByteCounts: byteCounts, depth: depth)
+    return ReadBenchmark.Settings(
+      path: file, extentByteCounts: byteCounts, depth: depth, seed: seed)
   }
 
   func run() throws {

@@ -12,6 +12,9 @@ enum ReadBenchmark {
     var extentByteCounts: [Int]
     /// Extents under way at once.
     var depth: Int
+    /// Which places are read. The same ones again may come from a cache that the disk has, or the
+    /// host of a virtual machine, and direct reads do not bypass those.
+    var seed: UInt64
   }
 
   /// Extents that one timed run reads. The queue stays full from one run to the next.
@@ -39,7 +42,7 @@ private final class RandomReads {
   private let extentByteCount: Int
   /// (slot): file offset that is being read to it.
   private var offsets: [Int]
-  private var generator = SeededGenerator(seed: 1)
+  private var generator: SeededGenerator
 
   init(_ settings: ReadBenchmark.Settings, extentByteCount: Int) throws {
     let attributes = try FileManager.default.attributesOfItem(atPath: settings.path)
@@ -51,6 +54,7 @@ private final class RandomReads {
           + "least \(extentByteCount), better one that no memory holds")
     }
     self.extentByteCount = extentByteCount
+    generator = SeededGenerator(seed: settings.seed)
     offsets = Array(repeating: 0, count: settings.depth)
     memory = try BenchmarkMemory(byteCount: extentByteCount * settings.depth)
     var limits = ExtentReader.Limits()
