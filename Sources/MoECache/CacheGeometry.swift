@@ -63,14 +63,20 @@ package struct CacheGeometry: Sendable {
   }
 
   /// The residents that each layer keeps while other layers evict: `share` of an even division of
-  /// its class's slots, rounded down, and never more than the layer has experts.
+  /// its class's slots, and never more than the layer has experts.
+  ///
+  /// Rounded so that together they are the share of all slots: where the division leaves a rest,
+  /// the first layers have one more. A slot that belonged to no layer would go round among all of
+  /// them, taken by each layer's misses from what the layer before has just read.
   func floors(share: Double) -> [Int] {
     precondition(share >= 0 && share <= 1)
-    return layers.map { layer in
+    return layers.indices.map { index in
+      let layer = layers[index]
       guard layer.expertCount > 0 else { return 0 }
-      let slots = Double(slotRanges[layer.sizeClass].count)
-      let even = slots / Double(layersByClass[layer.sizeClass].count)
-      return min(Int(even * share), layer.expertCount)
+      let slotCount = Int(Double(slotRanges[layer.sizeClass].count) * share)
+      let layerCount = layersByClass[layer.sizeClass].count
+      let extra = placesInClass[index] < slotCount % layerCount ? 1 : 0
+      return min(slotCount / layerCount + extra, layer.expertCount)
     }
   }
 }

@@ -12,8 +12,8 @@ private import MoEKernels
     discussion: """
       Every benchmark checks its result before it is timed. The median of the runs is given, with \
       the range that holds the middle 80% of them. "Of read" is a kernel's share of the rate at \
-      which the machine reads memory; a multiply-add (MAC) counts as two operations. With --file it \
-      also reads from that file, at random places and past the page cache, as the engine reads \
+      which the machine reads memory; a multiply-add (MAC) counts as two operations. With --file \
+      it also reads from that file, at random places and past the page cache, as the engine reads \
       experts.
       """)
 

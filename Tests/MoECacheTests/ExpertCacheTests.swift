@@ -12,8 +12,8 @@ import Testing
     #expect(geometry.layersByClass == [[2], [1, 3]])
     #expect(geometry.slotCount == 8 && geometry.expertCount == 10)
     let cache = ExpertCache(geometry: geometry, floorShare: 1)
-    // Five slots over two layers are two each, and one is shared; a dense layer keeps nothing.
-    #expect(cache.table.floors == [0, 2, 3, 2])
+    // Five slots over two layers are three and two; a dense layer keeps nothing.
+    #expect(cache.table.floors == [0, 3, 3, 2])
   }
 
   @Test func expertsOfOneRequestNeverEvictEachOther() {

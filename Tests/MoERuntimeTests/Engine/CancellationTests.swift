@@ -121,7 +121,7 @@ import Testing
     options.windowTokenCount = 16
     options.progress = { done, _ in firstWindow.yield(done) }
     let task = Task { [options] in
-      try await engine.perplexity(of: Array(repeating: 3, count: 100_000), options)
+      try await engine.perplexity(of: Array(repeating: 3, count: 1_000_000), options)
     }
     for await _ in progress { break }
     task.cancel()
