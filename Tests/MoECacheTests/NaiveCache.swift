@@ -35,9 +35,11 @@ struct NaiveCache {
   func residentCount(_ layer: Int) -> Int { residents.keys.count { $0.layer == layer } }
 
   func mayGive(_ giver: Int, to layer: Int) -> Bool {
-    let slots = Double(slotCounts[layers[giver].sizeClass])
-    let even = slots / Double(classmates(of: giver).count)
-    let floor = min(Int(even * floorShare), layers[giver].expertCount)
+    // Dealt out one by one, like cards.
+    let dealt = Int(Double(slotCounts[layers[giver].sizeClass]) * floorShare)
+    let players = classmates(of: giver)
+    let floor = min(
+      (0..<dealt).count { players[$0 % players.count] == giver }, layers[giver].expertCount)
     let count = residentCount(giver)
     return giver == layer ? count >= floor : count > floor
   }
