@@ -234,7 +234,8 @@ package final class OffloadedExperts: ExpertSource {
     } catch {
       throw .store(error.description)
     }
-    if loadedCount > 0 && !entries.contains(where: { $0.state == .loading }) {
+    // A chunk's steps are not what the pace is of, and have no start that it knows.
+    if phase == .decode, loadedCount > 0, !entries.contains(where: { $0.state == .loading }) {
       pace.endReads(byteCount: reader.counters.readByteCount, wasWaitedFor: start != 0)
     }
     // With nothing to wait for, waiting again would never end.
