@@ -28,6 +28,11 @@ package final class OffloadedExperts: ExpertSource {
   let readAhead: ReadAhead
   var ahead = WantedAhead()
   var pace = DiskPace()
+  var trial = ReadAheadTrial()
+  /// The decoded token in progress: when it began, and what had been counted then.
+  private var tokenStart: (nanoseconds: UInt64, stallNanoseconds: UInt64)?
+  private var lastStepEnd: UInt64 = 0
+  private var missedByteCount = 0
   /// Counts stagings, so that the oldest is known.
   var stagingCount = 0
   /// First entry that has not been given a slot yet, where slots are handed out one by one.
@@ -121,11 +126,27 @@ package final class OffloadedExperts: ExpertSource {
   }
 
   package func beginPass(tokenCount: Int, phase: InferencePhase) {
+    endToken()
     passTime += passTokenCount
     passTokenCount = tokenCount
     self.phase = phase
     cache.phase = phase
     pace.pause()
+    if phase == .decode {
+      tokenStart = (MonotonicClock.nanoseconds(), statistics.decode.stallNanoseconds)
+    }
+  }
+
+  /// The pass before was a token that has been decoded, if it was one: its cost goes to the trial.
+  private func endToken() {
+    guard let start = tokenStart else { return }
+    trial.end(
+      ReadAheadTrial.Cost(
+        nanoseconds: max(lastStepEnd, start.nanoseconds) - start.nanoseconds,
+        stallNanoseconds: statistics.decode.stallNanoseconds - start.stallNanoseconds,
+        missedByteCount: missedByteCount))
+    tokenStart = nil
+    missedByteCount = 0
   }
 
   package func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError) {
@@ -208,7 +229,11 @@ package final class OffloadedExperts: ExpertSource {
 
   func countRequest(isHit: Bool) {
     statistics[phase].requestCount += 1
-    if isHit { statistics[phase].hitCount += 1 }
+    if isHit {
+      statistics[phase].hitCount += 1
+    } else {
+      missedByteCount += layout.layers[layer].byteCountPerExpert
+    }
   }
 
   /// Takes completed reads; with `blocking`, waits for at least one.
@@ -302,6 +327,7 @@ package final class OffloadedExperts: ExpertSource {
     }
     for number in entries.indices where entries[number].state == .ready { release(number) }
     entries.removeAll(keepingCapacity: true)
+    lastStepEnd = MonotonicClock.nanoseconds()
     statistics[phase].readByteCount += reader.counters.readByteCount - countedReadByteCount
     countedReadByteCount = reader.counters.readByteCount
   }
