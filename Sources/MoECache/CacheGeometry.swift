@@ -56,6 +56,13 @@ package struct CacheGeometry: Sendable {
   package var slotCount: Int { slotRanges.last?.upperBound ?? 0 }
   package var expertCount: Int { firstOrdinals[layers.count] }
 
+  func sizeClass(ofSlot slot: Int) -> Int {
+    guard let sizeClass = slotRanges.firstIndex(where: { $0.contains(slot) }) else {
+      preconditionFailure("slot \(slot) of \(slotCount)")
+    }
+    return sizeClass
+  }
+
   /// The number of an expert among the experts of all layers.
   func ordinal(of expert: ExpertID) -> Int {
     precondition(expert.index >= 0 && expert.index < layers[expert.layer].expertCount)
@@ -68,12 +75,15 @@ package struct CacheGeometry: Sendable {
   /// Rounded so that together they are the share of all slots: where the division leaves a rest,
   /// the first layers have one more. A slot that belonged to no layer would go round among all of
   /// them, taken by each layer's misses from what the layer before has just read.
-  func floors(share: Double) -> [Int] {
+  ///
+  /// - Parameter withdrawnCounts: By class, slots that are out of use.
+  func floors(share: Double, withdrawnCounts: [Int]) -> [Int] {
     precondition(share >= 0 && share <= 1)
     return layers.indices.map { index in
       let layer = layers[index]
       guard layer.expertCount > 0 else { return 0 }
-      let slotCount = Int(Double(slotRanges[layer.sizeClass].count) * share)
+      let inUse = slotRanges[layer.sizeClass].count - withdrawnCounts[layer.sizeClass]
+      let slotCount = Int(Double(inUse) * share)
       let layerCount = layersByClass[layer.sizeClass].count
       let extra = placesInClass[index] < slotCount % layerCount ? 1 : 0
       return min(slotCount / layerCount + extra, layer.expertCount)

@@ -123,6 +123,22 @@ package struct ExpertCache: ~Copyable, Sendable {
     table.putBack(emptySlot: slot, sizeClass: geometry.layers[expert.layer].sizeClass)
   }
 
+  /// Takes a slot out of use: its expert, if it has one, loses it, which counts as nothing. The
+  /// slot must not be pinned. All layers' floors follow.
+  package mutating func withdraw(_ slot: Int) {
+    let sizeClass = geometry.sizeClass(ofSlot: slot)
+    if let expert = table.expert(in: slot) {
+      policy.remove(slot, of: expert.layer)
+      _ = table.vacate(slot)
+    }
+    table.withdraw(slot, sizeClass: sizeClass)
+  }
+
+  /// Brings a withdrawn slot back into use.
+  package mutating func restore(_ slot: Int) {
+    table.restore(slot, sizeClass: geometry.sizeClass(ofSlot: slot))
+  }
+
   /// What was counted in one phase since `init` or `resetCounters`.
   package func counters(for phase: InferencePhase) -> CacheCounters {
     switch phase {

@@ -61,7 +61,7 @@ final class EngineCore {
       } else {
         experts = try OffloadedExperts(
           tensors.experts, reader: reader, team: team, poolByteCount: plan.experts.byteCount,
-          readAhead: ReadAhead(slotCount: options.readAhead),
+          loanByteCount: plan.loanByteCount, readAhead: ReadAhead(slotCount: options.readAhead),
           policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry)
       }
     } catch {

@@ -23,7 +23,8 @@ import Testing
       plan.keys.sorted() == [
         "architecture", "budget_basis", "budget_bytes", "budget_note", "cache_policy",
         "chunk_tokens", "context_length", "expert_bytes", "expert_bytes_per_token", "experts",
-        "experts_per_layer", "experts_per_token", "fits", "instruction_set", "layers", "memory",
+        "experts_per_layer", "experts_per_token", "fits", "instruction_set", "layers",
+        "lent_bytes", "lent_slots", "memory",
         "model", "model_bytes", "name", "placement", "pool_slots", "smallest_budget_bytes",
         "store", "threads", "total_bytes",
       ])
