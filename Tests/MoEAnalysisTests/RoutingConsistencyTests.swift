@@ -15,9 +15,10 @@ import Testing
     let histogram = SegmentHistogram(counts: counts)
     let found = try RoutingConsistency(
       RoutingSamples.example(), segmentLength: length, bootstrap: nil)
-    for router in [try #require(histogram.bestRouter), try #require(found.layers.first?.router),
-      try #require(found.model?.router)]
-    {
+    for router in [
+      try #require(histogram.bestRouter), try #require(found.layers.first?.router),
+      try #require(found.model?.router),
+    ] {
       #expect(abs(router.performance - performance) < 1e-6)
       #expect(router.threshold == threshold)
       #expect(abs(router.relativeSize - size) < 1e-6)
@@ -127,9 +128,10 @@ import Testing
       for length in [2, 3] {
         let counts = activations(routing, length: length, layer: 0).flatMap { $0 }
         guard !counts.isEmpty else { continue }
-        let best = (0..<1 << counts.count).map { mask in
-          performance(counts, isOn: counts.indices.map { mask >> $0 & 1 == 1 }, length: length)
-        }.max() ?? 0
+        let best =
+          (0..<1 << counts.count).map { mask in
+            performance(counts, isOn: counts.indices.map { mask >> $0 & 1 == 1 }, length: length)
+          }.max() ?? 0
         let found = try RoutingConsistency(routing, segmentLength: length, bootstrap: nil)
         #expect(abs(try #require(found.model).router.performance - best) < 1e-12, "seed \(seed)")
       }
@@ -202,8 +204,9 @@ import Testing
     }
     let found = try RoutingConsistency(
       routing, segmentLength: length, bootstrap: Bootstrap(seed: seed), withExpertIntervals: true)
-    for (group, values) in [(found.layers[1], layerValues), (try #require(found.model), modelValues)]
-    {
+    for (group, values) in [
+      (found.layers[1], layerValues), (try #require(found.model), modelValues),
+    ] {
       let sorted = values.sorted()
       let interval = try #require(group.interval)
       #expect(abs(interval.lowerBound - (2 * group.router.performance - sorted[975])) < 1e-12)

@@ -43,7 +43,9 @@ enum RoutingSamples {
           if !chosen.contains(expert) { chosen.append(expert) }
         }
         chosen.shuffle(using: &random)
-        if shape.isRagged && random.next() % 4 == 0 { chosen[Int(random.next() % UInt64(chosen.count))] = -1 }
+        if shape.isRagged && random.next() % 4 == 0 {
+          chosen[Int(random.next() % UInt64(chosen.count))] = -1
+        }
         last[layer] = chosen
         experts += chosen
       }
@@ -66,7 +68,8 @@ enum RoutingSamples {
     ) throws -> RoutingSequences {
       try RoutingSequences(
         layerCount: layers, expertCount: experts, expertsPerToken: perToken, experts: choices,
-        sequenceStarts: starts, tokenIDs: Array(repeating: 7, count: choices.count / layers / perToken))
+        sequenceStarts: starts,
+        tokenIDs: Array(repeating: 7, count: choices.count / layers / perToken))
     }
     return [
       "no token": try make(2, 4, 2, []),

@@ -25,9 +25,6 @@ struct PriorityStack {
   private var entries: EntryList
   /// (expert): the rule's count, uses so far or in the window.
   private var counts: [UInt64]
-  /// (expert): the step or token that asked for it last, where searches look for all of them.
-  private var wanted: [Int32]
-  private var search: Int32 = 0
   /// (request): the next one for the same expert, where the rule looks at it.
   private let following: [Int32]
   private var clock: UInt64 = 0
@@ -52,9 +49,8 @@ struct PriorityStack {
     self.rule = rule
     self.protection = protection
     depths = StackDepths(expertCount: stream.expertCount, sequenceCount: stream.sequences.count)
-    entries = EntryList(capacity: stream.expertCount)
+    entries = EntryList(expertCount: stream.expertCount)
     counts = Array(repeating: 0, count: stream.expertCount)
-    wanted = Array(repeating: -1, count: stream.expertCount)
     following = rule == .belady ? Self.following(stream, continuity: continuity) : []
   }
 
@@ -79,8 +75,7 @@ struct PriorityStack {
         let requests = stream.requests(ofStep: step)
         lookUp(requests, sequence: sequence)
         for request in requests {
-          let expert = UInt64(stream.experts[request])
-          entries.use(newEntry(request, expert), of: expert)
+          entries.use(newEntry(request, UInt64(stream.experts[request])))
         }
         if protection == .step { entries.unprotect(requests.count) }
       }
@@ -92,13 +87,16 @@ struct PriorityStack {
 
   /// Counts what hits, before anything of the step moves.
   private mutating func lookUp(_ requests: Range<Int>, sequence: Int) {
-    search += 1
-    for request in requests { wanted[Int(stream.experts[request])] = search }
-    let newCount = entries.lookUp(
-      wanted, search, count: requests.count, protects: protection != .none, sequence: sequence,
-      into: &depths)
-    for new in 0..<newCount {
-      depths.countCold(depth: entries.count + new + 1, sequence: sequence)
+    var newCount = 0
+    for request in requests {
+      let index = entries.index(of: Int(stream.experts[request]))
+      if index < 0 {
+        newCount += 1
+        depths.countCold(depth: entries.count + newCount, sequence: sequence)
+      } else {
+        depths.countWarm(depth: index + 1, sequence: sequence)
+        if protection != .none { entries.protect(index) }
+      }
     }
   }
 
@@ -125,13 +123,11 @@ struct PriorityStack {
 
   /// Counts a token that comes into the window.
   private mutating func enter(_ requests: Range<Int>) {
-    search += 1
     for request in requests {
       let expert = Int(stream.experts[request])
       counts[expert] += 1
-      wanted[expert] = search
+      entries.raise(expert, by: Self.segmentKey.unit)
     }
-    entries.raise(wanted, search, count: requests.count, by: Self.segmentKey.unit)
   }
 
   /// (request): the next request for the same expert; never: the largest number.
@@ -153,89 +149,5 @@ struct PriorityStack {
       }
     }
     return following
-  }
-}
-
-/// The list of a `PriorityStack`, top first.
-struct EntryList {
-  static let protected: UInt64 = 1 << 63
-  private static let expertMask: UInt64 = 0xFFFF
-
-  private var entries: [UInt64] = []
-
-  init(capacity: Int) { entries.reserveCapacity(capacity) }
-
-  var count: Int { entries.count }
-
-  mutating func clear() { entries.removeAll(keepingCapacity: true) }
-
-  /// Counts the depths of `count` experts whose `wanted` is `search`; returns how many are not here.
-  mutating func lookUp(
-    _ wanted: [Int32], _ search: Int32, count: Int, protects: Bool, sequence: Int,
-    into depths: inout StackDepths
-  ) -> Int {
-    var remaining = count
-    var span = entries.mutableSpan
-    var depth = 0
-    while depth < span.count && remaining > 0 {
-      if wanted[Int(span[depth] & Self.expertMask)] == search {
-        remaining -= 1
-        depths.countWarm(depth: depth + 1, sequence: sequence)
-        if protects { span[depth] |= Self.protected }
-      }
-      depth += 1
-    }
-    return remaining
-  }
-
-  /// Puts an expert on top with a new entry.
-  mutating func use(_ entry: UInt64, of expert: UInt64) {
-    var carried = entry
-    var span = entries.mutableSpan
-    let count = span.count
-    if count > 0 {
-      carried = span[0]
-      span[0] = entry
-      if carried & Self.expertMask == expert { return }
-      var depth = 1
-      while depth < count {
-        let other = span[depth]
-        if other & Self.expertMask == expert {
-          span[depth] = carried
-          return
-        }
-        span[depth] = max(other, carried)
-        carried = min(other, carried)
-        depth += 1
-      }
-    }
-    entries.append(carried)
-  }
-
-  /// All that a step protects is on top when it ends, whatever else there is.
-  mutating func unprotect(_ count: Int) {
-    for depth in 0..<min(count, entries.count) { entries[depth] &= ~Self.protected }
-  }
-
-  /// Adds to the entries of `count` experts whose `wanted` is `search`, as far as they are here.
-  mutating func raise(_ wanted: [Int32], _ search: Int32, count: Int, by unit: UInt64) {
-    var remaining = count
-    var span = entries.mutableSpan
-    var depth = 0
-    while depth < span.count && remaining > 0 {
-      if wanted[Int(span[depth] & Self.expertMask)] == search {
-        span[depth] += unit
-        remaining -= 1
-      }
-      depth += 1
-    }
-  }
-
-  /// Writes all counts of a new window into the entries.
-  mutating func reprice(_ counts: [UInt64], unit: UInt64) {
-    for depth in entries.indices {
-      let entry = entries[depth]
-      entries[depth] = entry & (unit - 1) | counts[Int(entry & Self.expertMask)] * unit
-    }
   }
 }
