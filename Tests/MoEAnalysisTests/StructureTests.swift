@@ -15,7 +15,8 @@ import Testing
     // -(2 * 0.25 log2 0.25 + 5/16 log2 5/16 + 3/16 log2 3/16)
     #expect(abs(uses.entropyBits(layer: 0) - 1.977218) < 1e-6)
     #expect(abs(uses.normalizedEntropy - 1.977218 / 2) < 1e-6)
-    #expect(uses.independentOverlap(expertsPerToken: 2) == (16.0 + 16 + 25 + 9) / 64 / 2)
+    let squares = 16.0 + 16.0 + 25.0 + 9.0
+    #expect(uses.independentOverlap(expertsPerToken: 2) == squares / 128)
   }
 
   @Test func evenUseHasFullEntropy() throws {
@@ -91,7 +92,8 @@ import Testing
     let union = try #require(ChunkUnion(routing, chunkLength: 2))
     // 01 01 | (02) || 02 12 | 13 23 | (23)
     #expect(union.chunkCount == 3 && union.least == 2 && union.most == 3)
-    #expect(union.mean == (2.0 + 3 + 3) / 3)
+    let distinct = 2.0 + 3.0 + 3.0
+    #expect(union.mean == distinct / 3)
     #expect(union.readsPerUse == 8.0 / 12)
     #expect(union.evenMean == 3)
     #expect(
@@ -121,10 +123,12 @@ import Testing
       labels: ["a", "b", "c"])
     let plain = DomainSpecialisation(routing, segmentLength: 1)
     // Expert 0: rates 3/4, 1/4, 1; mean 2/3, deviation sqrt((1/144 + 25/144 + 16/144) / 2).
-    let wanted = ((1.0 + 25 + 16) / 144 / 2).squareRoot() / (2.0 / 3)
+    let squares = 1.0 + 25.0 + 16.0
+    let wanted = (squares / 288).squareRoot() * 1.5
     #expect(abs(try #require(plain.variations[0]) - wanted) < 1e-12)
     // Expert 1: 1/4 and 3/4; where it is never used it does not count.
-    #expect(abs(try #require(plain.variations[1]) - 0.125.squareRoot() / 0.5) < 1e-12)
+    let second = try #require(plain.variations[1])
+    #expect(abs(second - 0.125.squareRoot() / 0.5) < 1e-12)
     #expect(plain.variations[2] == nil)
     #expect(plain.meanVariation(layer: 0) == plain.meanVariation)
     #expect(plain.labels == ["a", "b", "c"])
@@ -158,7 +162,8 @@ import Testing
     #expect(input.tokenKindCount == 2)
     #expect(input.meanShares == [0.75, 1, nil])
     // Rates of expert 2: 2/4 and 2/2.
-    #expect(abs(try #require(input.variations[2]) - 0.125.squareRoot() / 0.75) < 1e-12)
+    let variation = try #require(input.variations[2])
+    #expect(abs(variation - 0.125.squareRoot() / 0.75) < 1e-12)
     // Attributed to the token that follows: 7 7 7 8 8 9.
     let output = try VocabularySpecialisation(routing, side: .output, occurrencesMin: 2)
     #expect(output.meanShares == [1, 1, nil])
@@ -179,7 +184,8 @@ import Testing
     let right = ExpertUseCounts(try RoutingSamples.routing("1 1 2 2", expertCount: 4))
     let partly = try #require(PromptOverlap(left, right))
     #expect(partly.hotExperts == 1.0 / 3 && partly.sharedUse == 0.25)
-    #expect(abs(partly.cosine - 0.125 / (0.625 * 0.5).squareRoot()) < 1e-12)
+    let cosine = 0.125 / 0.3125.squareRoot()
+    #expect(abs(partly.cosine - cosine) < 1e-12)
     let other = ExpertUseCounts(try RoutingSamples.routing("3", expertCount: 4))
     #expect(PromptOverlap(left, other)?.cosine == 0)
     let wide = ExpertUseCounts(try RoutingSamples.routing("3", expertCount: 5))

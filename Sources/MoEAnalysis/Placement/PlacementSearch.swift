@@ -2,7 +2,7 @@ private import MoECore
 
 /// Local search for a placement with few crossings: one layer at a time is placed as well as can be
 /// beside its neighbours, which is an assignment that is solved exactly, until no layer gains. Begun
-/// several times from other placements of the first layer; the best result stays.
+/// several times from other placements; the best result stays.
 struct PlacementSearch {
   private let affinity: ExpertAffinity
   private let start: ExpertPlacement
@@ -22,9 +22,13 @@ struct PlacementSearch {
     var bestCrossings = start.crossings(affinity)
     for attempt in 0..<startCount where bestCrossings > 0 {
       var placement = start
-      if attempt > 0 { placement.devices[..<affinity.expertCount].shuffle(using: &random) }
-      for layer in 1..<max(1, affinity.layerCount) {
-        improve(&placement, layer: layer, neighbours: [layer - 1])
+      if attempt > 0 { shuffle(&placement) }
+      // Every other start is the shuffled placement as it is: following the first layer leads to
+      // the same few ends.
+      if attempt % 2 == 0 {
+        for layer in 1..<max(1, affinity.layerCount) {
+          improve(&placement, layer: layer, neighbours: [layer - 1])
+        }
       }
       var isImproved = true
       while isImproved {
@@ -39,6 +43,13 @@ struct PlacementSearch {
       if crossings < bestCrossings { (best, bestCrossings) = (placement, crossings) }
     }
     return best
+  }
+
+  private mutating func shuffle(_ placement: inout ExpertPlacement) {
+    for layer in 0..<affinity.layerCount {
+      let first = layer * affinity.expertCount
+      placement.devices[first..<first + affinity.expertCount].shuffle(using: &random)
+    }
   }
 
   /// Places one layer anew; whether that saved a crossing.

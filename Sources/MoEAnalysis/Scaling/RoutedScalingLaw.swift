@@ -13,12 +13,12 @@
 ///     1/Ê = 1/(E - 1 + 1/(1/E_start - 1/E_max)) + 1/E_max
 package struct RoutedScalingLaw: Sendable, Equatable {
   package let router: String
-  let a: Double
-  let b: Double
-  let c: Double
-  let d: Double
-  let expertCountStart: Double
-  let expertCountMax: Double
+  package let a: Double
+  package let b: Double
+  package let c: Double
+  package let d: Double
+  package let expertCountStart: Double
+  package let expertCountMax: Double
   /// From how many parameters on the paper finds no gain by routing; from its unrounded
   /// coefficients, so not what the rounded ones here give.
   package let parameterCutoff: Double
