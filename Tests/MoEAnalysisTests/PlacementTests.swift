@@ -80,7 +80,7 @@ import Testing
       if search.isOptimal { #expect(search.crossings == optimum, "seed \(seed)") }
       if PlacementProgram.isAvailable {
         let solved = try CrossingPlacement(
-          affinity, deviceCount: deviceCount, seed: seed, startCount: 1)
+          affinity, deviceCount: deviceCount, seed: seed, startCount: 1, solverSeconds: 30)
         #expect(solved.crossings == optimum && solved.isOptimal, "seed \(seed)")
         #expect(solved.placement.crossings(affinity) == optimum, "seed \(seed)")
       }

@@ -6,7 +6,7 @@
 /// the same two experts change devices alike, so the table of pairs holds all there is to know.
 package struct CrossingPlacement: Sendable, Equatable {
   package enum Method: String, Sendable, Encodable {
-    /// The solver of the trait GLPK.
+    /// The solver of the trait GLPK, which found it or proved that nothing is better.
     case solver
     /// Local search.
     case search
@@ -44,17 +44,24 @@ package struct CrossingPlacement: Sendable, Equatable {
     let found = search.best(startCount: max(1, startCount))
     let bound = affinity.crossingsMin(expertsPerDevice: found.expertsPerDevice)
     let crossings = found.crossings(affinity)
-    if crossings > bound, solverSeconds > 0,
-      let solution = PlacementProgram.solve(
-        affinity, deviceCount: deviceCount, seconds: solverSeconds)
-    {
-      let solved = solution.placement.crossings(affinity)
-      if solved < crossings || solution.isProved {
-        placement = solution.placement
+    if crossings > bound, solverSeconds > 0 {
+      switch PlacementProgram.improve(
+        affinity, deviceCount: deviceCount, below: crossings, seconds: solverSeconds)
+      {
+      case .better(let solution, let isProved):
+        let solved = solution.crossings(affinity)
+        placement = solution
         self.crossings = solved
-        crossingsMin = solution.isProved ? solved : bound
+        crossingsMin = isProved ? solved : bound
         method = .solver
         return
+      case .noneBetter:
+        placement = found
+        self.crossings = crossings
+        crossingsMin = crossings
+        method = .solver
+        return
+      case .unknown: break
       }
     }
     placement = found
