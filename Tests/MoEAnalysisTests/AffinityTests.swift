@@ -41,7 +41,8 @@ import Testing
 
   // MARK: Look-ahead
 
-  /// The same by sorting all experts for each token, from the tokens before it or of the first half.
+  /// The same by sorting all experts for each token, from the tokens before it or of the first
+  /// half.
   private func naive(
     _ routing: RoutingSequences, _ predictor: LookAheadRecall.Predictor,
     _ training: LookAheadRecall.Training, distance: Int, count: Int

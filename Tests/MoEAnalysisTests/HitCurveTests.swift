@@ -32,7 +32,8 @@ import Testing
     #expect(try hits(routing, .lru, counted, slots: 2..<3) == [10])
   }
 
-  /// Requests of "Paging with Succinct Predictions" (arXiv 2210.02775), three slots: 7 and 10 faults.
+  /// Requests of "Paging with Succinct Predictions" (arXiv 2210.02775), three slots: 7 and 10
+  /// faults.
   @Test func singleRequestsMissAsPublished() throws {
     let routing = try RoutingSamples.routing("1 2 3 4 1 2 5 1 2 3 4 5", expertCount: 6)
     #expect(try hits(routing, .belady, .engine, slots: 3..<4) == [12 - 7])

@@ -34,8 +34,8 @@ import Testing
     return layouts
   }
 
-  /// The fewest crossings of all even placements, token by token; `best[layout]` is the fewest up to
-  /// a layer that is laid out so.
+  /// The fewest crossings of all even placements, token by token; `best[layout]` is the fewest up
+  /// to a layer that is laid out so.
   private func fewest(_ routing: RoutingSequences, deviceCount: Int) -> Int {
     let layouts = layouts(routing.expertCount, deviceCount)
     var best = layouts.map { _ in 0 }

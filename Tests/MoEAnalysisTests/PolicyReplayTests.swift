@@ -60,8 +60,8 @@ import Testing
     }
   }
 
-  /// Where layers have slots of their own, a replay of them all counts as the layers' sum, and as the
-  /// whole cache of the engine does once it is full.
+  /// Where layers have slots of their own, a replay of them all counts as the layers' sum, and as
+  /// the whole cache of the engine does once it is full.
   @Test func countsAsTheReplayOfTheWholeCache() throws {
     let routing = try RoutingSamples.random(
       seed: 4,

@@ -2,8 +2,8 @@
 ///
 /// From "Not All Models Suit Expert Offloading" (arXiv 2505.16056) and the code and data behind it
 /// (MIT licence): 11 domains with 2048 samples of 512 tokens each. SRP is exact. Hit rates are read
-/// from figures of December 2025, give or take half a point: one pool for the model, the look-ups of
-/// `ReplayConventions.december`, means over samples.
+/// from figures of December 2025, give or take half a point: one pool for the model, the look-ups
+/// of `ReplayConventions.december`, means over samples.
 package struct PublishedConsistency: Sendable {
   package enum Stack: String, Sendable, Encodable {
     case encoder

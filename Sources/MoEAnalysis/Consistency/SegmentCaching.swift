@@ -76,9 +76,9 @@ extension HitCurves {
 /// Sums, over a sequence's segments, of the most used expert's activations, the second most used
 /// one's, and so on.
 ///
-/// When a token leaves or enters, an expert moves from one count to the next. In the descending list
-/// of counts that changes one place: the first or the last of those with the same count. So no list
-/// need be sorted, and the time is in proportion to the choices.
+/// When a token leaves or enters, an expert moves from one count to the next. In the descending
+/// list of counts that changes one place: the first or the last of those with the same count. So no
+/// list need be sorted, and the time is in proportion to the choices.
 private struct SegmentCoverage {
   private let length: Int
   private var counts: [Int]

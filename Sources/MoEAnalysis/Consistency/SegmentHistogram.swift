@@ -34,7 +34,8 @@ package struct SegmentHistogram: Sendable, Equatable {
 }
 
 /// A router that decides once per segment: it activates an expert for the whole of each segment in
-/// which at least `threshold` tokens want it. Among all routers by segment the best is of this form.
+/// which at least `threshold` tokens want it. Among all routers by segment the best is of this
+/// form.
 package struct SegmentRouter: Sendable, Equatable {
   /// F1 score against the model's own router: SRP, from 0 to 1.
   package var performance: Double

@@ -1,16 +1,16 @@
 package import MoECache
 private import MoECore
 
-/// Hits of a policy of the engine at some numbers of slots, by replay of its own code: what a policy
-/// needs for which no one pass finds all numbers of slots.
+/// Hits of a policy of the engine at some numbers of slots, by replay of its own code: what a
+/// policy needs for which no one pass finds all numbers of slots.
 package struct PolicyReplay: Sendable, Equatable {
   package struct Point: Sendable, Equatable {
     /// Slots of each layer, or of the pool.
     package var slots: Int
     /// Requests whose expert was there.
     package var hitCount = 0
-    /// First uses of experts while fewer of them than slots were seen before: hits where cold misses
-    /// are credited.
+    /// First uses of experts while fewer of them than slots were seen before: hits where cold
+    /// misses are credited.
     package var creditedCount = 0
     package var requestCount = 0
 

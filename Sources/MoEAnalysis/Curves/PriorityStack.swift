@@ -1,5 +1,5 @@
-/// Depths of rules that evict the resident of least priority, by Mattson's stack (1970): the pool of
-/// C slots holds the first C entries of one list.
+/// Depths of rules that evict the resident of least priority, by Mattson's stack (1970): the pool
+/// of C slots holds the first C entries of one list.
 ///
 /// A used expert goes to the top. What was there sinks: at each depth the one of less priority goes
 /// on down and the other stays, until the place that the used expert left is filled.

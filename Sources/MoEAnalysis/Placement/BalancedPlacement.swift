@@ -27,7 +27,7 @@ package struct ExpertLoads: Sendable, Equatable {
     let tokens = routing.sequences.flatMap { Array($0) }
     guard !tokens.isEmpty, tokensPerBatch > 0, (0..<routing.layerCount).contains(layer) else {
       throw RoutingAnalysisError(
-        "batches of \(tokensPerBatch) among \(tokens.count) tokens of layer \(layer) have no loads: "
+        "batches of \(tokensPerBatch) in \(tokens.count) tokens of layer \(layer) have no loads: "
           + "give a trace with tokens, a layer below \(routing.layerCount) and at least 1")
     }
     let batchCount = max(1, tokens.count / tokensPerBatch)

@@ -63,8 +63,8 @@ package struct ExpertPlacement: Sendable, Equatable {
     (0..<expertCount).filter { self.device(ofExpert: $0, layer: layer) == device }
   }
 
-  /// Changes of device from a token's expert in one layer to its expert in the next, over all tokens
-  /// of the table and all pairs of their experts.
+  /// Changes of device from a token's expert in one layer to its expert in the next, over all
+  /// tokens of the table and all pairs of their experts.
   package func crossings(_ affinity: ExpertAffinity) -> Int {
     var sum = 0
     for layer in 0..<min(affinity.layerPairCount, max(0, layerCount - 1)) {

@@ -5,8 +5,9 @@
 /// ExFlow's integer program, as it stands in the paper (arXiv 2401.08383), given to GLPK.
 ///
 /// It is asked for something better than what is known already; that there is nothing is the more
-/// common answer, and the quicker one to find. Built with the package trait GLPK alone, since GLPK is under the GNU General Public License:
-/// whoever passes on a program that contains it passes on the program under that licence.
+/// common answer, and the quicker one to find. Built with the package trait GLPK alone, since GLPK
+/// is under the GNU General Public License: whoever passes on a program that contains it passes on
+/// the program under that licence.
 package enum PlacementProgram {
   /// Whether this build has a solver.
   package static var isAvailable: Bool {

@@ -1,8 +1,8 @@
 private import MoECore
 
 /// Local search for a placement with few crossings: one layer at a time is placed as well as can be
-/// beside its neighbours, which is an assignment that is solved exactly, until no layer gains. Begun
-/// several times from other placements; the best result stays.
+/// beside its neighbours, which is an assignment that is solved exactly, until no layer gains.
+/// Begun several times from other placements; the best result stays.
 struct PlacementSearch {
   private let affinity: ExpertAffinity
   private let start: ExpertPlacement
@@ -83,8 +83,8 @@ struct PlacementSearch {
 
 /// Items on devices, as many on each as at the start, with the most gain.
 ///
-/// A placement is the best exactly where no ring of devices gains by each passing one item on to the
-/// next. Such rings are looked for by Bellman and Ford's method and carried out.
+/// A placement is the best exactly where no ring of devices gains by each passing one item on to
+/// the next. Such rings are looked for by Bellman and Ford's method and carried out.
 struct EvenAssignment {
   /// (item, device)
   private let gains: [Int]

@@ -2,12 +2,12 @@
   /// ExFlow's program in numbers.
   ///
   /// Columns x(layer, expert, device) are 1 where the expert is on the device; y(layer, i, j) is 1
-  /// where expert i of the layer and j of the next are apart, at least |x - x'| on every device. The
-  /// sum of y by tokens is least.
+  /// where expert i of the layer and j of the next are apart, at least |x - x'| on every device.
+  /// The sum of y by tokens is least.
   ///
   /// Two kinds of rows are added to the paper's, which leave all its solutions but copies: each
-  /// expert is apart from all of the next layer's but a device's share, so the sum of its y is known;
-  /// and devices are numbered in the order in which the first layer's experts need them.
+  /// expert is apart from all of the next layer's but a device's share, so the sum of its y is
+  /// known; and devices are numbered in the order in which the first layer's experts need them.
   struct ProgramStatement {
     struct Column {
       var weight: Int

@@ -1,4 +1,5 @@
-/// What dense model a model with routed experts is worth by a published law, for what that is worth.
+/// What dense model a model with routed experts is worth by a published law, for what that is
+/// worth.
 package struct EffectiveParameters: Sendable, Equatable {
   /// Parameters that one token uses: without embeddings, with the experts it takes.
   package let activeCount: Int

@@ -19,8 +19,8 @@ package struct ChunkUnion: Sendable, Equatable {
   /// What the mean would be if each token chose evenly: E (1 - (1 - k/E)^n).
   package let evenMean: Double
 
-  /// Cuts each sequence into chunks as a prefill does, from its start; a rest is left out. Nil where
-  /// no sequence is long enough.
+  /// Cuts each sequence into chunks as a prefill does, from its start; a rest is left out. Nil
+  /// where no sequence is long enough.
   package init?(_ routing: RoutingSequences, chunkLength: Int) {
     guard chunkLength > 0 else { return nil }
     var (sum, chunkCount, useCount) = (0, 0, 0)

@@ -1,5 +1,5 @@
-/// Inter-layer expert affinity: how probable it is that a token takes expert j in a later layer once
-/// it has taken expert i in this one (ExFlow, arXiv 2401.08383).
+/// Inter-layer expert affinity: how probable it is that a token takes expert j in a later layer
+/// once it has taken expert i in this one (ExFlow, arXiv 2401.08383).
 ///
 /// With several experts per token every pair of one here and one there counts.
 package struct ExpertAffinity: Sendable, Equatable {
@@ -63,8 +63,8 @@ package struct ExpertAffinity: Sendable, Equatable {
     return Double(count(layer: layer, from: first, to: second)) / Double(uses)
   }
 
-  /// (expert): how strongly a token's experts in a layer speak for each expert of the later one: the
-  /// sum of their conditional probabilities.
+  /// (expert): how strongly a token's experts in a layer speak for each expert of the later one:
+  /// the sum of their conditional probabilities.
   package func addScores(
     for selection: ArraySlice<Int32>, layer: Int, to scores: inout [Float]
   ) {

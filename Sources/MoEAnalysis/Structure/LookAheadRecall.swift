@@ -1,5 +1,5 @@
-/// How many of a layer's experts are among the n that a predictor names before the layer is reached:
-/// recall@n of look-ahead, on traces alone.
+/// How many of a layer's experts are among the n that a predictor names before the layer is
+/// reached: recall@n of look-ahead, on traces alone.
 ///
 /// What the next layer's router says of the current hidden state is a better predictor, but needs a
 /// running model.

@@ -2,8 +2,8 @@ internal import MoEAnalysis
 internal import MoECache
 internal import MoECore
 
-/// Analysis of routing traces: a run goes over a trace once, for all numbers of slots where the rule
-/// allows it.
+/// Analysis of routing traces: a run goes over a trace once, for all numbers of slots where the
+/// rule allows it.
 ///
 /// The full size is a million events of one token in one layer, of the shape of DeepSeek-V2-Lite; a
 /// policy should take less than a second for it.
@@ -41,8 +41,8 @@ enum ReplayBenchmark {
     }
   }
 
-  /// `analyse` gives a number of which only that it is the same in every run is checked, and that it
-  /// is not 0: what it should be is for the tests to say.
+  /// `analyse` gives a number of which only that it is the same in every run is checked, and that
+  /// it is not 0: what it should be is for the tests to say.
   private static func benchmark(
     _ name: String, _ context: BenchmarkContext,
     _ analyse: @escaping (RoutingSequences) throws -> Int
