@@ -12,7 +12,7 @@ import Testing
   }
 
   @Test func probabilitiesAreAsPublished() throws {
-    let affinity = ExpertAffinity(try Self.paths())
+    let affinity = try ExpertAffinity(try Self.paths())
     #expect(affinity.probability(layer: 0, from: 0, to: 1) == 1)
     #expect(affinity.probability(layer: 0, from: 2, to: 3) == 2.0 / 3)
     #expect(affinity.probability(layer: 0, from: 2, to: 1) == 1.0 / 3)
@@ -25,7 +25,7 @@ import Testing
       let routing = try RoutingSamples.random(
         seed: seed, RoutingSamples.Shape(layerCount: 4, expertsPerToken: 3))
       for distance in 1...3 {
-        let affinity = ExpertAffinity(routing, layerDistance: distance)
+        let affinity = try ExpertAffinity(routing, layerDistance: distance)
         #expect(affinity.layerPairCount == 4 - distance)
         for layer in 0..<affinity.layerPairCount {
           for expert in 0..<routing.expertCount {
@@ -83,7 +83,7 @@ import Testing
       for predictor in LookAheadRecall.Predictor.allCases {
         for training in LookAheadRecall.Training.allCases {
           for distance in [1, 2] {
-            let recall = LookAheadRecall(
+            let recall = try LookAheadRecall(
               routing, predictor: predictor, training: training, layerDistance: distance)
             for count in [0, 1, 2, 4, 7] {
               let wanted = naive(
@@ -105,22 +105,22 @@ import Testing
     let routing = try RoutingSequences(
       layerCount: 2, expertCount: 6, expertsPerToken: 1,
       experts: (0..<120).flatMap { [Int32($0 % 6), Int32(($0 % 6) * 5 % 6)] })
-    let affinity = LookAheadRecall(routing, predictor: .affinity, training: .splitHalves)
+    let affinity = try LookAheadRecall(routing, predictor: .affinity, training: .splitHalves)
     #expect(affinity.recall(1) == 1 && affinity.recall(1, layer: 0) == 1)
     #expect(affinity.recall(1, layer: 1) == nil)
-    let causal = LookAheadRecall(routing, predictor: .affinity, training: .causal)
+    let causal = try LookAheadRecall(routing, predictor: .affinity, training: .causal)
     #expect(try #require(causal.recall(1)) >= 114.0 / 120)
-    let popularity = LookAheadRecall(routing, predictor: .popularity, training: .splitHalves)
+    let popularity = try LookAheadRecall(routing, predictor: .popularity, training: .splitHalves)
     #expect(try #require(popularity.recall(1)) < 0.2)
   }
 
   @Test func tracesAtTheEdgeHaveSensibleValues() throws {
     for (name, routing) in try RoutingSamples.degenerate() {
-      let affinity = ExpertAffinity(routing)
+      let affinity = try ExpertAffinity(routing)
       #expect(affinity.layerPairCount == routing.layerCount - 1, "\(name)")
       for predictor in LookAheadRecall.Predictor.allCases {
         for training in LookAheadRecall.Training.allCases {
-          let recall = LookAheadRecall(routing, predictor: predictor, training: training)
+          let recall = try LookAheadRecall(routing, predictor: predictor, training: training)
           let found = recall.recall(routing.expertCount)
           #expect(found == nil || found == 1, "\(name)")
         }

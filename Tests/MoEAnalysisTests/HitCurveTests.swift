@@ -202,7 +202,7 @@ import Testing
   }
 
   @Test func pinningHoldsTheMostUsedExperts() throws {
-    let curve = HitCurves(pinning: try RoutingSamples.example(), scope: .layer).total
+    let curve = try HitCurves(pinning: try RoutingSamples.example(), scope: .layer).total
     // Uses 4, 4, 5, 3 of 16.
     #expect(
       (0...5).map { curve.hitCount(slots: $0, coldMisses: .counted) } == [0, 5, 9, 13, 16, 16])

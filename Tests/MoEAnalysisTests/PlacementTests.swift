@@ -6,7 +6,7 @@ import Testing
   // MARK: Crossings
 
   @Test func theExampleIsPlacedAsPublished() throws {
-    let affinity = ExpertAffinity(try AffinityTests.paths())
+    let affinity = try ExpertAffinity(try AffinityTests.paths())
     let identity = try ExpertPlacement(layerCount: 2, expertCount: 4, deviceCount: 2)
     #expect(identity.experts(onDevice: 0, layer: 1) == [0, 1])
     #expect(identity.crossings(affinity) == 2)
@@ -69,7 +69,7 @@ import Testing
           tokenCount: 12 + Int(seed), layerCount: 2 + Int(seed % 3),
           expertCount: deviceCount == 2 ? 4 + 2 * Int(seed / 2 % 2) : 6,
           expertsPerToken: 1 + Int(seed / 4 % 2), sequenceCount: 1))
-      let affinity = ExpertAffinity(routing)
+      let affinity = try ExpertAffinity(routing)
       let optimum = fewest(routing, deviceCount: deviceCount)
       let search = try CrossingPlacement(
         affinity, deviceCount: deviceCount, seed: seed, startCount: 32, solverSeconds: 0)
@@ -100,7 +100,7 @@ import Testing
         experts.append(names[layer][group * 4 + Int(random.next() % 4)])
       }
     }
-    let affinity = ExpertAffinity(
+    let affinity = try ExpertAffinity(
       try RoutingSequences(
         layerCount: layerCount, expertCount: expertCount, expertsPerToken: 1, experts: experts))
     let identity = try ExpertPlacement(
@@ -113,7 +113,7 @@ import Testing
   }
 
   @Test func refusesWhatCannotBePlaced() throws {
-    let affinity = ExpertAffinity(try AffinityTests.paths())
+    let affinity = try ExpertAffinity(try AffinityTests.paths())
     for deviceCount in [0, -1, 3, 5] {
       #expect(throws: RoutingAnalysisError.self) {
         try CrossingPlacement(affinity, deviceCount: deviceCount)
@@ -121,7 +121,7 @@ import Testing
     }
     #expect(throws: RoutingAnalysisError.self) {
       try CrossingPlacement(
-        ExpertAffinity(AffinityTests.paths(), layerDistance: 2), deviceCount: 2)
+        try ExpertAffinity(AffinityTests.paths(), layerDistance: 2), deviceCount: 2)
     }
     for devices in [[0, 0, 0, 1], [0, 0, 1], [0, 0, 1, 2]] {
       #expect(throws: RoutingAnalysisError.self) {
@@ -132,7 +132,7 @@ import Testing
     #expect(try CrossingPlacement(affinity, deviceCount: 4).placement.expertsPerDevice == 1)
     for (name, routing) in try RoutingSamples.degenerate() {
       let found = try CrossingPlacement(
-        ExpertAffinity(routing), deviceCount: routing.expertCount, solverSeconds: 0)
+        try ExpertAffinity(routing), deviceCount: routing.expertCount, solverSeconds: 0)
       #expect(found.crossings >= found.crossingsMin, "\(name)")
     }
   }

@@ -59,4 +59,32 @@ import Testing
     #expect(Array(routing.selection(token: 1, layer: 1)) == [2])
     #expect(try RoutingSequences(trace, expertCount: 64).expertCount == 64)
   }
+
+  /// A file may claim as many experts as it likes; what that would take is refused, not tried.
+  @Test func refusesTablesThatWouldNotFit() throws {
+    #expect(problem([0, 1], of: 1 << 40)?.contains("too large") == true)
+    let wide = try RoutingSequences(
+      layerCount: 2, expertCount: 1 << 16, expertsPerToken: 1, experts: [0, 65535])
+    #expect(ExpertUseCounts(wide).counts.count == 1 << 17)
+    #expect(throws: RoutingAnalysisError.self) { try ExpertAffinity(wide) }
+    #expect(throws: RoutingAnalysisError.self) {
+      try LookAheadRecall(wide, predictor: .affinity, training: .causal)
+    }
+    #expect(throws: RoutingAnalysisError.self) {
+      try RoutingConsistency(wide, segmentLength: 1 << 16)
+    }
+    let many = try RoutingSequences(
+      layerCount: 1, expertCount: 1 << 16, expertsPerToken: 1,
+      experts: Array(repeating: 0, count: 1 << 13), sequenceStarts: Array(0..<1 << 13))
+    #expect(throws: RoutingAnalysisError.self) {
+      try HitCurves(many, rule: .lru, conventions: .engine)
+    }
+    #expect(throws: RoutingAnalysisError.self) { try HitCurves(pinning: many, scope: .pool) }
+    #expect(throws: RoutingAnalysisError.self) {
+      try SegmentCaching.october.curves(many, segmentLength: 1)
+    }
+    #expect(throws: RoutingAnalysisError.self) {
+      try ExpertLoads(many, layer: 0, tokensPerBatch: 1)
+    }
+  }
 }

@@ -121,7 +121,7 @@ import Testing
       layerCount: 1, expertCount: 3, expertsPerToken: 1,
       experts: [0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0], sequenceStarts: [0, 4, 8],
       labels: ["a", "b", "c"])
-    let plain = DomainSpecialisation(routing, segmentLength: 1)
+    let plain = try DomainSpecialisation(routing, segmentLength: 1)
     // Expert 0: rates 3/4, 1/4, 1; mean 2/3, deviation sqrt((1/144 + 25/144 + 16/144) / 2).
     let squares = 1.0 + 25.0 + 16.0
     let wanted = (squares / 288).squareRoot() * 1.5
@@ -132,7 +132,7 @@ import Testing
     #expect(plain.variations[2] == nil)
     #expect(plain.meanVariation(layer: 0) == plain.meanVariation)
     #expect(plain.labels == ["a", "b", "c"])
-    let long = DomainSpecialisation(routing, segmentLength: 5)
+    let long = try DomainSpecialisation(routing, segmentLength: 5)
     #expect(long.meanVariation == nil && long.rates.allSatisfy { $0 == nil })
   }
 
@@ -140,7 +140,7 @@ import Testing
     for seed in 0..<10 as Range<UInt64> {
       let routing = try RoutingSamples.random(
         seed: seed, RoutingSamples.Shape(tokenCount: 120, sequenceCount: 4))
-      let found = DomainSpecialisation(routing, segmentLength: 8)
+      let found = try DomainSpecialisation(routing, segmentLength: 8)
       for (label, rates) in zip(found.labels, found.rates) {
         let segments = try RoutingConsistency(
           routing.labelled(label), segmentLength: 8, bootstrap: nil)
@@ -207,7 +207,7 @@ import Testing
       #expect((distances.median == nil) == (distances.reuseCount == 0), "\(name)")
       #expect(routing.overlap(lag: 1).map { (0...1).contains($0) } ?? true)
       #expect(ChunkUnion.doubling(routing).allSatisfy { $0.mean.isFinite && $0.evenMean.isFinite })
-      #expect(DomainSpecialisation(routing).meanVariation == nil)
+      #expect(try DomainSpecialisation(routing).meanVariation == nil)
       let vocabulary = try VocabularySpecialisation(routing, side: .output, occurrencesMin: 1)
       #expect(vocabulary.meanShares.count == routing.layerCount * routing.expertCount, "\(name)")
       let overlap = PromptOverlap(uses, uses)

@@ -43,8 +43,8 @@ import Testing
     return try #require(found.model).router.performance
   }
 
-  /// Fitted to segment routing performance alone; hit rates of the pool come out within a few points
-  /// of the published ones.
+  /// Fitted to segment routing performance alone; hit rates of the pool come out within a few
+  /// points of the published ones.
   @Test(arguments: ["OLMoE", "DeepSeek-V2-Lite", "Mixtral-8x7B"])
   func routingAsConsistentHitsAsOften(_ name: String) throws {
     let model = try #require(PublishedConsistency.all.first { $0.model == name })
@@ -65,7 +65,9 @@ import Testing
       for (ratio, rate) in zip(PublishedConsistency.poolRatios, published) {
         let found = try #require(
           curves.meanHitRate(slots: curves.slots(perToken: Double(ratio)))?.value)
-        #expect(abs(found - rate) < 0.06, "\(rule.name), \(ratio) times: \(found), not \(rate)")
+        #expect(
+          abs(found - rate) < (ratio == 1 ? 0.08 : 0.05),
+          "\(rule.name), \(ratio) times: \(found), not \(rate)")
       }
     }
   }

@@ -46,6 +46,12 @@ package struct RoutingConsistency: Sendable {
     expertCount = routing.expertCount
     let kept = routing.sequences.filter { $0.count >= segmentLength }
     sequenceCount = kept.count
+    try RoutingAnalysisError.checkTable(
+      [kept.count, routing.layerCount, segmentLength + 1], of: "sequences, layers and activations")
+    let withExpertIntervals = withExpertIntervals && bootstrap != nil
+    try RoutingAnalysisError.checkTable(
+      [withExpertIntervals ? kept.count : 1, routing.expertCount, segmentLength + 1],
+      of: "sequences, experts and activations")
     var layerCounts = SequenceCounts(
       sequenceCount: kept.count, groupCount: routing.layerCount, binCount: segmentLength + 1)
     var experts: [Group] = []
@@ -54,7 +60,7 @@ package struct RoutingConsistency: Sendable {
     for layer in 0..<(kept.isEmpty ? 0 : routing.layerCount) {
       var slider = SegmentSlider(
         RequestStream(routing, layer: layer), segmentLength: segmentLength,
-        sequences: kept, keepsSequences: withExpertIntervals && bootstrap != nil)
+        sequences: kept, keepsSequences: withExpertIntervals)
       slider.run(into: &layerCounts, group: layer)
       let intervals = bootstrap.flatMap { slider.expertCounts?.intervals($0) }
       for (expert, histogram) in slider.histograms.enumerated() {

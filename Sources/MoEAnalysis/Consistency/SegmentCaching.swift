@@ -47,6 +47,8 @@ extension HitCurves {
         "segments of \(segmentLength) tokens cannot be analysed: give 1 to "
           + "\(RoutingConsistency.segmentLengthMax)")
     }
+    try Self.checkTable(
+      routing, expertCount: routing.expertCount * (scope == .pool ? routing.layerCount : 1))
     let scopes =
       scope == .layer ? (0..<routing.layerCount).map { $0..<$0 + 1 } : [0..<routing.layerCount]
     let kept = routing.sequences.indices.filter { routing.sequences[$0].count >= segmentLength }

@@ -1,7 +1,11 @@
 extension HitCurves {
   /// The most used experts of the whole trace pinned, which is the best that a pool can do that
   /// never changes. Its experts are there from the start, so there are no cold misses.
-  package init(pinning routing: RoutingSequences, scope: ReplayConventions.Scope) {
+  package init(
+    pinning routing: RoutingSequences, scope: ReplayConventions.Scope
+  ) throws(RoutingAnalysisError) {
+    try Self.checkTable(
+      routing, expertCount: routing.expertCount * (scope == .pool ? routing.layerCount : 1))
     let scopes =
       scope == .layer ? (0..<routing.layerCount).map { $0..<$0 + 1 } : [0..<routing.layerCount]
     var parts: [HitCurve] = []

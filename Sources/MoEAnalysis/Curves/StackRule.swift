@@ -54,6 +54,14 @@ extension HitCurves {
       slotsPerToken: routing.expertsPerToken * (scopes[0].count))
   }
 
+  /// Hits are kept by sequence and number of slots.
+  static func checkTable(
+    _ routing: RoutingSequences, expertCount: Int
+  ) throws(RoutingAnalysisError) {
+    try RoutingAnalysisError.checkTable(
+      [routing.sequences.count, expertCount], of: "sequences and numbers of slots")
+  }
+
   /// What fits the words that stacks are made of.
   private static func check(
     _ routing: RoutingSequences, rule: StackRule, conventions: ReplayConventions
@@ -65,6 +73,7 @@ extension HitCurves {
         "a pool of \(layers) layers with \(routing.expertCount) experts cannot be replayed: at "
           + "most 65536 experts share one pool")
     }
+    try Self.checkTable(routing, expertCount: expertCount)
     let requestCount = routing.experts.count / routing.layerCount * layers
     if case .segment(let length) = rule {
       guard (1...Int(PriorityStack.segmentKey.countMax)).contains(length) else {

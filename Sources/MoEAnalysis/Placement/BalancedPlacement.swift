@@ -31,6 +31,8 @@ package struct ExpertLoads: Sendable, Equatable {
           + "give a trace with tokens, a layer below \(routing.layerCount) and at least 1")
     }
     let batchCount = max(1, tokens.count / tokensPerBatch)
+    try RoutingAnalysisError.checkTable(
+      [routing.expertCount, batchCount], of: "experts and batches")
     var counts = [Int](repeating: 0, count: routing.expertCount * batchCount)
     var totals = [Int](repeating: 0, count: batchCount)
     for (index, token) in tokens.enumerated() where index / tokensPerBatch < batchCount {

@@ -31,7 +31,7 @@ package struct CrossingPlacement: Sendable, Equatable {
   ///   - startCount: How many times the search starts anew.
   ///   - solverSeconds: The solver's limit; 0 to do without.
   package init(
-    _ affinity: ExpertAffinity, deviceCount: Int, seed: UInt64 = 1, startCount: Int = 8,
+    _ affinity: ExpertAffinity, deviceCount: Int, seed: UInt64 = 1, startCount: Int = 32,
     solverSeconds: Double = 60
   ) throws(RoutingAnalysisError) {
     guard affinity.layerDistance == 1 else {

@@ -19,8 +19,10 @@ package struct DomainSpecialisation: Sendable {
   /// - Parameter segmentLength: 1 for plain rates; sequences shorter than it do not count.
   package init(
     _ routing: RoutingSequences, segmentLength: Int = DomainSpecialisation.paperSegmentLength
-  ) {
+  ) throws(RoutingAnalysisError) {
     labels = routing.distinctLabels
+    try RoutingAnalysisError.checkTable(
+      [labels.count, routing.layerCount, routing.expertCount], of: "labels, layers and experts")
     layerCount = routing.layerCount
     expertCount = routing.expertCount
     let rates = labels.map {

@@ -13,8 +13,13 @@ package struct ExpertAffinity: Sendable, Equatable {
   package private(set) var useCounts: [Int32]
 
   /// A table without a token yet.
-  package init(layerCount: Int, expertCount: Int, layerDistance: Int = 1) {
+  package init(
+    layerCount: Int, expertCount: Int, layerDistance: Int = 1
+  ) throws(RoutingAnalysisError) {
     precondition(layerCount > 0 && expertCount > 0 && layerDistance > 0)
+    try RoutingAnalysisError.checkTable(
+      [max(0, layerCount - layerDistance), expertCount, expertCount],
+      of: "layers and pairs of experts")
     self.layerCount = layerCount
     self.expertCount = expertCount
     self.layerDistance = layerDistance
@@ -23,8 +28,10 @@ package struct ExpertAffinity: Sendable, Equatable {
     useCounts = Array(repeating: 0, count: layerCount * expertCount)
   }
 
-  package init(_ routing: RoutingSequences, layerDistance: Int = 1) {
-    self.init(
+  package init(
+    _ routing: RoutingSequences, layerDistance: Int = 1
+  ) throws(RoutingAnalysisError) {
+    try self.init(
       layerCount: routing.layerCount, expertCount: routing.expertCount,
       layerDistance: max(1, layerDistance))
     for tokens in routing.sequences {

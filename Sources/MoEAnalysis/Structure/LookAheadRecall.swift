@@ -31,12 +31,12 @@ package struct LookAheadRecall: Sendable {
 
   package init(
     _ routing: RoutingSequences, predictor: Predictor, training: Training, layerDistance: Int = 1
-  ) {
+  ) throws(RoutingAnalysisError) {
     self.predictor = predictor
     self.training = training
     self.layerDistance = max(1, layerDistance)
     expertCount = routing.expertCount
-    var table = ExpertAffinity(
+    var table = try ExpertAffinity(
       layerCount: routing.layerCount, expertCount: routing.expertCount,
       layerDistance: max(1, layerDistance))
     var ranks = RankCounts(

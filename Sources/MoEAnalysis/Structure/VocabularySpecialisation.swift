@@ -47,6 +47,8 @@ package struct VocabularySpecialisation: Sendable {
     let kinds = occurrences.filter { $0.value >= max(1, occurrencesMin) }.keys.sorted()
     let kindIndices = Dictionary(uniqueKeysWithValues: zip(kinds, kinds.indices))
     tokenKindCount = kinds.count
+    try RoutingAnalysisError.checkTable(
+      [kinds.count, routing.expertCount], of: "kinds of token and experts")
     var (meanShares, variations) = ([Double?](), [Double?]())
     for layer in 0..<routing.layerCount {
       var table = UseByKind(kindCount: kinds.count, expertCount: routing.expertCount)

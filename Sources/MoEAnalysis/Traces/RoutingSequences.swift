@@ -40,6 +40,7 @@ package struct RoutingSequences: Sendable {
         "\(experts.count) choices do not fill tokens of \(layerCount) layers with "
           + "\(expertsPerToken) experts each: give (token, layer, rank)")
     }
+    try RoutingAnalysisError.checkTable([layerCount, expertCount], of: "layers and experts")
     let tokenCount = experts.count / width
     guard tokenIDs == nil || tokenIDs?.count == tokenCount else {
       throw RoutingAnalysisError(
@@ -136,4 +137,24 @@ package struct RoutingAnalysisError: Error, Equatable, CustomStringConvertible {
   package let description: String
 
   package init(_ description: String) { self.description = description }
+
+  /// Tables of more numbers than this are not made: a file may claim any size.
+  package static let tableCountMax = 1 << 28
+
+  /// Refuses a table with so many numbers along each side.
+  static func checkTable(
+    _ sides: [Int], of what: String
+  ) throws(RoutingAnalysisError) {
+    var count = 1
+    for side in sides {
+      let (product, overflow) = count.multipliedReportingOverflow(by: max(side, 1))
+      guard !overflow, product <= tableCountMax else {
+        let size = sides.map(String.init).joined(separator: " x ")
+        throw RoutingAnalysisError(
+          "a table of \(what) (\(size)) is too large: at most \(tableCountMax) numbers are held; "
+            + "analyse a part of the trace")
+      }
+      count = product
+    }
+  }
 }
