@@ -107,7 +107,8 @@ extension RoutingTrace {
       var metadata = try RoutingTraceMetadata(members: sidecar)
       // Made anew from the trace where it is written.
       for key in [
-        SidecarKey.tokenCount, SidecarKey.sequenceCount, SidecarKey.phase, SidecarKey.labels,
+        SidecarKey.name, SidecarKey.tokenCount, SidecarKey.sequenceCount, SidecarKey.phase,
+        SidecarKey.labels,
       ] { metadata.others[key] = nil }
       return metadata
     } catch {
