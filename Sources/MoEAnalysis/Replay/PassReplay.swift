@@ -1,8 +1,8 @@
 package import MoECache
 import MoECore
 
-/// What the engine's expert cache makes of a recorded run, hit for hit: generated tokens one by one,
-/// chunks of a prompt as the engine runs them, all their tokens at once.
+/// What the engine's expert cache makes of a recorded run, hit for hit: generated tokens one by
+/// one, chunks of a prompt as the engine runs them, all their tokens at once.
 ///
 /// A chunk may want more experts of a layer than there are slots. The engine then hands slots out
 /// in ascending order of the experts, each given back when it has been computed; who hits depends

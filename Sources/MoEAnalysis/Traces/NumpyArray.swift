@@ -3,10 +3,8 @@ struct NumpyArray {
   let shape: [Int]
   private let type: Substring
   private let elements: ArraySlice<UInt8>
-
-  /// Types that are read, with their widths in bytes.
-  private static let integerTypes = ["<i2": 2, "<i4": 4, "<u2": 2, "|u1": 1]
-  private static let floatTypes = ["<f2": 2, "<f4": 4]
+  /// Elements that the shape asks for.
+  private let count: Int
 
   /// Reads what the array is; its elements are read by `integers` and `floats`.
   init(_ contents: [UInt8]) throws(ZipArchive.Problem) {
@@ -36,23 +34,18 @@ struct NumpyArray {
       }
       count = product.partialValue
     }
-    let byteCount = contents.count - start
-    if let width = Self.integerTypes[String(type)] ?? Self.floatTypes[String(type)] {
-      guard byteCount % width == 0, byteCount / width == count else {
-        throw ZipArchive.Problem(text: "\(byteCount) bytes do not fill the shape (\(shapeText))")
-      }
-    }
     self.shape = shape.compactMap { $0 }
     self.type = type
     elements = contents[start...]
+    self.count = count
   }
 
   /// (element) in C order.
   func integers() throws(ZipArchive.Problem) -> [Int32] {
     switch type {
-    case "<i2": return numbers(2) { Int32(Int16(truncatingIfNeeded: $0)) }
-    case "<i4": return numbers(4) { Int32(truncatingIfNeeded: $0) }
-    case "<u2", "|u1": return numbers(type == "|u1" ? 1 : 2) { Int32($0) }
+    case "<i2": return try numbers(2) { Int32(Int16(truncatingIfNeeded: $0)) }
+    case "<i4": return try numbers(4) { Int32(truncatingIfNeeded: $0) }
+    case "<u2", "|u1": return try numbers(type == "|u1" ? 1 : 2) { Int32($0) }
     default:
       throw ZipArchive.Problem(
         text: "it is not a C-ordered array of little-endian int16 or int32, but of '\(type)'")
@@ -63,16 +56,21 @@ struct NumpyArray {
   func floats() throws(ZipArchive.Problem) -> [Float] {
     switch type {
     case "<f2":
-      return numbers(2) { Float(Float16(bitPattern: UInt16(truncatingIfNeeded: $0))) }
-    case "<f4": return numbers(4) { Float(bitPattern: $0) }
+      return try numbers(2) { Float(Float16(bitPattern: UInt16(truncatingIfNeeded: $0))) }
+    case "<f4": return try numbers(4) { Float(bitPattern: $0) }
     default:
       throw ZipArchive.Problem(
         text: "it is not a C-ordered array of little-endian float16 or float32, but of '\(type)'")
     }
   }
 
-  private func numbers<Number>(_ width: Int, _ number: (UInt32) -> Number) -> [Number] {
-    stride(from: elements.startIndex, to: elements.endIndex, by: width).map { start in
+  private func numbers<Number>(
+    _ width: Int, _ number: (UInt32) -> Number
+  ) throws(ZipArchive.Problem) -> [Number] {
+    guard elements.count % width == 0, elements.count / width == count else {
+      throw ZipArchive.Problem(text: "\(elements.count) bytes do not fill the shape \(shape)")
+    }
+    return stride(from: elements.startIndex, to: elements.endIndex, by: width).map { start in
       var bits: UInt32 = 0
       for offset in 0..<width { bits |= UInt32(elements[start + offset]) << (8 * offset) }
       return number(bits)

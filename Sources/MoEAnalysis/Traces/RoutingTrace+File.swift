@@ -35,8 +35,8 @@ extension RoutingTrace {
     try self.init(archive: bytes, name: path, sidecar: sidecar)
   }
 
-  /// Writes the trace: as an archive with a JSON file beside it where `path` ends in `.npz`, else as
-  /// a `.moetrace` file. Files that are there are replaced.
+  /// Writes the trace: as an archive with a JSON file beside it where `path` ends in `.npz`, else
+  /// as a `.moetrace` file. Files that are there are replaced.
   package func write(to path: String) throws(RoutingTraceWriteError) {
     guard path.hasSuffix(".npz") else { return try writeStream(to: path) }
     let archive = try archive(name: path)

@@ -3,7 +3,7 @@ package import MoECore
 /// Which experts each token chose in each layer, as recorded from a run.
 ///
 /// What a recorder may leave out is nil where it did.
-package struct RoutingTrace: Sendable {
+package struct RoutingTrace: Sendable, Equatable {
   package let tokenCount: Int
   package let layerCount: Int
   package let expertsPerToken: Int
@@ -12,7 +12,7 @@ package struct RoutingTrace: Sendable {
   /// (sequence): its first token, ascending; begins with 0. Tokens in between follow each other.
   package let sequenceStarts: [Int]
   /// The model, its number of experts, and where the trace comes from.
-  package internal(set) var metadata: RoutingTraceMetadata
+  package var metadata: RoutingTraceMetadata
   /// (token, layer, rank): weights of the chosen experts, exact in 16 bits; finite, at least 0.
   package var weights: [Float]?
   /// (token, layer, expert): the router's logits.

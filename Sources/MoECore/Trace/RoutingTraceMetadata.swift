@@ -1,5 +1,5 @@
-/// What a routing trace says of itself beside its numbers: the header of a `.moetrace` file, and the
-/// JSON file beside an `.npz`. `Traces/README.md` lists the keys.
+/// What a routing trace says of itself beside its numbers: the header of a `.moetrace` file, and
+/// the JSON file beside an `.npz`. `Traces/README.md` lists the keys.
 package struct RoutingTraceMetadata: Sendable, Equatable {
   /// What the model calls itself; empty where nobody says.
   package var model = ""

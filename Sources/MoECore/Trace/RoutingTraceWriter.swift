@@ -8,9 +8,9 @@
 /// what a recording takes does not grow with it, and nothing is allocated for a token.
 ///
 /// Calls go: for each sequence `beginSequence`; for each pass `beginPass`, as many `add(token:)` as
-/// the pass has tokens, then for each layer and in it for each token `addSelection`; `endPass`. A pass
-/// that was not ended, because it failed, is left out of the file. At last `finish`: until then the
-/// file has another name, and without it there is none.
+/// the pass has tokens, then for each layer and in it for each token `addSelection`; `endPass`. A
+/// pass that was not ended, because it failed, is left out of the file. At last `finish`: until
+/// then the file has another name, and without it there is none.
 ///
 /// The first thing that the system refuses is kept in `failure` and thrown by `finish`; what is
 /// written after it goes nowhere.

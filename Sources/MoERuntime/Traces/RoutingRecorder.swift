@@ -4,8 +4,8 @@ package import MoEModel
 
 /// Writes the selections of a decoder to a routing trace as they are made.
 ///
-/// Does nothing but copy into the writer's buffer: no allocation for a token, no waiting but for the
-/// system's own `write` once the buffer is full.
+/// Does nothing but copy into the writer's buffer: no allocation for a token, no waiting but for
+/// the system's own `write` once the buffer is full.
 package final class RoutingRecorder: DecoderObserver {
   private let writer: RoutingTraceWriter
   private let lastLayer: Int

@@ -6,9 +6,10 @@ struct TraceStats: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "stats", abstract: "Show a trace's cache hit rates and how tokens share experts.",
     discussion: """
-      Each layer has a cache of its own, empty at first and kept from sequence to sequence. A token \
-      asks for all its experts of a layer at once; they never evict each other. LRU evicts the \
-      least recently used expert, Belady the one used furthest in the future, which is the optimum.
+      Each layer has a cache of its own, empty at first and kept from sequence to sequence. A \
+      token asks for all its experts of a layer at once; they never evict each other. LRU evicts \
+      the least recently used expert, Belady the one used furthest in the future, which is the \
+      optimum.
 
       prev-token reuse: the share of a token's experts that the token before it took, too. \
       popularity reuse: the same if tokens were drawn independently. entropy: of the experts' \

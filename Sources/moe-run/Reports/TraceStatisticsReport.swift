@@ -1,8 +1,8 @@
 import MoEAnalysis
 import MoECore
 
-/// What `trace stats` writes; with `--json` these properties in snake_case as its keys. Figures that
-/// do not exist, as the reuse of a single token, are "nan".
+/// What `trace stats` writes; with `--json` these properties in snake_case as its keys. Figures
+/// that do not exist, as the reuse of a single token, are "nan".
 struct TraceStatisticsReport: Encodable {
   struct Layer: Encodable {
     /// The block of the model.
