@@ -111,25 +111,30 @@ let package = Package(
     suite(
       "MoERuntimeTests",
       [
-        "moe-run", "MoERuntime", "MoEModel", "MoETokenizer", "MoEFormats", "MoECore",
-        "MoETestSupport",
+        "moe-run", "MoERuntime", "MoEAnalysis", "MoEModel", "MoETokenizer", "MoEFormats",
+        "MoECache",
+        "MoECore", "MoETestSupport",
       ]),
     suite(
       "GoldenTests",
       [
-        "MoERuntime", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats", "MoECore",
+        "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats",
+        "MoECore",
         "MoETestSupport",
       ]),
     suite(
       "SimulationTests",
       [
-        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels",
+        "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels",
         "MoEFormats", "MoECore", "MoETestSupport",
       ]),
     // Depends on the program so that it is built before the tests that run it.
     suite(
       "MoERunTests",
-      ["moe-run", "MoERuntime", "MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
+      [
+        "moe-run", "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoEFormats", "MoECore",
+        "MoETestSupport",
+      ]),
     suite("TidyTests", []),
   ],
   cLanguageStandard: .gnu17

@@ -101,6 +101,7 @@ package final class Decoder {
       precondition(token >= 0 && token < description.vocabularySize)
       ids[index] = UInt32(token)
     }
+    observer?.didBegin(ids.slice(0, count: count), position: position, phase: phase)
     let hidden = scratch.rows(layout.hidden, count: count)
     team.embed(ids.slice(0, count: count), from: weights.embedding, into: hidden)
     observer?.didEmbed(hidden)

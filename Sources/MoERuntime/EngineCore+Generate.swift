@@ -20,13 +20,15 @@ extension EngineCore {
     timeline?.startRecording()
     defer { timeline?.stopRecording() }
     let meter = GenerationMeter(self)
-    do {
-      try generate(
-        prompt, options: options, cancellation: cancellation, meter: meter, emit: emit)
-    } catch is CancellationError {
-      // Asked for, so no failure.
+    return try recording(options.routingTrace) {
+      do {
+        try generate(
+          prompt, options: options, cancellation: cancellation, meter: meter, emit: emit)
+      } catch is CancellationError {
+        // Asked for, so no failure.
+      }
+      return meter.statistics()
     }
-    return meter.statistics()
   }
 
   private func generate(

@@ -12,7 +12,7 @@ import Testing
     let list = output.text.split(separator: "SUBCOMMANDS:").last ?? ""
     let names = list.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
       .compactMap { $0.split(separator: " ").first }.filter { $0 != "See" }
-    #expect(names == ["generate", "plan", "inspect", "perplexity", "tokenize", "bench"])
+    #expect(names == ["generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace"])
   }
 
   @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench"])
@@ -40,7 +40,8 @@ import Testing
     }
   }
 
-  /// Arguments, exit code, and what the sentence must name. `MODEL` stands for the model.
+  /// Arguments, exit code, and what the sentence must name. `MODEL` stands for the model, `TRACE`
+  /// for a trace of it.
   static let wrong: [([String], Int32, [String])] = [
     (["--nonsense"], 64, ["--nonsense"]),
     (["-p", "x"], 64, ["give a model"]),
@@ -114,6 +115,31 @@ import Testing
     (["plan", "MODEL", "--trace", "/nowhere/a.npz"], 1, ["/nowhere/a.npz", "routing trace"]),
     (["plan", "MODEL", "--trace", "/dev/zero"], 1, ["/dev/zero", "regular file"]),
     (["plan", "MODEL", "--trace", "/proc/self/status"], 1, ["/proc/self/status", "zip"]),
+    (["MODEL", "-p", "x", "--trace", ""], 64, ["--trace"]),
+    (["MODEL", "-p", "x", "--trace", "/nowhere/a.moetrace"], 1, ["/nowhere/a.moetrace"]),
+    (["MODEL", "-p", "x", "--trace", "/tmp"], 1, ["/tmp", "not a regular file"]),
+    (["trace", "record", "-o", "x"], 64, ["give a model"]),
+    (["trace", "record", "MODEL", "-o", "x"], 64, ["--text"]),
+    (["trace", "record", "MODEL", "--text", "/nowhere.txt"], 64, ["-o"]),
+    (["trace", "record", "MODEL", "--text", "/nowhere.txt", "-o", "x"], 1, ["/nowhere.txt"]),
+    (["trace", "record", "MODEL", "--text", "/dev/null", "-o", ""], 64, ["-o"]),
+    (
+      ["trace", "record", "MODEL", "--text", "/dev/null", "-o", "/nowhere/a"], 1,
+      ["/nowhere/a", "No such file"]
+    ),
+    (["trace", "record", "MODEL", "--text", "/dev/null", "-o", "/tmp/moe-no"], 1, ["0 tokens"]),
+    (
+      ["trace", "record", "MODEL", "--text", "x", "-o", "x", "--sequence-length", "0"], 64,
+      ["--sequence-length", "0"]
+    ),
+    (["trace", "info"], 64, ["trace"]),
+    (["trace", "info", "/nowhere/a.moetrace"], 1, ["/nowhere/a.moetrace", "No such file"]),
+    (["trace", "info", "MODEL"], 1, ["neither"]),
+    (["trace", "stats", "/dev/zero"], 1, ["/dev/zero", "regular file"]),
+    (["trace", "stats", "TRACE", "--capacity", "3"], 64, ["--capacity", "3", "4"]),
+    (["trace", "stats", "TRACE", "--lags", "0"], 64, ["--lags", "0"]),
+    (["trace", "convert", "TRACE", "x.txt"], 64, ["x.txt", ".npz"]),
+    (["trace", "convert", "TRACE", "/nowhere/a.npz"], 1, ["/nowhere/a.npz"]),
     (["perplexity", "/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf"]),
     (["bench", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf", "No such file"]),
     (["bench", "MODEL", "-d", "4096"], 1, ["context", "1024"]),
@@ -125,7 +151,8 @@ import Testing
   func refusesInOneSentence(
     _ arguments: [String], _ code: Int32, _ named: [String]
   ) async throws {
-    let output = try await Program(arguments.map { $0 == "MODEL" ? Self.model : $0 }).end()
+    let names = ["MODEL": Self.model, "TRACE": TraceTests.committed]
+    let output = try await Program(arguments.map { names[$0] ?? $0 }).end()
     #expect(!output.wasKilled)
     #expect(output.code == code, "\(output.errors)")
     #expect(output.text.isEmpty)

@@ -53,6 +53,13 @@ struct Generate: AsyncParsableCommand {
     completion: .file())
   var timeline: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Record which experts each token takes, in a .moetrace file (see 'moe-run trace').",
+      valueName: "file"),
+    completion: .file(extensions: ["moetrace"]))
+  var trace: String?
+
   @Flag(name: [.customShort("q"), .long], help: "No progress and no statistics on standard error.")
   var quiet = false
 
@@ -65,6 +72,7 @@ struct Generate: AsyncParsableCommand {
     let timelineFile = try timeline.map { path throws(Failure) in
       try ReportFile(path, flag: "--timeline")
     }
+    if let trace { try TraceRecord.check(trace, flag: "--trace") }
     var engineOptions = memory.engineOptions(contextLength: context.ctxSize)
     if timeline != nil { engineOptions.timelineEventCount = Self.timelineEventCount }
 
@@ -112,6 +120,7 @@ struct Generate: AsyncParsableCommand {
     options.sampling = sampling.samplingOptions()
     options.ignoresEnd = ignoreEos
     options.rendersSpecialTokens = special
+    options.routingTrace = trace.map { RoutingTraceOptions(path: $0) }
     options.promptProgress = ProgressBar("reading the prompt", isQuiet: quiet).update
     return options
   }
