@@ -120,8 +120,15 @@ extension RoutingTrace {
     _ name: String, in zip: ZipArchive
   ) throws(ZipArchive.Problem) -> NumpyArray? {
     guard let member = try zip.contents(of: name + ".npy", limit: byteCountMax) else { return nil }
+    return try naming(name) { () throws(ZipArchive.Problem) in try NumpyArray(member) }
+  }
+
+  /// Says of which array a problem is.
+  private static func naming<Value>(
+    _ name: String, _ body: () throws(ZipArchive.Problem) -> Value
+  ) throws(ZipArchive.Problem) -> Value {
     do throws(ZipArchive.Problem) {
-      return try NumpyArray(member)
+      return try body()
     } catch {
       throw ZipArchive.Problem(text: "of '\(name)': \(error.text)")
     }
@@ -134,7 +141,7 @@ extension RoutingTrace {
     guard array.shape == shape else {
       throw ZipArchive.Problem(text: "'\(name)' has the shape \(array.shape) instead of \(shape)")
     }
-    return try array.floats()
+    return try naming(name) { () throws(ZipArchive.Problem) in try array.floats() }
   }
 
   private static func integers(
@@ -144,7 +151,7 @@ extension RoutingTrace {
     guard array.shape == [count] else {
       throw ZipArchive.Problem(text: "'\(name)' has the shape \(array.shape) instead of [\(count)]")
     }
-    return try array.integers()
+    return try naming(name) { () throws(ZipArchive.Problem) in try array.integers() }
   }
 
   /// First tokens of sequences or passes.
@@ -152,7 +159,9 @@ extension RoutingTrace {
     _ name: String, in zip: ZipArchive, tokenCount: Int
   ) throws(ZipArchive.Problem) -> [Int]? {
     guard let array = try array(name, in: zip) else { return nil }
-    let starts = try array.integers().map(Int.init)
+    let starts = try naming(name) { () throws(ZipArchive.Problem) in
+      try array.integers().map(Int.init)
+    }
     guard array.shape.count == 1, starts.first == 0,
       Swift.zip(starts, starts.dropFirst()).allSatisfy({ $0 < $1 }), starts.last ?? 0 < tokenCount
     else {
