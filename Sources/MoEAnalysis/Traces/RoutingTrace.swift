@@ -8,19 +8,27 @@ package struct RoutingTrace: Sendable {
   package let expertsPerToken: Int
   /// (token, layer, rank)
   package let experts: [Int32]
+  /// (sequence): its first token, ascending; begins with 0. Tokens in between follow each other.
+  package let sequenceStarts: [Int]
 
   /// An archive of more than this, packed or unpacked, is refused.
   package static let byteCountMax = 1 << 30
 
   /// - Parameters:
   ///   - experts: (token, layer, rank), each from 0.
-  package init(layerCount: Int, expertsPerToken: Int, experts: [Int32]) {
+  ///   - sequenceStarts: Ascending, from 0 on, each a token of the trace.
+  package init(
+    layerCount: Int, expertsPerToken: Int, experts: [Int32], sequenceStarts: [Int] = [0]
+  ) {
     precondition(layerCount > 0 && expertsPerToken > 0)
     precondition(experts.count % (layerCount * expertsPerToken) == 0)
+    precondition(sequenceStarts.first == 0)
+    precondition(zip(sequenceStarts, sequenceStarts.dropFirst()).allSatisfy { $0 < $1 })
     tokenCount = experts.count / (layerCount * expertsPerToken)
     self.layerCount = layerCount
     self.expertsPerToken = expertsPerToken
     self.experts = experts
+    self.sequenceStarts = sequenceStarts
   }
 
   /// Reads an archive's bytes; they are untrusted. `name` is what errors call it.
@@ -38,8 +46,19 @@ package struct RoutingTrace: Sendable {
       guard array.values.allSatisfy({ $0 >= 0 && $0 < 1 << 16 }) else {
         throw ZipArchive.Problem(text: "'experts' names an expert below 0 or above 65535")
       }
+      var starts = [0]
+      if let member = try zip.contents(of: "sequence_start.npy", limit: Self.byteCountMax) {
+        starts = try NumpyArray(member).values.map(Int.init)
+        guard starts.first == 0, Swift.zip(starts, starts.dropFirst()).allSatisfy({ $0 < $1 }),
+          (starts.last ?? 0) < array.shape[0]
+        else {
+          throw ZipArchive.Problem(
+            text: "'sequence_start' must ascend from 0 and stay below \(array.shape[0]) tokens")
+        }
+      }
       self.init(
-        layerCount: array.shape[1], expertsPerToken: array.shape[2], experts: array.values)
+        layerCount: array.shape[1], expertsPerToken: array.shape[2], experts: array.values,
+        sequenceStarts: starts)
     } catch {
       throw RoutingTraceError(name: name, problem: error.text)
     }
