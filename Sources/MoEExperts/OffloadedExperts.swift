@@ -38,6 +38,9 @@ package final class OffloadedExperts: ExpertSource {
   private var outcomes: [RequestedExpert] = []
   private var rankedExperts: [Int] = []
   private var rankedNumbers: [Int] = []
+  /// (token, rank): what the last tokens of the pass select in the layer, and how many each.
+  private(set) var selected: [Int] = []
+  private(set) var selectedPerToken = 1
   package internal(set) var statistics = ExpertStatistics()
   /// What the reader had read when that was last put into the statistics.
   private var countedReadByteCount = 0
@@ -102,6 +105,7 @@ package final class OffloadedExperts: ExpertSource {
     outcomes.reserveCapacity(largest)
     rankedExperts.reserveCapacity(layout.expertsPerToken)
     rankedNumbers.reserveCapacity(layout.expertsPerToken)
+    selected.reserveCapacity(SelectionHistory.tokenCount * layout.expertsPerToken)
     // Provided now: a promise of memory that cannot be kept fails here, not in the middle of a
     // text.
     team.populate(pool.memory())
@@ -126,6 +130,16 @@ package final class OffloadedExperts: ExpertSource {
     self.phase = phase
     cache.phase = phase
     pace.pause()
+  }
+
+  package func willBegin(
+    layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int
+  ) {
+    selected.removeAll(keepingCapacity: true)
+    selectedPerToken = expertsPerToken
+    for token in max(0, tokenCount - SelectionHistory.tokenCount)..<tokenCount {
+      for rank in 0..<expertsPerToken { selected.append(Int(experts[token * stride + rank])) }
+    }
   }
 
   package func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError) {
@@ -302,6 +316,7 @@ package final class OffloadedExperts: ExpertSource {
     }
     for number in entries.indices where entries[number].state == .ready { release(number) }
     entries.removeAll(keepingCapacity: true)
+    selected.removeAll(keepingCapacity: true)
     statistics[phase].readByteCount += reader.counters.readByteCount - countedReadByteCount
     countedReadByteCount = reader.counters.readByteCount
   }
