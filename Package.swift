@@ -112,15 +112,13 @@ let package = Package(
       "MoERuntimeTests",
       [
         "moe-run", "MoERuntime", "MoEAnalysis", "MoEModel", "MoETokenizer", "MoEFormats",
-        "MoECache",
-        "MoECore", "MoETestSupport",
+        "MoECache", "MoECore", "MoETestSupport",
       ]),
     suite(
       "GoldenTests",
       [
         "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats",
-        "MoECore",
-        "MoETestSupport",
+        "MoECore", "MoETestSupport",
       ]),
     suite(
       "SimulationTests",

@@ -33,7 +33,7 @@ package final class OffloadedExperts: ExpertSource {
   let readAhead: ReadAhead
   var ahead = WantedAhead()
   var pace = DiskPace()
-  var trial = ReadAheadTrial()
+  package private(set) var trial = ReadAheadTrial()
   /// The decoded token in progress: when it began, and what had been counted then.
   private var tokenStart: (nanoseconds: UInt64, stallNanoseconds: UInt64)?
   private var lastStepEnd: UInt64 = 0
@@ -151,6 +151,8 @@ package final class OffloadedExperts: ExpertSource {
     pace.pause()
     if phase == .decode {
       tokenStart = (MonotonicClock.nanoseconds(), statistics.decode.stallNanoseconds)
+      // Of this token: what a prompt before it missed is none of the trial's.
+      missedByteCount = 0
     }
   }
 
@@ -163,7 +165,6 @@ package final class OffloadedExperts: ExpertSource {
         stallNanoseconds: statistics.decode.stallNanoseconds - start.stallNanoseconds,
         missedByteCount: missedByteCount))
     tokenStart = nil
-    missedByteCount = 0
   }
 
   package func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError) {

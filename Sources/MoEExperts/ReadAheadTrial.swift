@@ -15,10 +15,10 @@ package struct ReadAheadTrial {
 
   /// What a decoded token cost.
   package struct Cost {
-    var nanoseconds: UInt64 = 0
-    var stallNanoseconds: UInt64 = 0
+    package var nanoseconds: UInt64
+    package var stallNanoseconds: UInt64
     /// Bytes of the experts that were missed, read ahead or not.
-    var missedByteCount = 0
+    package var missedByteCount: Int
 
     package init(nanoseconds: UInt64 = 0, stallNanoseconds: UInt64 = 0, missedByteCount: Int = 0) {
       self.nanoseconds = nanoseconds
@@ -37,7 +37,7 @@ package struct ReadAheadTrial {
   package private(set) var isOn = false
   private var tokenCount = 0
   /// Of the windows without and with.
-  private var costs = (off: Cost(), on: Cost())
+  package private(set) var costs = (off: Cost(), on: Cost())
 
   package init() {}
 

@@ -9,12 +9,15 @@ import Testing
     value.map { ($0 * 1000).rounded() / 1000 }
   }
 
+  /// One run through all of a trace unless said otherwise, as the published figures are of.
   private func routing(
     _ name: String, sequenceStarts: [Int] = [0]
   ) throws -> RoutingSequences {
     let file = try RoutingTraceFile(name)
     return try RoutingSequences(
-      file.trace, expertCount: file.expertCount, sequenceStarts: sequenceStarts)
+      layerCount: file.layerCount, expertCount: file.expertCount,
+      expertsPerToken: file.expertsPerToken, experts: file.trace.experts,
+      sequenceStarts: sequenceStarts)
   }
 
   /// Per layer, two slots for each expert that a token takes: (trace, least recently used, optimum,

@@ -53,8 +53,12 @@ import Testing
   }
 
   @Test func takesATraceAsItIs() throws {
-    let trace = RoutingTrace(layerCount: 2, expertsPerToken: 1, experts: [0, 3, 1, 2])
+    var trace = RoutingTrace(
+      layerCount: 2, expertsPerToken: 1, experts: [0, 3, 1, 2], sequenceStarts: [0, 1])
+    (trace.labels, trace.tokenIDs) = (["a", "b"], [7, 9])
     let routing = try RoutingSequences(trace)
+    #expect(routing.sequences == [0..<1, 1..<2] && routing.labels == ["a", "b"])
+    #expect(routing.tokenIDs == [7, 9])
     #expect(routing.expertCount == 4 && routing.layerCount == 2 && routing.tokenCount == 2)
     #expect(Array(routing.selection(token: 1, layer: 1)) == [2])
     #expect(try RoutingSequences(trace, expertCount: 64).expertCount == 64)

@@ -120,15 +120,16 @@ extension RoutingSequences {
     return experts[first..<first + expertsPerToken]
   }
 
-  /// - Parameter expertCount: Experts of each layer; by default as many as the trace shows.
+  /// A trace with its sequences, their labels and the tokens, as far as they were recorded.
+  ///
+  /// - Parameter expertCount: Experts of each layer; by default as many as the trace says.
   package init(
-    _ trace: RoutingTrace, expertCount: Int? = nil, sequenceStarts: [Int] = [0],
-    labels: [String] = [], tokenIDs: [Int32]? = nil
+    _ trace: RoutingTrace, expertCount: Int? = nil
   ) throws(RoutingAnalysisError) {
     try self.init(
       layerCount: trace.layerCount, expertCount: expertCount ?? max(1, trace.expertCount),
       expertsPerToken: trace.expertsPerToken, experts: trace.experts,
-      sequenceStarts: sequenceStarts, labels: labels, tokenIDs: tokenIDs)
+      sequenceStarts: trace.sequenceStarts, labels: trace.labels ?? [], tokenIDs: trace.tokenIDs)
   }
 }
 
