@@ -1,4 +1,4 @@
-import MoECore
+package import MoECore
 
 /// One block of the model, as the expert cache sees it.
 package struct LayerGeometry: Hashable, Sendable {
@@ -56,8 +56,13 @@ package struct CacheGeometry: Sendable {
   package var slotCount: Int { slotRanges.last?.upperBound ?? 0 }
   package var expertCount: Int { firstOrdinals[layers.count] }
 
+  /// The numbers of a layer's experts among the experts of all layers.
+  package func ordinals(of layer: Int) -> Range<Int> {
+    firstOrdinals[layer]..<firstOrdinals[layer + 1]
+  }
+
   /// The number of an expert among the experts of all layers.
-  func ordinal(of expert: ExpertID) -> Int {
+  package func ordinal(of expert: ExpertID) -> Int {
     precondition(expert.index >= 0 && expert.index < layers[expert.layer].expertCount)
     return firstOrdinals[expert.layer] + expert.index
   }
@@ -68,7 +73,7 @@ package struct CacheGeometry: Sendable {
   /// Rounded so that together they are the share of all slots: where the division leaves a rest,
   /// the first layers have one more. A slot that belonged to no layer would go round among all of
   /// them, taken by each layer's misses from what the layer before has just read.
-  func floors(share: Double) -> [Int] {
+  package func floors(share: Double) -> [Int] {
     precondition(share >= 0 && share <= 1)
     return layers.indices.map { index in
       let layer = layers[index]

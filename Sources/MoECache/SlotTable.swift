@@ -12,7 +12,7 @@ package enum SlotState: UInt8, Sendable {
 ///
 /// The part of the cache that every eviction policy may read and none may write.
 package struct SlotTable: Sendable {
-  let geometry: CacheGeometry
+  package let geometry: CacheGeometry
   /// Per layer, the residents that other layers must leave it.
   package let floors: [Int]
   /// Per layer, slots that hold its experts, loading ones included.
@@ -44,8 +44,10 @@ package struct SlotTable: Sendable {
     states[slot] == .empty ? nil : experts[slot]
   }
 
-  func slot(of expert: ExpertID) -> Int? {
-    let slot = slots[geometry.ordinal(of: expert)]
+  func slot(of expert: ExpertID) -> Int? { slot(ofOrdinal: geometry.ordinal(of: expert)) }
+
+  func slot(ofOrdinal ordinal: Int) -> Int? {
+    let slot = slots[ordinal]
     return slot < 0 ? nil : Int(slot)
   }
 

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import MoEAnalysis
 import MoECore
 import MoERuntime
@@ -87,26 +86,14 @@ struct Prediction {
   private static func trace(
     at path: String, planned: PlannedCosts
   ) throws(Failure) -> RoutingTrace {
+    let trace = try TraceFile.routing(at: path)
     do {
-      let attributes = try FileManager.default.attributesOfItem(atPath: path)
-      guard attributes[.type] as? FileAttributeType == .typeRegular else {
-        throw RoutingTraceError(name: path, problem: "it is not a regular file")
-      }
-      guard let size = attributes[.size] as? any BinaryInteger,
-        Int(clamping: size) <= RoutingTrace.byteCountMax
-      else {
-        throw RoutingTraceError(name: path, problem: "it is larger than 1 GiB")
-      }
-      let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-      let trace = try RoutingTrace(archive: Array(bytes), name: path)
       try trace.check(
         layerCount: planned.costs.layers.count, expertCount: planned.costs.expertCount,
         expertsPerToken: planned.costs.expertsPerToken, name: path)
       return trace
-    } catch let error as RoutingTraceError {
-      throw .runtime(error.description)
     } catch {
-      throw .runtime("\(path) cannot be read: give the .npz file of a routing trace")
+      throw .runtime(error.description)
     }
   }
 }

@@ -45,6 +45,10 @@ final class SimulationRun {
     experts = try OffloadedExperts(
       layout, reader: reader, team: team, poolByteCount: max(pool.floorByteCount, wanted),
       readAhead: scenario.readAhead, policy: policy)
+    if scenario.warmUpWaitCount > 0 {
+      experts.warmUp(scenario.hottest)
+      for _ in 1..<scenario.warmUpWaitCount { _ = experts.continueWarmUp() }
+    }
     decoder = try model.decoder(
       experts, team: team, chunk: scenario.chunk, contextLength: scenario.tokens.count,
       kvType: scenario.kvType)
@@ -148,7 +152,7 @@ final class SimulationRun {
     }
     let statistics = experts.statistics
     let readByteCount = statistics.prefill.readByteCount + statistics.decode.readByteCount
-    if readByteCount != reader.counters.readByteCount {
+    if readByteCount + experts.warmedByteCount != reader.counters.readByteCount {
       problems.append("\(readByteCount) bytes of \(reader.counters.readByteCount) accounted for")
     }
   }
