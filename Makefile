@@ -17,7 +17,7 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTes
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run build test test-dependent test-debug check fuzz simulate golden bench bench-record \
+.PHONY: help run build test test-dependent test-debug test-solver check fuzz simulate golden bench bench-record \
 	record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
@@ -40,6 +40,11 @@ test-dependent: deps ## Builds and runs a package that depends on this one by it
 test-debug: deps ## Runs the fast suites in a debug build, with assertions on.
 	@.ci/quietly $(SWIFT) build --build-tests
 	@$(SWIFT) test --skip-build --filter '$(SUITES_IN_DEBUG)' --skip '$(SLOW_IN_DEBUG)'
+
+test-solver: deps ## Builds with the trait GLPK and compares placements with the solver's.
+	@.ci/install-packages libglpk-dev
+	@.ci/quietly $(SWIFT) build $(RELEASE) --scratch-path .build-solver --traits GLPK --build-tests
+	@$(SWIFT) test $(RELEASE) --scratch-path .build-solver --traits GLPK --skip-build --filter PlacementTests
 
 check: format-check test ## The gate: format, house rules, release build, all tests.
 
@@ -92,4 +97,4 @@ deps: ## Installs the system packages that are missing (Debian, Ubuntu).
 	@.ci/install-packages pkg-config liburing-dev
 
 clean: ## Removes everything that was built.
-	rm -rf .build .build-thread .build-address
+	rm -rf .build .build-thread .build-address .build-solver

@@ -31,6 +31,11 @@ let package = Package(
     .executable(name: "moe-run", targets: ["moe-run"]),
     .executable(name: "moe-bench", targets: ["moe-bench"]),
   ],
+  traits: [
+    // Off by default: a program with GLPK in it is passed on under the GNU General Public License.
+    .trait(
+      name: "GLPK", description: "Places experts on devices by integer programming (libglpk-dev).")
+  ],
   dependencies: [
     // Flags, help and completion of the command line: Apple's own, kept current.
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -41,6 +46,8 @@ let package = Package(
     .target(name: "CMoERing", dependencies: ["CUring"]),
     // liburing: the kernel interface's own library, maintained by its author.
     .systemLibrary(name: "CUring", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
+    // GLPK: the one solver of integer programs in Debian 12 with a C interface and no other parts.
+    .systemLibrary(name: "CGLPK", providers: [.apt(["libglpk-dev"])]),
 
     // Vocabulary.
     module("MoECore", []),
@@ -63,7 +70,9 @@ let package = Package(
       ]),
 
     // Routing traces, cache replay, performance model: works on traces and figures alone.
-    module("MoEAnalysis", ["MoECore", "MoECache"]),
+    module(
+      "MoEAnalysis",
+      ["MoECore", "MoECache", .target(name: "CGLPK", condition: .when(traits: ["GLPK"]))]),
 
     // Programs.
     .executableTarget(
@@ -76,7 +85,7 @@ let package = Package(
     .executableTarget(
       name: "moe-bench",
       dependencies: [
-        "MoECore", "MoEKernels", "MoEStore", "MoECache",
+        "MoECore", "MoEKernels", "MoEStore", "MoECache", "MoEAnalysis",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -102,25 +111,28 @@ let package = Package(
     suite(
       "MoERuntimeTests",
       [
-        "moe-run", "MoERuntime", "MoEModel", "MoETokenizer", "MoEFormats", "MoECore",
-        "MoETestSupport",
+        "moe-run", "MoERuntime", "MoEAnalysis", "MoEModel", "MoETokenizer", "MoEFormats",
+        "MoECache", "MoECore", "MoETestSupport",
       ]),
     suite(
       "GoldenTests",
       [
-        "MoERuntime", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats", "MoECore",
-        "MoETestSupport",
+        "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats",
+        "MoECore", "MoETestSupport",
       ]),
     suite(
       "SimulationTests",
       [
-        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels",
+        "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels",
         "MoEFormats", "MoECore", "MoETestSupport",
       ]),
     // Depends on the program so that it is built before the tests that run it.
     suite(
       "MoERunTests",
-      ["moe-run", "MoERuntime", "MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
+      [
+        "moe-run", "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoEFormats", "MoECore",
+        "MoETestSupport",
+      ]),
     suite("TidyTests", []),
   ],
   cLanguageStandard: .gnu17

@@ -50,7 +50,9 @@ def all_cases():
     """Few tokens where tokens are slow: the whole of it takes an hour with five pairs."""
     cases = [
         Case("memory-decode", "decode", prompt=0, tokens=64),
-        Case("memory-prefill", "prefill", prompt=512, tokens=0)]
+        Case("memory-prefill", "prefill", prompt=512, tokens=0),
+        Case("memory-prefill-400", "prefill", prompt=400, tokens=0),
+        Case("memory-prefill-2000", "prefill", prompt=2000, tokens=0)]
     for disk in ("disk", "throttled", "ram"):
         for percent, tokens in ((75, 32), (50, 32), (25, 16)):
             cases.append(Case(f"{disk}-{percent}", "decode", disk, percent, tokens=tokens))
@@ -68,17 +70,22 @@ def quick(case):
 class Race:
     """The runs of one model."""
 
-    def __init__(self, arguments, model, log):
+    def __init__(self, arguments, model, log, earlier=()):
         self.arguments, self.model, self.log = arguments, model, log
         self.ours = engines.Ours(arguments.ours, arguments.threads)
         self.peer = engines.Peer(arguments.peer, arguments.threads)
         self.text_tokens = 32 if arguments.quick else TEXT_TOKENS
-        self.runs = []
+        self.runs = [run for run in earlier if run["model"] == os.path.basename(model)]
+        self.first_pair = 1 + max((run["pair"] for run in self.runs), default=-1)
         self.prompts = {}
 
     def run(self, cases):
         """All cases, disk by disk."""
-        with tempfile.TemporaryDirectory(prefix="race-") as folder:
+        if not self.arguments.runs:
+            return
+        with contextlib.ExitStack() as stack:
+            folder = self.arguments.prompts or stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="race-"))
             self.make_prompts(folder, {case.prompt for case in cases})
             for disk in ("", "disk", "throttled", "ram"):
                 chosen = [case for case in cases if case.disk == disk]
@@ -87,13 +94,15 @@ class Race:
 
     def make_prompts(self, folder, sizes):
         """Prompts of the model's own text, so that routing is that of text it would make."""
-        source = f"{folder}/text"
-        text = self.ours.sampled_text(self.model, self.text_tokens)
-        with open(source, "w", encoding="utf-8") as file:
-            file.write(text)
+        stem = f"{folder}/{os.path.basename(self.model)}"
+        source = f"{stem}-text"
+        if not os.path.exists(source):
+            text = self.ours.sampled_text(self.model, self.text_tokens)
+            with open(source, "w", encoding="utf-8") as file:
+                file.write(text)
         texts = self.ours.token_texts(self.model, source)
         for size in sizes:
-            self.prompts[size] = f"{folder}/prompt-{size}"
+            self.prompts[size] = f"{stem}-prompt-{size}"
             repeated = [texts[index % len(texts)] for index in range(size)]
             with open(self.prompts[size], "w", encoding="utf-8") as file:
                 file.write("".join(repeated) or "The")
@@ -111,7 +120,7 @@ class Race:
                 device = machine.Disk(model) if disk else None
             except machine.MachineError as error:
                 return print(f"race: the cases of the disk '{disk}' are left out: {error}")
-            for pair in range(self.arguments.runs):
+            for pair in range(self.first_pair, self.first_pair + self.arguments.runs):
                 bandwidth = self.disk_rate(model, device, rate) if disk else None
                 for case in cases:
                     programs = self.programs(case, model, device, rate)
@@ -183,7 +192,8 @@ class Race:
         A token takes no less than its computation with all experts in memory, and no less than
         the disk needs for the bytes that it missed; both can go on at the same time.
         """
-        compute = [run["rate"] for run in self.rates(f"memory-{case.phase}", "ours")]
+        twin = f"memory-{case.name}" if case.phase == "prefill" else "memory-decode"
+        compute = [run["rate"] for run in self.rates(twin, "ours")]
         seconds = entry["read_bytes_per_token"] / entry["disk_bytes_per_second"]
         if compute:
             seconds = max(seconds, 1 / statistics.median(compute))
@@ -221,7 +231,7 @@ def row(race, case):
     ratio = f"{statistics.median(rates) / statistics.median(peer):.2f}" if rates and peer else "-"
     bounds = [run["bound"] for run in ours if "bound" in run]
     shares = [100 * run["bound_share"] for run in ours if "bound_share" in run]
-    disk = [run["disk_bytes_per_second"] / 1e6 for run in ours if run["disk_bytes_per_second"]]
+    disk = [run["disk_bytes_per_second"] / 1e6 for run in ours if run.get("disk_bytes_per_second")]
     read = [run["read_bytes_per_token"] / 1e6 for run in ours]
     return [
         case.name, str(min(len(rates), len(peer))), summary(rates), summary(peer), ratio,
@@ -253,13 +263,19 @@ def parse():
     parser.add_argument(
         "--threads", type=int, default=len(os.sched_getaffinity(0)), help="of both programs")
     parser.add_argument(
-        "--cases", default=",".join(names), help=f"names, or their beginnings: {', '.join(names)}")
+        "--cases", default=",".join(names), help=f"names, or what several begin with: {', '.join(names)}")
     parser.add_argument(
         "--read-rate", type=float, default=float(os.environ.get("READ_BPS", "400e6")),
         help="bytes per second of the throttled disk (READ_BPS)")
     parser.add_argument(
         "--ram-rate", type=float, default=3e9, help="bytes per second of the RAM disk")
     parser.add_argument("--csv", default="race.csv", help="where every run goes")
+    parser.add_argument(
+        "--prompts", metavar="folder",
+        help="keep the prompts that the model wrote here, and take them from here")
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="add pairs to those of the file given with --csv; --runs 0: only the table")
     parser.add_argument("--quick", action="store_true", help="few tokens, to see that it works")
     arguments = parser.parse_args()
     for folder, program in (
@@ -270,7 +286,7 @@ def parse():
     for model in arguments.models:
         if not os.path.isfile(model):
             parser.error(f"no model file '{model}'")
-    if arguments.runs < 1 or arguments.threads < 1:
+    if arguments.runs < (0 if arguments.resume else 1) or arguments.threads < 1:
         parser.error("--runs and --threads begin at 1")
     return parser, arguments
 
@@ -278,13 +294,29 @@ def parse():
 def chosen_cases(parser, arguments):
     """The cases that were asked for, in their own order."""
     wanted = [name for name in arguments.cases.split(",") if name]
-    cases = [case for case in all_cases() if any(map(case.name.startswith, wanted))]
+    cases = []
     for name in wanted:
-        if not any(case.name.startswith(name) for case in cases):
+        found = [case for case in all_cases() if case.name == name]
+        found = found or [case for case in all_cases() if case.name.startswith(name)]
+        if not found:
             parser.error(f"no case is called '{name}'")
+        cases += found
+    cases = [case for case in all_cases() if case in cases]
     if os.geteuid() != 0 and any(case.percent for case in cases):
         parser.error("limits need the superuser; run it as root, or with --cases memory")
     return [quick(case) for case in cases] if arguments.quick else cases
+
+
+def earlier_runs(path):
+    """The runs that a file of an earlier race holds, as they were recorded."""
+    texts = {"model", "case", "engine", "error"}
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for entry in rows:
+        for field, text in entry.items():
+            if field not in texts and text:
+                entry[field] = int(text) if field == "pair" else float(text)
+    return [{field: value for field, value in entry.items() if value != ""} for entry in rows]
 
 
 def end_by_exception(number, _):
@@ -300,9 +332,12 @@ def main():
     cases = chosen_cases(parser, arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end_by_exception)
-    with open(arguments.csv, "w", newline="", encoding="utf-8") as file:
+    resumed = arguments.resume and os.path.exists(arguments.csv)
+    earlier = earlier_runs(arguments.csv) if resumed else []
+    with open(arguments.csv, "a" if resumed else "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, FIELDS)
-        writer.writeheader()
+        if not resumed:
+            writer.writeheader()
 
         def log(entry):
             writer.writerow(entry)
@@ -313,7 +348,7 @@ def main():
                 f"({entry['seconds']} s)", file=sys.stderr)
 
         for model in arguments.models:
-            race = Race(arguments, os.path.abspath(model), log)
+            race = Race(arguments, os.path.abspath(model), log, earlier)
             try:
                 race.run(cases)
             except (engines.RunError, machine.MachineError) as error:

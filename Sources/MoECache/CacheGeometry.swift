@@ -61,6 +61,13 @@ package struct CacheGeometry: Sendable {
     firstOrdinals[layer]..<firstOrdinals[layer + 1]
   }
 
+  func sizeClass(ofSlot slot: Int) -> Int {
+    guard let sizeClass = slotRanges.firstIndex(where: { $0.contains(slot) }) else {
+      preconditionFailure("slot \(slot) of \(slotCount)")
+    }
+    return sizeClass
+  }
+
   /// The number of an expert among the experts of all layers.
   package func ordinal(of expert: ExpertID) -> Int {
     precondition(expert.index >= 0 && expert.index < layers[expert.layer].expertCount)
@@ -73,12 +80,16 @@ package struct CacheGeometry: Sendable {
   /// Rounded so that together they are the share of all slots: where the division leaves a rest,
   /// the first layers have one more. A slot that belonged to no layer would go round among all of
   /// them, taken by each layer's misses from what the layer before has just read.
-  package func floors(share: Double) -> [Int] {
+  ///
+  /// - Parameter withdrawnCounts: By class, slots that are out of use; none by default.
+  package func floors(share: Double, withdrawnCounts: [Int] = []) -> [Int] {
     precondition(share >= 0 && share <= 1)
     return layers.indices.map { index in
       let layer = layers[index]
       guard layer.expertCount > 0 else { return 0 }
-      let slotCount = Int(Double(slotRanges[layer.sizeClass].count) * share)
+      let withdrawnCount = withdrawnCounts.isEmpty ? 0 : withdrawnCounts[layer.sizeClass]
+      let inUse = slotRanges[layer.sizeClass].count - withdrawnCount
+      let slotCount = Int(Double(inUse) * share)
       let layerCount = layersByClass[layer.sizeClass].count
       let extra = placesInClass[index] < slotCount % layerCount ? 1 : 0
       return min(slotCount / layerCount + extra, layer.expertCount)

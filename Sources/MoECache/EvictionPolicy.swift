@@ -18,8 +18,8 @@ package struct LayerStep: ~Escapable {
   package let layer: Int
   /// Position of the step's last token.
   package let time: Int
-  /// (token, rank), best first: the experts of the step's tokens, or of the last of them. Tokens
-  /// follow one another; empty where nobody said.
+  /// (token, rank), best first, -1 behind the last where a token takes fewer: the experts of the
+  /// step's tokens, or of the last of them. Tokens follow one another; empty where nobody said.
   package let experts: Span<Int>
   package let expertsPerToken: Int
 
@@ -36,6 +36,15 @@ package struct LayerStep: ~Escapable {
 
   /// Position of one of the tokens in `experts`.
   func time(ofToken token: Int) -> Int { time - tokenCount + 1 + token }
+
+  /// The experts of one of the tokens in `experts`, best first.
+  @_lifetime(copy self)
+  func selection(ofToken token: Int) -> Span<Int> {
+    let start = token * expertsPerToken
+    var end = start + expertsPerToken
+    while end > start, experts[end - 1] < 0 { end -= 1 }
+    return experts.extracting(start..<end)
+  }
 }
 
 /// Decides which expert loses its slot.
@@ -57,12 +66,17 @@ package protocol EvictionPolicy: Sendable {
   mutating func touch(_ slot: Int, for use: ExpertUse)
   /// The slot lost its expert, as a victim or because its load failed.
   mutating func remove(_ slot: Int, of expert: ExpertID)
+  /// The number of slots in use has changed (`SlotTable.evenShares`); slots that went have been
+  /// removed.
+  mutating func resize(in table: borrowing SlotTable)
   /// An unpinned slot for `expert`, which has none; nil where every slot of the class is pinned.
   mutating func victim(for expert: ExpertID, in table: borrowing SlotTable) -> Int?
 }
 
 extension EvictionPolicy {
   package mutating func beginSequence() {}
+
+  package mutating func resize(in table: borrowing SlotTable) {}
 
   package mutating func adopt(_ slot: Int, for use: ExpertUse) { insert(slot, for: use) }
 }

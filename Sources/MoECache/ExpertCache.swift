@@ -19,8 +19,6 @@ package struct ExpertCache: ~Copyable, Sendable {
   /// Where everything is, for tests and reports.
   package private(set) var table: SlotTable
   private var policy: any EvictionPolicy
-  /// (layer): its slots in an even division.
-  private let evenShares: [Int]
 
   /// `floorShare`, 0 to 1, is the part of an even division of a class's slots among its layers
   /// that each layer keeps while other layers evict; by default what suits the policy.
@@ -30,7 +28,6 @@ package struct ExpertCache: ~Copyable, Sendable {
   ) {
     self.geometry = geometry
     self.policy = policy.make(geometry)
-    evenShares = geometry.floors(share: 1)
     table = SlotTable(geometry: geometry, floorShare: floorShare ?? policy.floorShare)
   }
 
@@ -41,7 +38,6 @@ package struct ExpertCache: ~Copyable, Sendable {
   ) {
     self.geometry = geometry
     self.policy = policy.make(geometry, future)
-    evenShares = geometry.floors(share: 1)
     table = SlotTable(geometry: geometry, floorShare: floorShare)
   }
 
@@ -109,7 +105,7 @@ package struct ExpertCache: ~Copyable, Sendable {
   /// of its class is empty, or where its layer has its even share.
   package mutating func adopt(_ expert: ExpertID) -> Int? {
     guard table.slot(of: expert) == nil,
-      table.residentCounts[expert.layer] < evenShares[expert.layer],
+      table.residentCounts[expert.layer] < table.evenShares[expert.layer],
       let slot = table.takeEmptySlot(sizeClass: geometry.layers[expert.layer].sizeClass)
     else { return nil }
     table.assign(slot, to: expert)
@@ -137,6 +133,24 @@ package struct ExpertCache: ~Copyable, Sendable {
     policy.remove(slot, of: expert)
     _ = table.vacate(slot)
     table.putBack(emptySlot: slot, sizeClass: geometry.layers[expert.layer].sizeClass)
+  }
+
+  /// Takes a slot out of use: its expert, if it has one, loses it, which counts as nothing. The
+  /// slot must not be pinned. All layers' floors follow.
+  package mutating func withdraw(_ slot: Int) {
+    let sizeClass = geometry.sizeClass(ofSlot: slot)
+    if let expert = table.expert(in: slot) {
+      policy.remove(slot, of: expert)
+      _ = table.vacate(slot)
+    }
+    table.withdraw(slot, sizeClass: sizeClass)
+    policy.resize(in: table)
+  }
+
+  /// Brings a withdrawn slot back into use.
+  package mutating func restore(_ slot: Int) {
+    table.restore(slot, sizeClass: geometry.sizeClass(ofSlot: slot))
+    policy.resize(in: table)
   }
 
   /// What was counted in one phase since `init` or `resetCounters`.

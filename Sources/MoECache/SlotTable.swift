@@ -6,6 +6,8 @@ package enum SlotState: UInt8, Sendable {
   /// Promised to an expert whose bytes are on their way; never a victim.
   case loading
   case resident
+  /// Out of use: its memory serves something else.
+  case withdrawn
 }
 
 /// Which expert sits in which slot, and which slots may be taken from it.
@@ -14,7 +16,14 @@ package enum SlotState: UInt8, Sendable {
 package struct SlotTable: Sendable {
   package let geometry: CacheGeometry
   /// Per layer, the residents that other layers must leave it.
-  package let floors: [Int]
+  package private(set) var floors: [Int]
+  /// Per layer, its part of an even division of the slots that are in use.
+  package private(set) var evenShares: [Int]
+  /// Slots that are in use.
+  package private(set) var usableSlotCount: Int
+  private let floorShare: Double
+  /// Per class, slots that are out of use.
+  private var withdrawnCounts: [Int]
   /// Per layer, slots that hold its experts, loading ones included.
   package private(set) var residentCounts: [Int]
   /// By expert ordinal; -1 where the expert has no slot.
@@ -27,7 +36,11 @@ package struct SlotTable: Sendable {
 
   init(geometry: CacheGeometry, floorShare: Double) {
     self.geometry = geometry
-    floors = geometry.floors(share: floorShare)
+    self.floorShare = floorShare
+    withdrawnCounts = geometry.slotRanges.map { _ in 0 }
+    floors = geometry.floors(share: floorShare, withdrawnCounts: withdrawnCounts)
+    evenShares = geometry.floors(share: 1)
+    usableSlotCount = geometry.slotCount
     residentCounts = [Int](repeating: 0, count: geometry.layers.count)
     slots = [Int32](repeating: -1, count: geometry.expertCount)
     let count = geometry.slotCount
@@ -41,7 +54,7 @@ package struct SlotTable: Sendable {
   package func state(of slot: Int) -> SlotState { states[slot] }
 
   package func expert(in slot: Int) -> ExpertID? {
-    states[slot] == .empty ? nil : experts[slot]
+    states[slot] == .loading || states[slot] == .resident ? experts[slot] : nil
   }
 
   func slot(of expert: ExpertID) -> Int? { slot(ofOrdinal: geometry.ordinal(of: expert)) }
@@ -74,7 +87,7 @@ package struct SlotTable: Sendable {
 
   /// Takes an unpinned slot from its expert; the slot is empty but on no stack.
   mutating func vacate(_ slot: Int) -> ExpertID {
-    precondition(states[slot] != .empty && pinCounts[slot] == 0)
+    precondition(expert(in: slot) != nil && pinCounts[slot] == 0)
     let expert = experts[slot]
     states[slot] = .empty
     slots[geometry.ordinal(of: expert)] = -1
@@ -87,8 +100,32 @@ package struct SlotTable: Sendable {
     emptySlots[sizeClass].append(slot)
   }
 
+  /// Takes an empty slot out of use, on the stack or not.
+  mutating func withdraw(_ slot: Int, sizeClass: Int) {
+    precondition(states[slot] == .empty)
+    emptySlots[sizeClass].removeAll { $0 == slot }
+    states[slot] = .withdrawn
+    changeWithdrawnCount(of: sizeClass, by: 1)
+  }
+
+  /// Brings a slot back into use, empty.
+  mutating func restore(_ slot: Int, sizeClass: Int) {
+    precondition(states[slot] == .withdrawn)
+    states[slot] = .empty
+    // The last to be taken: others are there whatever happens.
+    emptySlots[sizeClass].insert(slot, at: 0)
+    changeWithdrawnCount(of: sizeClass, by: -1)
+  }
+
+  private mutating func changeWithdrawnCount(of sizeClass: Int, by change: Int) {
+    withdrawnCounts[sizeClass] += change
+    usableSlotCount -= change
+    floors = geometry.floors(share: floorShare, withdrawnCounts: withdrawnCounts)
+    evenShares = geometry.floors(share: 1, withdrawnCounts: withdrawnCounts)
+  }
+
   mutating func pin(_ slot: Int) {
-    precondition(states[slot] != .empty)
+    precondition(expert(in: slot) != nil)
     pinCounts[slot] += 1
   }
 

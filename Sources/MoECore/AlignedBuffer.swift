@@ -74,6 +74,14 @@
     }
   }
 
+  /// Gives the memory of a part of a buffer back to the system; what it held is lost, and it reads
+  /// as zeros from then on. The part begins and ends at pages, huge ones in a buffer of those.
+  package static func discard(_ memory: ByteView) {
+    guard memory.count > 0 else { return }
+    let status = unsafe madvise(memory.pointer, memory.count, MADV_DONTNEED)
+    precondition(status == 0, "memory that cannot be given back would exceed the budget")
+  }
+
   /// Floats from a byte offset on. The view is valid while this buffer lives.
   package borrowing func floats(atByteOffset offset: Int = 0, count: Int) -> FloatView {
     precondition(offset >= 0 && offset % 4 == 0 && count >= 0 && offset + count * 4 <= byteCount)

@@ -85,6 +85,13 @@ package protocol ExpertSource: AnyObject {
   /// changes no result, and reports no error: the step that needs the expert meets it again.
   func prefetch(layer: Int, guesses: [ExpertGuess])
 
+  /// Memory that was lent to the source at first, besides its own; 0 where it takes none.
+  var loanByteCount: Int { get }
+
+  /// Changes how much of that memory, from its start on, the source may use: before a call with
+  /// less returns, the rest has been given back to the system. Between steps only.
+  func setLoan(byteCount: Int)
+
   /// Keeps reads going while the caller computes for long. Costs next to nothing.
   func advance()
 

@@ -9,6 +9,9 @@ package struct ReadAhead: Sendable, Equatable {
   /// How likely a guess must be to be read. Nil: as likely as pays with the disk at hand.
   package var leastProbability: Double?
 
+  /// Whether a trial decides if decoding reads ahead at all; not where someone has decided.
+  var isTried: Bool { slotCount == nil && leastProbability == nil }
+
   package init(slotCount: Int? = nil, leastProbability: Double? = nil) {
     self.slotCount = slotCount
     self.leastProbability = leastProbability
@@ -116,7 +119,8 @@ extension OffloadedExperts {
   private static let leastProbability = 0.4
 
   package func canPrefetch(layer: Int) -> Bool {
-    pool.slots.staged[pool.layout.classOfLayer[layer]] > 0
+    let isOn = phase == .prefill || trial.isOn || !readAhead.isTried
+    return isOn && pool.slots.staged[pool.layout.classOfLayer[layer]] > 0
   }
 
   package func prefetch(layer: Int, guesses: [ExpertGuess]) {

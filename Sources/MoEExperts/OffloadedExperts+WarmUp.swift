@@ -134,7 +134,7 @@ extension OffloadedExperts {
   /// most uses first.
   package var hottestExperts: [ExpertID] {
     var hottest: [(expert: ExpertID, count: Int)] = []
-    for (layer, share) in cache.geometry.floors(share: 1).enumerated() {
+    for (layer, share) in cache.table.evenShares.enumerated() {
       let counts = useCounts[cache.geometry.ordinals(of: layer)]
       let used = counts.enumerated().filter { $0.element > 0 }
         .sorted { ($1.element, $0.offset) < ($0.element, $1.offset) }

@@ -21,6 +21,11 @@ package final class OffloadedExperts: ExpertSource {
   private var passTokenCount = 0
   /// (slot): the place in the pool where its bytes lie.
   var placeOfSlot: [Int]
+  package let loanByteCount: Int
+  /// Lent places that are there now.
+  var lentPlaceCount: Int
+  /// (slot): whether its place, a lent one, is not there.
+  var isWithdrawn: [Bool]
   /// (place): number of the entry that it is loading for, -1 where it is for none.
   var entryOfPlace: [Int]
   /// Experts that were read ahead, or are being read.
@@ -32,6 +37,11 @@ package final class OffloadedExperts: ExpertSource {
   let readAhead: ReadAhead
   var ahead = WantedAhead()
   var pace = DiskPace()
+  package private(set) var trial = ReadAheadTrial()
+  /// The decoded token in progress: when it began, and what had been counted then.
+  private var tokenStart: (nanoseconds: UInt64, stallNanoseconds: UInt64)?
+  private var lastStepEnd: UInt64 = 0
+  private var missedByteCount = 0
   /// Counts stagings, so that the oldest is known.
   var stagingCount = 0
   /// First entry that has not been given a slot yet, where slots are handed out one by one.
@@ -71,23 +81,27 @@ package final class OffloadedExperts: ExpertSource {
 
   /// - Parameters:
   ///   - poolByteCount: At least `PoolLayout.floorByteCount`.
+  ///   - loanByteCount: Memory besides, all of it lent at first (`setLoan`).
   ///   - readAhead: What is read before a step asks for it.
   package init(
     _ layout: ExpertLayout, reader: ExtentReader, team: WorkerTeam, poolByteCount: Int,
-    readAhead: ReadAhead = ReadAhead(), policy: PolicyEntry = PolicyRegistry.defaultEntry
+    loanByteCount: Int = 0, readAhead: ReadAhead = ReadAhead(),
+    policy: PolicyEntry = PolicyRegistry.defaultEntry
   ) throws(ExpertError) {
     self.layout = layout
     self.reader = reader
     self.readAhead = readAhead
     let poolLayout = PoolLayout(layout)
-    guard let slots = poolLayout.slots(byteCount: poolByteCount, readAhead: readAhead.slotCount)
+    guard
+      let slots = poolLayout.slots(
+        byteCount: poolByteCount, readAhead: readAhead.slotCount, loanByteCount: loanByteCount)
     else {
       throw .outOfMemory(
         "an expert pool of \(ByteSize(poolByteCount)) is too small: one step needs "
           + "\(ByteSize(poolLayout.floorByteCount))")
     }
     do {
-      pool = try ExpertPool(poolLayout, slots: slots)
+      pool = try ExpertPool(poolLayout, slots: slots, loanByteCount: loanByteCount)
     } catch {
       throw .outOfMemory("the expert pool does not fit in memory: \(error)")
     }
@@ -96,8 +110,11 @@ package final class OffloadedExperts: ExpertSource {
         expertCount: layout.layers[$0].expertCount, sizeClass: poolLayout.classOfLayer[$0])
     }
     cache = ExpertCache(
-      geometry: CacheGeometry(layers: layers, slotCounts: slots.cached), policy: policy)
+      geometry: CacheGeometry(layers: layers, slotCounts: slots.cachedAndLent), policy: policy)
     placeOfSlot = pool.placesOfSlots
+    self.loanByteCount = loanByteCount
+    lentPlaceCount = slots.lent.count
+    isWithdrawn = Array(repeating: false, count: placeOfSlot.count)
     entryOfPlace = Array(repeating: -1, count: pool.placeCount)
     warming = WarmUp(placeCount: pool.placeCount)
     useCounts = Array(repeating: 0, count: cache.geometry.expertCount)
@@ -117,13 +134,18 @@ package final class OffloadedExperts: ExpertSource {
     // Provided now: a promise of memory that cannot be kept fails here, not in the middle of a
     // text.
     team.populate(pool.memory())
+    team.populate(pool.lentMemory())
+    // Lent memory is none of them: pages that the kernel holds on to cannot be given back.
     reader.registerBuffers([pool.memory()])
   }
 
   deinit { reader.drain() }
 
-  /// Slots that the cache decides over.
-  package var slotCount: Int { pool.slots.cachedCount }
+  /// Slots that the cache decides over now.
+  package var slotCount: Int { isWithdrawn.count { !$0 } }
+
+  /// Slots in lent memory, there or not.
+  package var lentSlotCount: Int { pool.slots.lent.count }
 
   /// Experts on their way that no step has asked for.
   package var stagingCountUnderWay: Int { staged.count { $0.state == .loading } }
@@ -133,11 +155,28 @@ package final class OffloadedExperts: ExpertSource {
   }
 
   package func beginPass(tokenCount: Int, phase: InferencePhase) {
+    endToken()
     passTime += passTokenCount
     passTokenCount = tokenCount
     self.phase = phase
     cache.phase = phase
     pace.pause()
+    if phase == .decode {
+      tokenStart = (MonotonicClock.nanoseconds(), statistics.decode.stallNanoseconds)
+      // Of this token: what a prompt before it missed is none of the trial's.
+      missedByteCount = 0
+    }
+  }
+
+  /// The pass before was a token that has been decoded, if it was one: its cost goes to the trial.
+  private func endToken() {
+    guard let start = tokenStart else { return }
+    trial.end(
+      ReadAheadTrial.Cost(
+        nanoseconds: max(lastStepEnd, start.nanoseconds) - start.nanoseconds,
+        stallNanoseconds: statistics.decode.stallNanoseconds - start.stallNanoseconds,
+        missedByteCount: missedByteCount))
+    tokenStart = nil
   }
 
   package func willBegin(
@@ -232,7 +271,11 @@ package final class OffloadedExperts: ExpertSource {
 
   func countRequest(isHit: Bool) {
     statistics[phase].requestCount += 1
-    if isHit { statistics[phase].hitCount += 1 }
+    if isHit {
+      statistics[phase].hitCount += 1
+    } else {
+      missedByteCount += layout.layers[layer].byteCountPerExpert
+    }
   }
 
   /// Takes completed reads; with `blocking`, waits for at least one.
@@ -328,6 +371,7 @@ package final class OffloadedExperts: ExpertSource {
     for number in entries.indices where entries[number].state == .ready { release(number) }
     entries.removeAll(keepingCapacity: true)
     selected.removeAll(keepingCapacity: true)
+    lastStepEnd = MonotonicClock.nanoseconds()
     statistics[phase].readByteCount += takeReadByteCount()
   }
 

@@ -83,16 +83,39 @@ package struct PoolLayout: Sendable {
 
   /// The slots of each class in a pool of at most `byteCount` bytes; nil below the floor.
   ///
-  /// - Parameter readAhead: Of these, how many of a class are for reading ahead, as far as the
-  ///   floor allows. Nil: derived.
-  package func slots(byteCount: Int, readAhead: Int? = nil) -> PoolSlots? {
+  /// - Parameters:
+  ///   - readAhead: Of these, how many of a class are for reading ahead, as far as the
+  ///     floor allows. Nil: derived.
+  ///   - loanByteCount: Memory besides, which may be taken back.
+  package func slots(
+    byteCount: Int, readAhead: Int? = nil, loanByteCount: Int = 0
+  ) -> PoolSlots? {
     guard let counts = slotCounts(byteCount: byteCount) else { return nil }
     let staged = classes.indices.map { index in
       let (count, floor) = (counts[index], floorSlotCounts[index])
       let derived = min((count - floor) / Self.slotsPerStagedSlot, Self.stagedSlotCountMax)
       return min(readAhead ?? derived, count - floor, classes[index].expertCount - count)
     }
-    return PoolSlots(cached: zip(counts, staged).map { $0 - $1 }, staged: staged)
+    return PoolSlots(
+      cached: zip(counts, staged).map { $0 - $1 }, staged: staged,
+      lent: lentClasses(byteCount: loanByteCount, besides: counts))
+  }
+
+  /// The classes of slots that lie side by side in lent memory, each going to the class that is
+  /// covered least, so that any part of it from the start on serves all classes.
+  private func lentClasses(byteCount: Int, besides counts: [Int]) -> [Int] {
+    var (rest, counts, lent) = (byteCount, counts, [Int]())
+    while true {
+      let open = classes.indices.filter {
+        counts[$0] < classes[$0].expertCount && classes[$0].slotByteCount <= rest
+      }
+      guard let least = open.min(by: { coverage($0, counts) < coverage($1, counts) }) else {
+        return lent
+      }
+      lent.append(least)
+      counts[least] += 1
+      rest -= classes[least].slotByteCount
+    }
   }
 
   /// The same share of every class's experts, what is left over going to the class that is covered
@@ -133,14 +156,21 @@ package struct PoolSlots: Sendable, Equatable {
   package var cached: [Int]
   /// (class): slots into which experts are read ahead, before a step asks for them.
   package var staged: [Int]
+  /// Classes of the slots in lent memory, in the order in which they lie there. The cache decides
+  /// over them too, as long as they are there.
+  package var lent: [Int]
 
-  package init(cached: [Int], staged: [Int]) {
+  package init(cached: [Int], staged: [Int], lent: [Int] = []) {
     precondition(cached.count == staged.count)
     self.cached = cached
     self.staged = staged
+    self.lent = lent
   }
 
-  /// (class): both together.
+  /// (class): those that nobody can take back.
   package var all: [Int] { zip(cached, staged).map { $0 + $1 } }
-  package var cachedCount: Int { cached.reduce(0, +) }
+  /// (class): those that the cache decides over while everything is lent.
+  package var cachedAndLent: [Int] {
+    cached.indices.map { sizeClass in cached[sizeClass] + lent.count { $0 == sizeClass } }
+  }
 }

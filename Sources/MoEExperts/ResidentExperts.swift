@@ -111,6 +111,10 @@ package final class ResidentExperts: ExpertSource {
 
   package func prefetch(layer: Int, guesses: [ExpertGuess]) {}
 
+  package var loanByteCount: Int { 0 }
+
+  package func setLoan(byteCount: Int) {}
+
   package func advance() {}
 
   package func simultaneousExpertCount(layer: Int) -> Int { layout.layers[layer].expertCount }

@@ -20,13 +20,17 @@ package enum KVType: Sendable, Hashable, CaseIterable {
   }
 }
 
-/// One layer's part of the KV cache: keys and values, each (headCount, capacity, headDimension).
+/// One layer's part of the KV cache: keys and values, each in blocks of positions, and a block
+/// (headCount, blockPositionCount, headDimension).
 package struct KVView: Sendable {
   package let keys: ByteView
   package let values: ByteView
   package let type: KVType
   /// Positions that there is room for.
   package let capacity: Int
+  package let blockPositionCount: Int
+  /// Bytes from a block to the next one.
+  package let blockByteStride: Int
   /// Key-value heads.
   package let headCount: Int
   package let headDimension: Int
@@ -34,7 +38,10 @@ package struct KVView: Sendable {
   /// the heads alone.
   package let partials: FloatView?
 
-  /// Bytes of the keys, and as many again of the values, of one layer.
+  /// Positions of a block divide evenly by this where there are several blocks.
+  package static let blockGrain = Int(MOE_KV_BLOCK_GRAIN)
+
+  /// Bytes of the keys, and as many again of the values, of one layer's `capacity` positions.
   package static func byteCount(
     type: KVType, capacity: Int, headCount: Int, headDimension: Int
   ) -> Int {
@@ -55,17 +62,30 @@ package struct KVView: Sendable {
   /// Positions whose sums are taken from scratch; those of spans are then added up in order.
   static let spanCount = Int(MOE_ATTENTION_SPAN)
 
+  /// - Parameters:
+  ///   - keys: From the layer's first block to the end of its last; and so `values`.
+  ///   - blockPositionCount: Nil: all positions are one block.
   package init(
     keys: ByteView, values: ByteView, type: KVType, capacity: Int, headCount: Int,
-    headDimension: Int, partials: FloatView? = nil
+    headDimension: Int, blockPositionCount: Int? = nil, blockByteStride: Int = 0,
+    partials: FloatView? = nil
   ) {
-    let byteCount = Self.byteCount(
-      type: type, capacity: capacity, headCount: headCount, headDimension: headDimension)
+    let positions = blockPositionCount ?? max(1, capacity)
+    let block = Self.byteCount(
+      type: type, capacity: positions, headCount: headCount, headDimension: headDimension)
+    let blockCount = (capacity + positions - 1) / positions
+    precondition(positions > 0)
+    if blockCount > 1 {
+      precondition(positions % Self.blockGrain == 0 && blockByteStride >= block)
+    }
+    let byteCount = max(0, blockCount - 1) * blockByteStride + (blockCount > 0 ? block : 0)
     precondition(keys.count >= byteCount && values.count >= byteCount)
     self.keys = keys
     self.values = values
     self.type = type
     self.capacity = capacity
+    self.blockPositionCount = positions
+    self.blockByteStride = blockByteStride
     self.headCount = headCount
     self.headDimension = headDimension
     self.partials = partials

@@ -43,8 +43,9 @@ extension WorkerTeam {
     let job = unsafe moe_kv_append_job(
       k: keys.storage.pointer, v: values.storage.pointer, k_stride: keys.stride,
       v_stride: values.stride, k_cache: cache.keys.pointer, v_cache: cache.values.pointer,
-      type: cache.type.cValue, tokens: keys.rowCount, position: position,
-      capacity: cache.capacity, kv_heads: cache.headCount, head_dimension: cache.headDimension)
+      type: cache.type.cValue, block_positions: cache.blockPositionCount,
+      block_stride: cache.blockByteStride, tokens: keys.rowCount, position: position,
+      kv_heads: cache.headCount, head_dimension: cache.headDimension)
     unsafe run(
       operations.pointee.kv_append, job, cost: keys.rowCount * width / 4, as: .appendKeyValue)
   }
@@ -71,8 +72,9 @@ extension WorkerTeam {
     let job = unsafe moe_attention_job(
       q: q.storage.pointer, q_stride: q.stride, k_cache: UnsafeRawPointer(cache.keys.pointer),
       v_cache: UnsafeRawPointer(cache.values.pointer), type: cache.type.cValue,
-      tokens: q.rowCount, position: position, capacity: cache.capacity, heads: headCount,
-      kv_heads: cache.headCount, head_dimension: cache.headDimension, scale: scale,
+      block_positions: cache.blockPositionCount, block_stride: cache.blockByteStride,
+      tokens: q.rowCount, position: position, heads: headCount, kv_heads: cache.headCount,
+      head_dimension: cache.headDimension, scale: scale,
       out: out.storage.pointer, out_stride: out.stride, partials: partials?.pointer)
     unsafe run(operations.pointee.attention, job, cost: pairCount * width / 32, as: .attention)
     if partials != nil {

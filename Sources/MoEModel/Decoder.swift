@@ -17,7 +17,7 @@ package final class Decoder {
   /// Positions that keys and values are held for.
   package private(set) var position = 0
 
-  let cache: KVCache
+  private(set) var cache: KVCache
   let scratch: Scratch
   let rotary: RotaryTable
   let router: Router
@@ -49,10 +49,24 @@ package final class Decoder {
     ready.reserveCapacity(description.router.expertCount)
   }
 
-  /// Makes the kernel provide cache and scratch now, so that later steps take no page faults.
+  /// Makes the kernel provide memory now, so that later steps take no page faults: scratch, and
+  /// what of the cache's is not lent to the experts.
   package func populate() {
-    cache.populate()
+    cache.hold(positions: experts.loanByteCount > 0 ? 1 : cache.capacity)
     scratch.populate()
+  }
+
+  /// Sees to it that positions up to `count` have memory in the cache, what it lends to the experts
+  /// being taken back first. A new sequence gives back what the last one held, to be lent again.
+  private func hold(positions count: Int) {
+    let isLending = experts.loanByteCount > 0
+    if count <= cache.heldPositionCount && !(isLending && position == 0) { return }
+    let free =
+      cache.heldByteCount(positions: cache.capacity) - cache.heldByteCount(positions: count)
+    let isGrowing = count > cache.heldPositionCount
+    if isGrowing { experts.setLoan(byteCount: min(free, experts.loanByteCount)) }
+    cache.hold(positions: count)
+    if !isGrowing { experts.setLoan(byteCount: min(free, experts.loanByteCount)) }
   }
 
   package var contextLength: Int { cache.capacity }
@@ -80,12 +94,14 @@ package final class Decoder {
     let count = tokens.count
     precondition(count >= 1 && count <= chunkTokenCountMax && position + count <= contextLength)
     chunkTokenCount = 0
+    hold(positions: position + count)
     let layout = scratch.layout
     let ids = scratch.indices(layout.tokens)
     for (index, token) in tokens.enumerated() {
       precondition(token >= 0 && token < description.vocabularySize)
       ids[index] = UInt32(token)
     }
+    observer?.didBegin(ids.slice(0, count: count), position: position, phase: phase)
     let hidden = scratch.rows(layout.hidden, count: count)
     team.embed(ids.slice(0, count: count), from: weights.embedding, into: hidden)
     observer?.didEmbed(hidden)

@@ -1,42 +1,81 @@
 package import MoECore
 package import MoEKernels
 
-/// Keys and values of all positions so far, for every layer, in one allocation made at load.
+/// Keys and values of all positions so far, for every layer.
 ///
-/// Layout: (layer, keys then values, keyValueHead, position, headDimension), then working memory of
-/// attention over a long past, which all layers share. The capacity is fixed: a decoder refuses
-/// positions beyond it.
+/// Layout: (block of positions, layer, keys then values, keyValueHead, position in the block,
+/// headDimension). Address space is reserved for all of the capacity; memory is taken block by
+/// block, by `hold`, so that what a short sequence leaves can serve something else. Working memory
+/// of attention over a long past, which all layers share, is apart. The capacity is fixed: a
+/// decoder refuses positions beyond it.
 package struct KVCache: ~Copyable {
   package let type: KVType
-  package let layerCount: Int
   /// Positions that fit.
   package let capacity: Int
-  private let attention: AttentionDescription
+  private let shape: Shape
   private let buffer: AlignedBuffer
-  private let partialCount: Int
+  private let partials: AlignedBuffer
+  /// Blocks from the first on that have memory.
+  private var heldBlockCount = 0
 
-  /// Bytes of keys, or of values, of one layer.
-  private static func halfByteCount(
-    _ attention: AttentionDescription, capacity: Int, type: KVType
-  ) -> Int {
-    KVView.byteCount(
-      type: type, capacity: capacity, headCount: attention.keyValueHeadCount,
-      headDimension: attention.headDimension)
+  /// Positions of a block: few enough that little is held in advance, and enough that the key of a
+  /// block's first position is seldom fetched without notice.
+  package static let blockPositionCount = 256
+
+  /// How a cache is laid out.
+  private struct Shape {
+    var positionCount: Int
+    var blockCount: Int
+    /// Bytes of keys, or of values, of one layer in a block.
+    var halfByteCount: Int
+    /// Bytes from a block to the next: whole pages, huge ones for large blocks.
+    var blockByteStride: Int
+    var partialCount: Int
+    var layerCount: Int
+    var attention: AttentionDescription
+
+    init(_ description: ModelDescription, capacity: Int, type: KVType) {
+      attention = description.attention
+      layerCount = description.layerCount
+      positionCount = max(1, min(KVCache.blockPositionCount, capacity))
+      blockCount = (capacity + positionCount - 1) / positionCount
+      halfByteCount = KVView.byteCount(
+        type: type, capacity: positionCount, headCount: attention.keyValueHeadCount,
+        headDimension: attention.headDimension)
+      blockByteStride = AlignedBuffer.mappedByteCount(for: 2 * halfByteCount * layerCount)
+      partialCount = KVView.partialCount(
+        capacity: capacity, queryHeadCount: attention.headCount,
+        headDimension: attention.headDimension)
+    }
+
+    var byteCount: Int { blockCount * blockByteStride }
   }
 
-  /// What a cache takes from the memory budget.
+  /// What a cache takes from the memory budget when all of its positions are held.
   package static func byteCount(
     description: ModelDescription, capacity: Int, type: KVType
   ) -> Int {
-    let half = halfByteCount(description.attention, capacity: capacity, type: type)
-    let partials = 4 * partialCount(description.attention, capacity: capacity)
-    return AlignedBuffer.mappedByteCount(for: 2 * half * description.layerCount + partials)
+    heldByteCount(
+      description: description, capacity: capacity, type: type, positions: capacity)
   }
 
-  private static func partialCount(_ attention: AttentionDescription, capacity: Int) -> Int {
-    KVView.partialCount(
-      capacity: capacity, queryHeadCount: attention.headCount,
-      headDimension: attention.headDimension)
+  /// What it takes while `positions` are held.
+  package static func heldByteCount(
+    description: ModelDescription, capacity: Int, type: KVType, positions: Int
+  ) -> Int {
+    let shape = Shape(description, capacity: capacity, type: type)
+    let blocks = (positions + shape.positionCount - 1) / shape.positionCount
+    return mappedByteCount(shape, blockCount: blocks)
+      + AlignedBuffer.mappedByteCount(for: 4 * shape.partialCount)
+  }
+
+  /// Where the whole is large, small blocks share huge pages.
+  private static func mappedByteCount(_ shape: Shape, blockCount: Int) -> Int {
+    let byteCount = blockCount * shape.blockByteStride
+    if byteCount == 0 { return 0 }
+    return shape.byteCount >= AlignedBuffer.hugePageByteCount
+      ? AlignedBuffer.mappedByteCount(for: max(byteCount, AlignedBuffer.hugePageByteCount))
+      : byteCount
   }
 
   package init(
@@ -44,24 +83,50 @@ package struct KVCache: ~Copyable {
   ) throws(OutOfMemory) {
     self.type = type
     self.capacity = capacity
-    layerCount = description.layerCount
-    attention = description.attention
-    let half = Self.halfByteCount(attention, capacity: capacity, type: type)
-    partialCount = Self.partialCount(attention, capacity: capacity)
-    buffer = try AlignedBuffer(byteCount: 2 * half * layerCount + 4 * partialCount)
+    let shape = Shape(description, capacity: capacity, type: type)
+    let blocks = try AlignedBuffer(
+      byteCount: Self.mappedByteCount(shape, blockCount: shape.blockCount))
+    let partials = try AlignedBuffer(byteCount: 4 * shape.partialCount)
+    partials.populate()
+    self.shape = shape
+    buffer = blocks
+    self.partials = partials
   }
 
   /// One layer's part, as the kernels take it.
   package borrowing func view(layer: Int) -> KVView {
-    precondition(layer >= 0 && layer < layerCount)
-    let half = Self.halfByteCount(attention, capacity: capacity, type: type)
+    precondition(layer >= 0 && layer < shape.layerCount)
+    let half = shape.halfByteCount
+    let count = (shape.blockCount - 1) * shape.blockByteStride + half
     return KVView(
-      keys: buffer.bytes(atOffset: 2 * layer * half, count: half),
-      values: buffer.bytes(atOffset: (2 * layer + 1) * half, count: half),
-      type: type, capacity: capacity, headCount: attention.keyValueHeadCount,
-      headDimension: attention.headDimension,
-      partials: buffer.floats(atByteOffset: 2 * half * layerCount, count: partialCount))
+      keys: buffer.bytes(atOffset: 2 * layer * half, count: count),
+      values: buffer.bytes(atOffset: (2 * layer + 1) * half, count: count),
+      type: type, capacity: capacity, headCount: shape.attention.keyValueHeadCount,
+      headDimension: shape.attention.headDimension, blockPositionCount: shape.positionCount,
+      blockByteStride: shape.blockByteStride,
+      partials: partials.floats(count: shape.partialCount))
   }
 
-  package borrowing func populate() { buffer.populate() }
+  /// Positions from 0 on that have memory.
+  package var heldPositionCount: Int { heldBlockCount * shape.positionCount }
+
+  /// What of the budget is in use when at least `positions` are held.
+  package borrowing func heldByteCount(positions: Int) -> Int {
+    let blocks = (positions + shape.positionCount - 1) / shape.positionCount
+    return Self.mappedByteCount(shape, blockCount: blocks)
+  }
+
+  /// Takes memory for at least `positions` from 0 on, and gives back what lies behind them.
+  package mutating func hold(positions: Int) {
+    precondition(positions >= 0 && positions <= capacity)
+    let blocks = (positions + shape.positionCount - 1) / shape.positionCount
+    let held = Self.mappedByteCount(shape, blockCount: heldBlockCount)
+    let wanted = Self.mappedByteCount(shape, blockCount: blocks)
+    if wanted > held {
+      AlignedBuffer.populate(buffer.bytes(atOffset: held, count: wanted - held))
+    } else if wanted < held {
+      AlignedBuffer.discard(buffer.bytes(atOffset: wanted, count: held - wanted))
+    }
+    heldBlockCount = blocks
+  }
 }

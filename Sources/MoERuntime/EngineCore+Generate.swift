@@ -20,14 +20,16 @@ extension EngineCore {
     timeline?.startRecording()
     defer { timeline?.stopRecording() }
     let meter = GenerationMeter(self)
-    do {
-      try generate(
-        prompt, options: options, cancellation: cancellation, meter: meter, emit: emit)
-    } catch is CancellationError {
-      // Asked for, so no failure.
+    return try recording(options.routingTrace) {
+      do {
+        try generate(
+          prompt, options: options, cancellation: cancellation, meter: meter, emit: emit)
+      } catch is CancellationError {
+        // Asked for, so no failure.
+      }
+      rememberHottestExperts()
+      return meter.statistics()
     }
-    rememberHottestExperts()
-    return meter.statistics()
   }
 
   private func generate(

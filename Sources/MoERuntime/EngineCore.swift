@@ -65,7 +65,7 @@ final class EngineCore {
       } else {
         let offloaded = try OffloadedExperts(
           tensors.experts, reader: reader, team: team, poolByteCount: plan.experts.byteCount,
-          readAhead: ReadAhead(slotCount: options.readAhead),
+          loanByteCount: plan.loanByteCount, readAhead: ReadAhead(slotCount: options.readAhead),
           policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry)
         warmStart =
           options.warmStart

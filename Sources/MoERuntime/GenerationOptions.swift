@@ -11,6 +11,8 @@ public struct GenerationOptions: Sendable {
   public var parsesSpecialTokens = true
   /// Write special tokens that the model generates as their names instead of leaving them out.
   public var rendersSpecialTokens = false
+  /// Record the routing of the generation, prompt included. Nil: not recorded.
+  public var routingTrace: RoutingTraceOptions?
   /// Leading tokens of the prompt that are run before the statistics begin: they are the context in
   /// which a benchmark measures what follows. Does not change the text.
   package var contextTokenCount = 0

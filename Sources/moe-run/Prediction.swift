@@ -86,7 +86,7 @@ struct Prediction {
   private static func trace(
     at path: String, planned: PlannedCosts
   ) throws(Failure) -> RoutingTrace {
-    let trace = try TraceFile.routing(at: path)
+    let trace = try TraceArgument.trace(at: path)
     do {
       try trace.check(
         layerCount: planned.costs.layers.count, expertCount: planned.costs.expertCount,

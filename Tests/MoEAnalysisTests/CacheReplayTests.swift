@@ -86,7 +86,17 @@ import Testing
     return hits + best
   }
 
-  @Test func theOptimumIsTheBestOfAllChoicesOfVictims() {
+  /// Hits of one layer.
+  private func optimum(_ trace: RoutingTrace, layer: Int, slotCount: Int) throws -> Int {
+    let experts = (0..<trace.tokenCount).flatMap { trace.selection(token: $0, layer: layer) }
+    let alone = RoutingTrace(
+      layerCount: 1, expertsPerToken: trace.expertsPerToken, experts: experts,
+      sequenceStarts: trace.sequenceStarts)
+    var optimum = OptimalReplay(alone)
+    return try optimum.inOnePool(geometry(1, trace.expertCount, slotCount)).hitCount
+  }
+
+  @Test func theOptimumIsTheBestOfAllChoicesOfVictims() throws {
     for seed in 0..<60 as Range<UInt64> {
       let expertsPerToken = 1 + Int(seed % 2)
       let trace = randomTrace(
@@ -94,9 +104,9 @@ import Testing
       for slotCount in expertsPerToken...5 {
         for layer in 0..<2 {
           let requests = (0..<9).map { Array(trace.selection(token: $0, layer: layer)) }
-          let found = CacheReplay.optimum(trace, layer: layer, slotCount: slotCount)
+          let found = try optimum(trace, layer: layer, slotCount: slotCount)
           let best = bruteForce(requests[...], slotCount: slotCount, resident: [])
-          #expect(found.hitCount == best, "seed \(seed), layer \(layer), \(slotCount) slots")
+          #expect(found == best, "seed \(seed), layer \(layer), \(slotCount) slots")
         }
       }
     }
@@ -110,16 +120,31 @@ import Testing
   ])
   func theOptimumMatchesThePublishedRate(_ name: String, _ published: Double) throws {
     let file = try RoutingTraceFile("real/" + name)
-    let hits = (0..<file.layerCount).reduce(0) {
-      $0 + CacheReplay.optimum(file.trace, layer: $1, slotCount: 2 * file.expertsPerToken).hitCount
-    }
-    let rate = Double(hits) / Double(file.experts.count)
-    #expect((rate * 1000).rounded() / 1000 == published)
     let geometry = geometry(
       file.layerCount, file.expertCount, 2 * file.expertsPerToken * file.layerCount)
-    let even = OptimalReplay.inEvenShares(file.trace, geometry: geometry)
-    #expect(even.hitCount == hits && even.requestCount == file.experts.count)
-    #expect(OptimalReplay(file.trace, geometry: geometry).hitCount >= hits)
+    var optimum = OptimalReplay(file.trace)
+    let even = try optimum.inEvenShares(geometry)
+    let rate = Double(even.hitCount) / Double(file.experts.count)
+    #expect((rate * 1000).rounded() / 1000 == published)
+    #expect(even.requestCount == file.experts.count)
+    #expect(try optimum.inOnePool(geometry).hitCount >= even.hitCount)
+  }
+
+  /// The policy, told the future, in the cache of the engine; layers by themselves and in one pool.
+  @Test func theClairvoyantPolicyHitsWhatTheOptimumHits() throws {
+    let belady = try #require(PolicyRegistry.clairvoyant.first { $0.name == "belady" })
+    let file = try RoutingTraceFile("real/mixtral-8x7b-humaneval")
+    var optimum = OptimalReplay(file.trace)
+    for slotCount in [2, 3, 4, 7].map({ $0 * file.layerCount }) {
+      let geometry = geometry(file.layerCount, file.expertCount, slotCount)
+      let even = CacheReplay(file.trace, geometry: geometry, policy: belady, floorShare: 1)
+      #expect(even.hitCount == (try optimum.inEvenShares(geometry)).hitCount)
+      let pool = CacheReplay(file.trace, geometry: geometry, policy: belady, floorShare: 0)
+      let best = try optimum.inOnePool(geometry)
+      #expect(pool.hitCount == best.hitCount)
+      #expect(pool.evictingMissCount == best.evictingMissCount)
+      #expect(pool.hitCount >= even.hitCount)
+    }
   }
 
   @Test func countsDistinctExpertsOfChunks() {

@@ -27,7 +27,7 @@ import Testing
     _ name: String
   ) throws {
     let (trace, expertCount) = try beginning(name, tokenCount: 1024)
-    let comparison = PolicyComparison(
+    let comparison = try PolicyComparison(
       trace, name: name, expertCount: expertCount, multiples: [1, 2, 4],
       policies: PolicyRegistry.all)
     let best = try #require(comparison.rows.first { $0.policy == PolicyRegistry.defaultEntry.name })
@@ -49,7 +49,7 @@ import Testing
   @Test(arguments: [("gpt-oss-20b-mmlu", 0.45), ("deepseek-v2-lite-chat-prompts", 0.30)])
   func learningRecoversMuchOfTheGap(_ name: String, _ goal: Double) throws {
     let (trace, expertCount) = try beginning("real/" + name, tokenCount: 8192)
-    let comparison = PolicyComparison(
+    let comparison = try PolicyComparison(
       trace, name: name, expertCount: expertCount, multiples: [2],
       policies: [PolicyRegistry.defaultEntry])
     let share = try #require(comparison.recoveredShare(comparison.rows[0], multiple: 0))
@@ -59,7 +59,7 @@ import Testing
   /// Hit rates by hand: 0 1 0 2 0 1 in two slots hits twice, and no policy can do better.
   @Test func writesATable() throws {
     let trace = RoutingTrace(layerCount: 1, expertsPerToken: 1, experts: [0, 1, 0, 2, 0, 1])
-    let comparison = PolicyComparison(
+    let comparison = try PolicyComparison(
       trace, name: "t", expertCount: 3, multiples: [1, 1.5, 2, 3],
       policies: [try #require(PolicyRegistry.entry(named: "lru"))])
     #expect(
@@ -77,7 +77,7 @@ import Testing
     // Cyclic: recency hits nothing in two slots, the optimum half of what comes back.
     let experts = (0..<30).map { Int32($0 % 3) }
     let trace = RoutingTrace(layerCount: 1, expertsPerToken: 1, experts: experts)
-    let comparison = PolicyComparison(
+    let comparison = try PolicyComparison(
       trace, name: "t", expertCount: 3, multiples: [2, 3],
       policies: [try #require(PolicyRegistry.entry(named: "lru"))])
     #expect(comparison.recoveredShare(comparison.rows[0], multiple: 0) == 0)

@@ -15,6 +15,7 @@ struct LockstepRun: ~Copyable {
   private var time = 0
   /// Requests whose pins are still held.
   private var open: [[RequestedExpert]] = []
+  private var withdrawn: Set<Int> = []
 
   init(policy: PolicyEntry, seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
@@ -40,12 +41,13 @@ struct LockstepRun: ~Copyable {
   /// Runs one random operation and compares everything that can be seen.
   mutating func step() {
     guard !hasDiverged else { return }
-    switch Int.random(in: 0..<24, using: &random) {
+    switch Int.random(in: 0..<26, using: &random) {
     case 0..<11: requestSome()
     case 11: beginChunk()
     case 12..<14: visitOne()
     case 14..<16: failOne()
     case 16: beginSequence()
+    case 17..<19: withdrawOrRestoreOne()
     default: finishOne()
     }
     compare()
@@ -163,6 +165,26 @@ struct LockstepRun: ~Copyable {
         naive.residents[outcome.expert] = nil
         return
       }
+    }
+  }
+
+  /// A slot that nothing holds goes out of use, or one that is comes back.
+  private mutating func withdrawOrRestoreOne() {
+    let slot = Int.random(in: 0..<geometry.slotCount, using: &random)
+    guard let sizeClass = geometry.slotRanges.firstIndex(where: { $0.contains(slot) }) else {
+      return
+    }
+    if withdrawn.remove(slot) != nil {
+      cache.restore(slot)
+      naive.slotCounts[sizeClass] += 1
+    } else if !cache.table.isPinned(slot) {
+      if let expert = cache.table.expert(in: slot) {
+        naive.policy.remove(expert)
+        naive.residents[expert] = nil
+      }
+      cache.withdraw(slot)
+      naive.slotCounts[sizeClass] -= 1
+      withdrawn.insert(slot)
     }
   }
 

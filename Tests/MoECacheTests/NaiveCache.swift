@@ -10,7 +10,7 @@ struct NaiveCache {
   }
 
   let layers: [LayerGeometry]
-  let slotCounts: [Int]
+  var slotCounts: [Int]
   let floorShare: Double
   var policy: any NaivePolicy
   var residents: [ExpertID: Resident] = [:]

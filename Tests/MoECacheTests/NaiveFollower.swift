@@ -7,6 +7,8 @@ struct NaiveFollower: NaivePolicy {
   private struct Layer {
     /// Steps since the last restart, and the experts held when it happened.
     var steps: [[Int]] = []
+    /// (step): slots that it had.
+    var slotCounts: [Int] = []
     var heldAtStart: Set<Int> = []
     var missCount = 0
     var isRobust = false
@@ -31,17 +33,19 @@ struct NaiveFollower: NaivePolicy {
     let slotCount = cache.evenShare(of: layer)
     var state = layers[layer] ?? Layer()
     state.steps += selections
-    let fewest = fewestMisses(state.steps, slotCount: slotCount, held: state.heldAtStart)
+    state.slotCounts += selections.map { _ in slotCount }
+    let fewest = fewestMisses(state.steps, state.slotCounts, held: state.heldAtStart)
     if !state.isRobust && state.missCount > fewest {
       state.isRobust = true
       state.arrived = []
       state.old = held(layer, in: cache)
     }
     for expert in selections.joined() where state.isRobust && !state.arrived.contains(expert) {
-      if state.arrived.count == slotCount {
+      if state.arrived.count >= slotCount {
         state.isRobust = false
         state.missCount = 0
         state.steps = []
+        state.slotCounts = []
         state.heldAtStart = held(layer, in: cache)
         continue
       }
@@ -56,7 +60,7 @@ struct NaiveFollower: NaivePolicy {
 
   /// An interval between two uses is kept if no step in between would need more slots than there
   /// are; those that end first are tried first.
-  private func fewestMisses(_ steps: [[Int]], slotCount: Int, held: Set<Int>) -> Int {
+  private func fewestMisses(_ steps: [[Int]], _ slotCounts: [Int], held: Set<Int>) -> Int {
     var lastSteps = [Int: Int](uniqueKeysWithValues: held.map { ($0, 0) })
     var kept: [Range<Int>] = []
     var missCount = 0
@@ -72,9 +76,9 @@ struct NaiveFollower: NaivePolicy {
         }
         let between = last + 1..<step
         let fits = between.allSatisfy { other in
-          kept.count { $0.contains(other) } + steps[other - 1].count < slotCount
+          kept.count { $0.contains(other) } + steps[other - 1].count < slotCounts[other - 1]
         }
-        if last == step - 1 ? fromLastStep < slotCount : fits {
+        if last == step - 1 ? fromLastStep < slotCounts[index] : fits {
           kept.append(between)
           if last == step - 1 { fromLastStep += 1 }
         } else {

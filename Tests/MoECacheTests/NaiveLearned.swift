@@ -162,6 +162,7 @@ struct ShadowLRU {
     _ selection: [Int], of layer: Int, isCounted: Bool, in cache: NaiveCache
   ) {
     let slotCount = cache.slotCounts.reduce(0, +)
+    trim(layer, in: cache)
     if isCounted {
       for index in selection {
         if cache.residents[ExpertID(layer: layer, index: index)] == nil { deficit += 1 }
@@ -179,6 +180,10 @@ struct ShadowLRU {
       held[layer, default: []].removeAll { $0 == index }
       held[layer, default: []].append(index)
     }
+    trim(layer, in: cache)
+  }
+
+  private mutating func trim(_ layer: Int, in cache: NaiveCache) {
     let excess = (held[layer] ?? []).count - cache.evenShare(of: layer)
     if excess > 0 { held[layer]?.removeFirst(excess) }
   }

@@ -21,12 +21,15 @@ private final class AttentionCase {
   let values: Floats
   let bytes: Bytes
   let partials: Floats
+  /// Positions of a block; the blocks of keys and of values alternate, with a gap after both.
+  let blockPositions: Int
+  private let gap = 192
 
   /// Everything that tokens at `position ..< position + tokens` may see is random, the rest of the
   /// cache not a number, so that reading it shows.
   init(
     _ level: InstructionSet, _ type: KVType, heads: Int, kvHeads: Int, width: Int, position: Int,
-    tokens: Int, seed: UInt64
+    tokens: Int, seed: UInt64, blockPositions: Int? = KVView.blockGrain
   ) throws {
     var generator = SeededGenerator(seed: seed)
     self.type = type
@@ -37,11 +40,13 @@ private final class AttentionCase {
     q = Floats(count: tokens * (heads * width + padding), offset: 1, random: &generator)
     keys = Floats(count: rows * kvHeads * width, random: &generator)
     values = Floats(count: rows * kvHeads * width, random: &generator)
+    self.blockPositions = min(blockPositions ?? capacity, capacity)
+    let blockCount = (capacity + self.blockPositions - 1) / self.blockPositions
     let byteCount = KVView.byteCount(
-      type: type, capacity: capacity, headCount: kvHeads, headDimension: width)
-    bytes = try Bytes(count: 2 * byteCount)
+      type: type, capacity: self.blockPositions, headCount: kvHeads, headDimension: width)
+    bytes = try Bytes(count: blockCount * (2 * byteCount + gap))
     unsafe bytes.view.pointer.initializeMemory(
-      as: UInt8.self, repeating: 0xFF, count: 2 * byteCount)
+      as: UInt8.self, repeating: 0xFF, count: bytes.view.count)
     partials = Floats(
       count: KVView.partialCount(
         capacity: capacity, queryHeadCount: heads, headDimension: width), offset: 1)
@@ -51,10 +56,13 @@ private final class AttentionCase {
   }
 
   var cache: KVView {
-    let half = bytes.view.count / 2
+    let half = KVView.byteCount(
+      type: type, capacity: blockPositions, headCount: kvHeads, headDimension: width)
+    let count = bytes.view.count - half - gap
     return KVView(
-      keys: bytes.view.slice(0, count: half), values: bytes.view.slice(half, count: half),
+      keys: bytes.view.slice(0, count: count), values: bytes.view.slice(half, count: count),
       type: type, capacity: capacity, headCount: kvHeads, headDimension: width,
+      blockPositionCount: blockPositions, blockByteStride: 2 * half + gap,
       partials: partials.view)
   }
 
@@ -226,6 +234,31 @@ private final class AttentionCase {
   }
 
   // MARK: - Cache
+
+  /// How positions are cut into blocks of memory shows in no bit: neither where one worker goes
+  /// over the spans of a head, nor where several share them.
+  @Test(arguments: Levels.all, KVType.allCases)
+  func blocksOfMemoryChangeNoBit(_ level: InstructionSet, _ type: KVType) throws {
+    for (seed, shape) in [(4, 2, 64, 0, 130), (3, 3, 40, 700, 1), (8, 1, 128, 1100, 5)].enumerated()
+    {
+      let results = try [64, 128, 256, nil].map { blockPositions in
+        let (heads, kvHeads, width, position, tokens) = shape
+        let each = try AttentionCase(
+          level, type, heads: heads, kvHeads: kvHeads, width: width, position: position,
+          tokens: tokens, seed: UInt64(seed), blockPositions: blockPositions)
+        return try [1, 2].map { workers -> [UInt32] in
+          let team = try #require(try WorkerTeam(workerCount: workers, instructionSet: level))
+          let out = Floats(count: tokens * heads * width)
+          team.attend(
+            each.queries, headCount: heads, over: each.cache, position: position, scale: 0.1,
+            into: out.rows(tokens, heads * width))
+          return out.bits
+        }
+      }
+      for result in results { #expect(result == results[3], "shape \(shape)") }
+      #expect(results[3][0] == results[3][1])
+    }
+  }
 
   @Test func f16CachesRoundAsTheStandardTypeDoesAtEveryLevel() throws {
     var values: [Float] = [

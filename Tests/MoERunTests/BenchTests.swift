@@ -101,8 +101,13 @@ import Testing
     #expect(try #require(small["read_bytes_per_token"] as? Double) > 0)
     let again = try await row("--placement", "offloaded", "--expert-pool", "30%")
     #expect(again["hit_rate"] as? Double == hitRate, "the same seed gives the same texts")
-    let other = try await row("--placement", "offloaded", "--expert-pool", "30%", "--seed", "9")
-    #expect(other["read_bytes_per_token"] as? Double != small["read_bytes_per_token"] as? Double)
+    // One other text may need as many reads by chance.
+    var others: Set<Double> = []
+    for seed in ["9", "10", "11"] {
+      let other = try await row("--placement", "offloaded", "--expert-pool", "30%", "--seed", seed)
+      others.insert(try #require(other["read_bytes_per_token"] as? Double))
+    }
+    #expect(others != [try #require(small["read_bytes_per_token"] as? Double)])
   }
 
   @Test func readsThePromptsFromAFileAndRepeatsAShortOne() async throws {

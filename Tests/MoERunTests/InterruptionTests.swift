@@ -102,8 +102,8 @@ import Testing
         "bench", Self.model, "-p", "8", "-n", "400", "-r", "1000", "-t", "1", "--json",
         scratch.url("bench.json").path,
       ], environment: ["MOE_ISA": "scalar"])
-    // Blocks on purpose: a suspended test may go on only when others are done.
-    usleep(3_000_000)
+    // Loading takes a fraction of that; before it there would be nothing to report.
+    try program.hasComputed(forSeconds: 2)
     kill(program.process.processIdentifier, SIGINT)
     let output = try await program.end()
     #expect(!output.wasKilled)

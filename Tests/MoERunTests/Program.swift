@@ -71,6 +71,28 @@ struct Program {
     try await wait(for: "its first text") { (try? Data(contentsOf: outputURL))?.isEmpty == false }
   }
 
+  /// Blocks until the program has taken so much of a processor: how far it has come, however busy
+  /// the machine is. Blocks because a suspended test may go on only when others are done.
+  func hasComputed(forSeconds seconds: Double) throws {
+    let limit = MonotonicClock.nanoseconds() + 120_000_000_000
+    while try processorSeconds() < seconds {
+      guard process.isRunning, MonotonicClock.nanoseconds() < limit else {
+        kill(process.processIdentifier, SIGKILL)
+        throw Stuck(what: "\(seconds) s of computing", arguments: process.arguments ?? [])
+      }
+      usleep(5_000)
+    }
+  }
+
+  /// User and system time, from `/proc/<process>/stat`: fields 14 and 15, in clock ticks.
+  private func processorSeconds() throws -> Double {
+    let path = "/proc/\(process.processIdentifier)/stat"
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return 0 }
+    let fields = try #require(text.split(separator: ")").last).split(separator: " ")
+    let ticks = try #require(Double(fields[11])) + #require(Double(fields[12]))
+    return ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+  }
+
   /// Waits for the program's end.
   func end() async throws -> Output {
     try await wait(for: "its end") { !process.isRunning }

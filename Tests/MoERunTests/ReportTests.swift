@@ -23,7 +23,8 @@ import Testing
       plan.keys.sorted() == [
         "architecture", "budget_basis", "budget_bytes", "budget_note", "cache_policy",
         "chunk_tokens", "context_length", "expert_bytes", "expert_bytes_per_token", "experts",
-        "experts_per_layer", "experts_per_token", "fits", "instruction_set", "layers", "memory",
+        "experts_per_layer", "experts_per_token", "fits", "instruction_set", "layers",
+        "lent_bytes", "lent_slots", "memory",
         "model", "model_bytes", "name", "placement", "pool_slots", "smallest_budget_bytes",
         "store", "threads", "total_bytes",
       ])
@@ -77,6 +78,9 @@ import Testing
     #expect(output.code == 0)
     #expect(output.text.contains("runs here yes"))
     #expect(output.text.contains("4 of 32 in each of 4 layers; 51.0 KiB each"))
+    #expect(output.text.contains("8.2 M, 1.6 M used by one token without embeddings"))
+    #expect(output.text.contains("by a published law worth a dense model of 4.4 M"))
+    #expect(output.text.contains("Order of magnitude only"))
     #expect(output.text.contains("\"blk.3.ffn_down_exps.weight\""))
     #expect(output.text.contains("4096 of [\"<|endoftext|>\""))
     let longest = output.text.split(separator: "\n").map(\.count).max() ?? 0
@@ -91,6 +95,14 @@ import Testing
     #expect(experts["per_token"] as? Int == 4)
     #expect(experts["bytes_per_token"] as? Int == 835_584)
     #expect((experts["layers"] as? [Any])?.count == 4)
+    let parameters = try #require(report["parameters"] as? [String: Any])
+    // Of 32 experts per layer a token takes 4: 7/8 of their weights are not used.
+    let total = try #require(parameters["total"] as? Int)
+    let active = try #require(parameters["active"] as? Int)
+    #expect(total - active == 4 * 28 * 3 * 256 * 64 + 4096 * 256)
+    #expect(parameters["expert_ratio"] as? Double == 8)
+    #expect(try #require(parameters["effective"] as? Int) > active)
+    #expect((parameters["limits"] as? String)?.contains("2202.01169") == true)
     let tensors = try #require(report["tensors"] as? [[String: Any]])
     #expect(tensors.count == 50)
     #expect(tensors.first?["shape"] as? [Int] == [256, 4096])

@@ -13,7 +13,9 @@ import Testing
     let names = list.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
       .compactMap { $0.split(separator: " ").first }.filter { $0 != "See" }
     #expect(
-      names == ["generate", "plan", "inspect", "perplexity", "tokenize", "bench", "policies"])
+      names == [
+        "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "policies",
+      ])
   }
 
   @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench"])
@@ -41,7 +43,8 @@ import Testing
     }
   }
 
-  /// Arguments, exit code, and what the sentence must name. `MODEL` stands for the model.
+  /// Arguments, exit code, and what the sentence must name. `MODEL` stands for the model, `TRACE`
+  /// for a trace of it.
   static let wrong: [([String], Int32, [String])] = [
     (["--nonsense"], 64, ["--nonsense"]),
     (["-p", "x"], 64, ["give a model"]),
@@ -115,6 +118,31 @@ import Testing
     (["plan", "MODEL", "--trace", "/nowhere/a.npz"], 1, ["/nowhere/a.npz", "routing trace"]),
     (["plan", "MODEL", "--trace", "/dev/zero"], 1, ["/dev/zero", "regular file"]),
     (["plan", "MODEL", "--trace", "/proc/self/status"], 1, ["/proc/self/status", "zip"]),
+    (["MODEL", "-p", "x", "--trace", ""], 64, ["--trace"]),
+    (["MODEL", "-p", "x", "--trace", "/nowhere/a.moetrace"], 1, ["/nowhere/a.moetrace"]),
+    (["MODEL", "-p", "x", "--trace", "/tmp"], 1, ["/tmp", "not a regular file"]),
+    (["trace", "record", "-o", "x"], 64, ["give a model"]),
+    (["trace", "record", "MODEL", "-o", "x"], 64, ["--text"]),
+    (["trace", "record", "MODEL", "--text", "/nowhere.txt"], 64, ["-o"]),
+    (["trace", "record", "MODEL", "--text", "/nowhere.txt", "-o", "x"], 1, ["/nowhere.txt"]),
+    (["trace", "record", "MODEL", "--text", "/dev/null", "-o", ""], 64, ["-o"]),
+    (
+      ["trace", "record", "MODEL", "--text", "/dev/null", "-o", "/nowhere/a"], 1,
+      ["/nowhere/a", "No such file"]
+    ),
+    (["trace", "record", "MODEL", "--text", "/dev/null", "-o", "/tmp/moe-no"], 1, ["0 tokens"]),
+    (
+      ["trace", "record", "MODEL", "--text", "x", "-o", "x", "--sequence-length", "0"], 64,
+      ["--sequence-length", "0"]
+    ),
+    (["trace", "info"], 64, ["trace"]),
+    (["trace", "info", "/nowhere/a.moetrace"], 1, ["/nowhere/a.moetrace", "No such file"]),
+    (["trace", "info", "MODEL"], 1, ["neither"]),
+    (["trace", "stats", "/dev/zero"], 1, ["/dev/zero", "regular file"]),
+    (["trace", "stats", "TRACE", "--capacity", "3"], 64, ["--capacity", "3", "4"]),
+    (["trace", "stats", "TRACE", "--lags", "0"], 64, ["--lags", "0"]),
+    (["trace", "convert", "TRACE", "x.txt"], 64, ["x.txt", ".npz"]),
+    (["trace", "convert", "TRACE", "/nowhere/a.npz"], 1, ["/nowhere/a.npz"]),
     (["policies"], 64, ["<trace>"]),
     (["policies", "a.npz", "--pools", "1,x"], 64, ["--pools", "1,x"]),
     (["policies", "a.npz", "--pools", "0.5"], 64, ["--pools", "from 1"]),
@@ -134,7 +162,8 @@ import Testing
   func refusesInOneSentence(
     _ arguments: [String], _ code: Int32, _ named: [String]
   ) async throws {
-    let output = try await Program(arguments.map { $0 == "MODEL" ? Self.model : $0 }).end()
+    let names = ["MODEL": Self.model, "TRACE": TraceTests.committed]
+    let output = try await Program(arguments.map { names[$0] ?? $0 }).end()
     #expect(!output.wasKilled)
     #expect(output.code == code, "\(output.errors)")
     #expect(output.text.isEmpty)

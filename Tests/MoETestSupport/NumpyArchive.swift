@@ -37,7 +37,7 @@ package enum NumpyArchive {
   }
 
   /// CRC-32, bit by bit.
-  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+  package static func checksum(_ bytes: [UInt8]) -> UInt32 {
     var remainder = ~UInt32(0)
     for byte in bytes {
       remainder ^= UInt32(byte)

@@ -15,7 +15,7 @@ enum ImportDirection {
   /// The one Swift module that imports each C module, and shows none of it to others.
   static let ownersOfC = [
     "CMoEKernels": "MoEKernels", "COpenBLAS": "MoEKernels", "CMoERing": "MoEStore",
-    "CZstd": "MoEStore",
+    "CZstd": "MoEStore", "CGLPK": "MoEAnalysis",
   ]
 
   /// C targets and system libraries, which no Swift import reaches but through the table above.

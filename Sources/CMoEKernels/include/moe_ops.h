@@ -72,13 +72,20 @@ typedef struct {
 
 typedef enum { MOE_KV_F16 = 0, MOE_KV_F32 = 1 } moe_kv_type;
 
-/* Appends tokens to one layer's cache. Cache layout: (kv_head, capacity, head_dimension). */
+/* One layer's cache comes in blocks of positions, each (kv_head, block_positions, head_dimension)
+ * and block_stride bytes after the one before: the layers' blocks of the same positions lie side by
+ * side, so that memory can be provided as a sequence grows. block_positions is a multiple of
+ * MOE_KV_BLOCK_GRAIN, or there is one block. */
+enum { MOE_KV_BLOCK_GRAIN = 64 };
+
+/* Appends tokens to one layer's cache. */
 typedef struct {
   const float *k, *v; /* (tokens, kv_heads, head_dimension), strides apart */
   size_t k_stride, v_stride;
   void *k_cache, *v_cache;
   moe_kv_type type;
-  size_t tokens, position, capacity, kv_heads, head_dimension;
+  size_t block_positions, block_stride;
+  size_t tokens, position, kv_heads, head_dimension;
 } moe_kv_append_job;
 
 enum {
@@ -98,9 +105,10 @@ enum {
 typedef struct {
   const float *q; /* (tokens, heads, head_dimension), q_stride apart */
   size_t q_stride;
-  const void *k_cache, *v_cache; /* (kv_head, capacity, head_dimension) */
+  const void *k_cache, *v_cache;
   moe_kv_type type;
-  size_t tokens, position, capacity, heads, kv_heads, head_dimension;
+  size_t block_positions, block_stride;
+  size_t tokens, position, heads, kv_heads, head_dimension;
   float scale;
   float *out; /* (tokens, heads, head_dimension), out_stride apart */
   size_t out_stride;

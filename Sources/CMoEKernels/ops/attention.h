@@ -25,6 +25,7 @@ enum {
   MOE_ATTENTION_STATE = 2
 };
 _Static_assert(MOE_ATTENTION_SPAN % MOE_ATTENTION_BLOCK == 0, "spans are whole blocks");
+_Static_assert(MOE_KV_BLOCK_GRAIN % MOE_ATTENTION_BLOCK == 0, "the cache's blocks are, too");
 _Static_assert(MOE_ATTENTION_SUMS >= MOE_ATTENTION_HEAD_DIMENSION_MAX, "a unit has a row");
 
 typedef struct {
@@ -36,9 +37,9 @@ typedef struct {
   float sum[MOE_ATTENTION_ROWS];      /* sum of exp(score - largest) so far */
 } moe_attention_rows;
 
-/* The cache head that a unit reads. */
+/* The cache head that a unit reads, as far as one block of the cache goes. */
 typedef struct {
-  const void *keys, *values; /* (position, head_dimension) */
+  const void *keys, *values; /* (position, head_dimension), as if from position 0 on */
   moe_kv_type type;
   size_t head_dimension;
   float scale;
@@ -97,12 +98,30 @@ MOE_INLINE size_t moe_attention_unit(const moe_attention_job *job,
   return kv_head;
 }
 
-MOE_INLINE moe_attention_head moe_attention_head_of(const moe_attention_job *job, size_t kv_head) {
+/* What comes before the block's own positions is no less than the blocks before it, since their
+ * stride covers all heads; so the pointers stay within the cache. */
+MOE_INLINE moe_attention_head moe_attention_head_of(const moe_attention_job *job, size_t kv_head,
+                                                    size_t block) {
   size_t element_bytes = job->type == MOE_KV_F32 ? 4 : 2;
-  size_t offset = kv_head * job->capacity * job->head_dimension * element_bytes;
+  size_t head_bytes = job->block_positions * job->head_dimension * element_bytes;
+  size_t offset = block * job->block_stride + kv_head * head_bytes - block * head_bytes;
   return (moe_attention_head){(const char *)job->k_cache + offset,
                               (const char *)job->v_cache + offset, job->type,
                               job->head_dimension, job->scale};
+}
+
+/* Positions [begin, end) of a head, block of the cache by block. */
+MOE_INLINE void moe_attend_positions(const moe_attention_job *job, size_t kv_head,
+                                     moe_attention_rows *rows, size_t begin, size_t end,
+                                     moe_attend_fn attend) {
+  while (begin < end) {
+    size_t block = begin / job->block_positions;
+    size_t stop = (block + 1) * job->block_positions < end ? (block + 1) * job->block_positions
+                                                           : end;
+    moe_attention_head head = moe_attention_head_of(job, kv_head, block);
+    attend(&head, rows, begin, stop);
+    begin = stop;
+  }
 }
 
 /* Positions of the block that a row sees. */
@@ -136,17 +155,18 @@ MOE_INLINE void moe_attention_divide(float *out, float sum, size_t width) {
 }
 
 /* All spans of a unit's rows: the first into the outputs, each other apart and then added. */
-MOE_INLINE void moe_attention_rows_over_spans(const moe_attention_head *head,
+MOE_INLINE void moe_attention_rows_over_spans(const moe_attention_job *job, size_t kv_head,
                                               moe_attention_rows *rows, moe_attend_fn attend) {
   float sums[MOE_ATTENTION_SUMS];
-  size_t width = head->head_dimension, end = rows->limit[rows->count - 1];
+  size_t width = job->head_dimension, end = rows->limit[rows->count - 1];
   moe_attention_begin(rows, width);
-  attend(head, rows, 0, moe_least(MOE_ATTENTION_SPAN, end));
+  moe_attend_positions(job, kv_head, rows, 0, moe_least(MOE_ATTENTION_SPAN, end), attend);
   moe_attention_rows span = *rows;
   for (size_t row = 0; row < rows->count; row++) span.out[row] = sums + row * width;
   for (size_t begin = MOE_ATTENTION_SPAN; begin < end; begin += MOE_ATTENTION_SPAN) {
     moe_attention_begin(&span, width);
-    attend(head, &span, begin, moe_least(begin + MOE_ATTENTION_SPAN, end));
+    moe_attend_positions(job, kv_head, &span, begin,
+                         moe_least(begin + MOE_ATTENTION_SPAN, end), attend);
     for (size_t row = 0; row < rows->count; row++) {
       if (rows->limit[row] <= begin) continue;
       moe_attention_add_span(rows->out[row], &rows->largest[row], &rows->sum[row], span.out[row],
@@ -158,8 +178,7 @@ MOE_INLINE void moe_attention_rows_over_spans(const moe_attention_head *head,
 }
 
 /* One span of a unit's rows, all of one token, into the partials. */
-MOE_INLINE void moe_attention_rows_of_span(const moe_attention_job *job,
-                                           const moe_attention_head *head,
+MOE_INLINE void moe_attention_rows_of_span(const moe_attention_job *job, size_t kv_head,
                                            moe_attention_rows *rows, size_t span,
                                            moe_attend_fn attend) {
   size_t width = job->head_dimension, stride = width + MOE_ATTENTION_STATE;
@@ -169,7 +188,8 @@ MOE_INLINE void moe_attention_rows_of_span(const moe_attention_job *job,
   }
   moe_attention_begin(rows, width);
   size_t begin = span * MOE_ATTENTION_SPAN;
-  attend(head, rows, begin, moe_least(begin + MOE_ATTENTION_SPAN, rows->limit[0]));
+  moe_attend_positions(job, kv_head, rows, begin,
+                       moe_least(begin + MOE_ATTENTION_SPAN, rows->limit[0]), attend);
   for (size_t row = 0; row < rows->count; row++) {
     rows->out[row][width] = rows->largest[row];
     rows->out[row][width + 1] = rows->sum[row];
@@ -186,11 +206,10 @@ MOE_INLINE void moe_attention_share(const moe_attention_job *job, unsigned worke
   for (size_t unit = worker; unit < split.count * spans; unit += worker_count) {
     moe_attention_rows rows;
     size_t kv_head = moe_attention_unit(job, &split, unit / spans, &rows);
-    moe_attention_head head = moe_attention_head_of(job, kv_head);
     if (job->partials) {
-      moe_attention_rows_of_span(job, &head, &rows, unit % spans, attend);
+      moe_attention_rows_of_span(job, kv_head, &rows, unit % spans, attend);
     } else {
-      moe_attention_rows_over_spans(&head, &rows, attend);
+      moe_attention_rows_over_spans(job, kv_head, &rows, attend);
     }
   }
 }

@@ -22,11 +22,13 @@ MOE_INLINE void kv_append(const moe_kv_append_job *job, halve halve, unsigned wo
   moe_range rows = moe_share(job->tokens * job->kv_heads, 1, worker, worker_count);
   for (size_t i = rows.begin; i < rows.end; i++) {
     size_t token = i / job->kv_heads, head = i % job->kv_heads;
-    size_t index = (head * job->capacity + job->position + token) * width;
-    store(job->k + token * job->k_stride + head * width, job->k_cache, index, job->type, width,
-          halve);
-    store(job->v + token * job->v_stride + head * width, job->v_cache, index, job->type, width,
-          halve);
+    size_t position = job->position + token;
+    size_t block = position / job->block_positions * job->block_stride;
+    size_t index = (head * job->block_positions + position % job->block_positions) * width;
+    store(job->k + token * job->k_stride + head * width, (char *)job->k_cache + block, index,
+          job->type, width, halve);
+    store(job->v + token * job->v_stride + head * width, (char *)job->v_cache + block, index,
+          job->type, width, halve);
   }
 }
 

@@ -20,9 +20,32 @@ package struct CacheReplay: Sendable, Equatable {
   package init(
     _ trace: RoutingTrace, geometry: CacheGeometry, policy: PolicyEntry, floorShare: Double? = nil
   ) {
-    precondition(geometry.layers.count == trace.layerCount)
-    stepCounts = Array(repeating: 0, count: trace.expertsPerToken + 1)
     var cache = ExpertCache(geometry: geometry, policy: policy, floorShare: floorShare)
+    self.init(trace, in: &cache)
+  }
+
+  /// The same with a policy that is told the future.
+  package init(
+    _ trace: RoutingTrace, geometry: CacheGeometry, policy: ClairvoyantPolicyEntry,
+    floorShare: Double
+  ) {
+    var times = [[Int32]](repeating: [], count: geometry.expertCount)
+    for token in 0..<trace.tokenCount {
+      for layer in 0..<trace.layerCount {
+        let first = geometry.ordinals(of: layer).lowerBound
+        for expert in trace.selection(token: token, layer: layer) {
+          times[first + Int(expert)].append(Int32(token))
+        }
+      }
+    }
+    var cache = ExpertCache(
+      geometry: geometry, policy: policy, future: FutureUses(times: times), floorShare: floorShare)
+    self.init(trace, in: &cache)
+  }
+
+  private init(_ trace: RoutingTrace, in cache: inout ExpertCache) {
+    precondition(cache.geometry.layers.count == trace.layerCount)
+    stepCounts = Array(repeating: 0, count: trace.expertsPerToken + 1)
     let experts = trace.experts.map(Int.init)
     let starts = Set(trace.sequenceStarts.dropFirst())
     var outcomes: [RequestedExpert] = []

@@ -30,7 +30,7 @@ package struct PolicyComparison: Sendable {
   package init(
     _ trace: RoutingTrace, name: String, expertCount: Int, multiples: [Double],
     policies: [PolicyEntry], floorShare: Double? = nil
-  ) {
+  ) throws(RoutingAnalysisError) {
     self.name = name
     tokenCount = trace.tokenCount
     self.multiples = multiples
@@ -51,12 +51,13 @@ package struct PolicyComparison: Sendable {
     rows = policies.map { Row(policy: $0.name, hitRates: rates($0, floorShare: floorShare)) }
     leastRecentlyUsed =
       PolicyRegistry.entry(named: "lru").map { rates($0, floorShare: 1) } ?? []
-    optimumInEvenShares = geometries.map {
-      Double(OptimalReplay.inEvenShares(trace, geometry: $0).hitCount) / requestCount
+    var optimum = OptimalReplay(trace)
+    var (even, one): ([Double], [Double]) = ([], [])
+    for geometry in geometries {
+      even.append(Double(try optimum.inEvenShares(geometry).hitCount) / requestCount)
+      one.append(Double(try optimum.inOnePool(geometry).hitCount) / requestCount)
     }
-    optimumInOnePool = geometries.map {
-      Double(OptimalReplay(trace, geometry: $0).hitCount) / requestCount
-    }
+    (optimumInEvenShares, optimumInOnePool) = (even, one)
   }
 
   /// The part of what lies between LRU and the optimum, both in even shares, that a policy reaches;

@@ -1,17 +1,33 @@
+package import MoECore
+
 /// Which experts each token chose in each layer, as recorded from a run.
 ///
-/// The layout is that of `Traces/README.md`: a NumPy `.npz` archive whose array `experts` has the
-/// shape (token, layer, rank), best first.
-package struct RoutingTrace: Sendable {
+/// What a recorder may leave out is nil where it did.
+package struct RoutingTrace: Sendable, Equatable {
   package let tokenCount: Int
   package let layerCount: Int
   package let expertsPerToken: Int
-  /// (token, layer, rank)
+  /// (token, layer, rank), best first, each expert at most once in a selection.
   package let experts: [Int32]
   /// (sequence): its first token, ascending; begins with 0. Tokens in between follow each other.
   package let sequenceStarts: [Int]
+  /// The model, its number of experts, and where the trace comes from.
+  package var metadata: RoutingTraceMetadata
+  /// (token, layer, rank): weights of the chosen experts, exact in 16 bits; finite, at least 0.
+  package var weights: [Float]?
+  /// (token, layer, expert): the router's logits.
+  package var logits: [Float]?
+  /// (token): its number in the model's vocabulary.
+  package var tokenIDs: [Int32]?
+  /// (token): whether it was read with others of its text, or generated.
+  package var phases: [InferencePhase]?
+  /// (sequence): the domain or the name of the text.
+  package var labels: [String]?
+  /// (pass): its first token, ascending. A pass is what went through the model at once: a chunk of
+  /// a prompt, or one generated token. Every sequence begins with one.
+  package var passStarts: [Int]?
 
-  /// An archive of more than this, packed or unpacked, is refused.
+  /// A file of more than this, packed or unpacked, is refused.
   package static let byteCountMax = 1 << 30
 
   /// - Parameters:
@@ -21,47 +37,25 @@ package struct RoutingTrace: Sendable {
     layerCount: Int, expertsPerToken: Int, experts: [Int32], sequenceStarts: [Int] = [0]
   ) {
     precondition(layerCount > 0 && expertsPerToken > 0)
-    precondition(experts.count % (layerCount * expertsPerToken) == 0)
-    precondition(sequenceStarts.first == 0)
-    precondition(zip(sequenceStarts, sequenceStarts.dropFirst()).allSatisfy { $0 < $1 })
-    tokenCount = experts.count / (layerCount * expertsPerToken)
-    self.layerCount = layerCount
-    self.expertsPerToken = expertsPerToken
-    self.experts = experts
-    self.sequenceStarts = sequenceStarts
+    self.init(
+      metadata: RoutingTraceMetadata(
+        expertCount: Int(experts.max() ?? -1) + 1, expertsPerToken: expertsPerToken,
+        layers: Array(0..<layerCount)),
+      experts: experts, sequenceStarts: sequenceStarts)
   }
 
-  /// Reads an archive's bytes; they are untrusted. `name` is what errors call it.
-  package init(archive: [UInt8], name: String) throws(RoutingTraceError) {
-    do throws(ZipArchive.Problem) {
-      let zip = try ZipArchive(archive)
-      guard let member = try zip.contents(of: "experts.npy", limit: Self.byteCountMax) else {
-        throw ZipArchive.Problem(text: "it has no array 'experts'")
-      }
-      let array = try NumpyArray(member)
-      guard array.shape.count == 3, array.shape.allSatisfy({ $0 > 0 }) else {
-        throw ZipArchive.Problem(
-          text: "'experts' must have the shape (tokens, layers, experts per token), none of them 0")
-      }
-      guard array.values.allSatisfy({ $0 >= 0 && $0 < 1 << 16 }) else {
-        throw ZipArchive.Problem(text: "'experts' names an expert below 0 or above 65535")
-      }
-      var starts = [0]
-      if let member = try zip.contents(of: "sequence_start.npy", limit: Self.byteCountMax) {
-        starts = try NumpyArray(member).values.map(Int.init)
-        guard starts.first == 0, Swift.zip(starts, starts.dropFirst()).allSatisfy({ $0 < $1 }),
-          (starts.last ?? 0) < array.shape[0]
-        else {
-          throw ZipArchive.Problem(
-            text: "'sequence_start' must ascend from 0 and stay below \(array.shape[0]) tokens")
-        }
-      }
-      self.init(
-        layerCount: array.shape[1], expertsPerToken: array.shape[2], experts: array.values,
-        sequenceStarts: starts)
-    } catch {
-      throw RoutingTraceError(name: name, problem: error.text)
-    }
+  /// - Parameter metadata: Its counts are those of `experts`.
+  package init(metadata: RoutingTraceMetadata, experts: [Int32], sequenceStarts: [Int]) {
+    let recordCount = metadata.layers.count * metadata.expertsPerToken
+    precondition(recordCount > 0 && experts.count % recordCount == 0)
+    precondition(sequenceStarts.first == 0)
+    precondition(zip(sequenceStarts, sequenceStarts.dropFirst()).allSatisfy { $0 < $1 })
+    self.metadata = metadata
+    tokenCount = experts.count / recordCount
+    layerCount = metadata.layers.count
+    expertsPerToken = metadata.expertsPerToken
+    self.experts = experts
+    self.sequenceStarts = sequenceStarts
   }
 
   /// The experts of one token in one layer, best first.
@@ -70,8 +64,28 @@ package struct RoutingTrace: Sendable {
     return experts[first..<first + expertsPerToken]
   }
 
-  /// The largest expert index and one more.
-  package var expertCount: Int { Int(experts.max() ?? -1) + 1 }
+  /// Experts of each layer: as the trace's description says, else the largest number of one and one
+  /// more.
+  package var expertCount: Int { metadata.expertCount }
+
+  /// (sequence): its tokens.
+  package var sequences: [Range<Int>] { Self.ranges(sequenceStarts, end: tokenCount) }
+
+  /// What went through the model at once; where that is not known, one range for each sequence and
+  /// phase.
+  package var passes: [Range<Int>] {
+    if let passStarts { return Self.ranges(passStarts, end: tokenCount) }
+    var starts = sequenceStarts
+    if let phases {
+      let changes = phases.indices.dropFirst().filter { phases[$0] != phases[$0 - 1] }
+      starts = Set(starts).union(changes).sorted()
+    }
+    return Self.ranges(starts, end: tokenCount)
+  }
+
+  private static func ranges(_ starts: [Int], end: Int) -> [Range<Int>] {
+    zip(starts, starts.dropFirst() + [end]).map { $0..<max($0, $1) }
+  }
 
   /// Refuses a trace of another model: errors say what was wanted and what was found.
   package func check(
@@ -84,7 +98,7 @@ package struct RoutingTrace: Sendable {
     guard self.expertCount <= expertCount else {
       throw RoutingTraceError(
         name: name,
-        problem: "it names expert \(self.expertCount - 1), but the model has \(expertCount)")
+        problem: "its layers have \(self.expertCount) experts, but the model's \(expertCount)")
     }
     guard self.expertsPerToken <= expertsPerToken else {
       throw RoutingTraceError(
@@ -99,14 +113,18 @@ package struct RoutingTrace: Sendable {
 package struct RoutingTraceError: Error, CustomStringConvertible {
   package let name: String
   let problem: String
+  /// What to do about it.
+  let advice: String
 
-  package init(name: String, problem: String) {
+  package init(
+    name: String, problem: String, advice: String = "give a trace that was recorded from this model"
+  ) {
     self.name = name
     self.problem = problem
+    self.advice = advice
   }
 
   package var description: String {
-    "\(name) cannot be used as a routing trace: \(problem); give the .npz that was recorded from "
-      + "this model"
+    "\(name) cannot be used as a routing trace: \(problem)" + (advice.isEmpty ? "" : "; \(advice)")
   }
 }

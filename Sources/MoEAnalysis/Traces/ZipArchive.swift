@@ -1,3 +1,5 @@
+import MoECore
+
 /// Members of a zip file in memory: stored or deflated ones, which is what NumPy writes.
 ///
 /// The bytes are untrusted: every offset and size is checked against the file before it is used.
@@ -69,7 +71,7 @@ struct ZipArchive {
       }
     default: throw Problem(text: "\(name) is compressed by method \(entry.method), not deflate")
     }
-    guard contents.count == entry.byteCount, Self.checksum(contents) == entry.checksum else {
+    guard contents.count == entry.byteCount, CRC32(contents).value == entry.checksum else {
       throw Problem(text: "\(name) is damaged: its checksum does not match")
     }
     return contents
@@ -95,13 +97,5 @@ struct ZipArchive {
   /// Little-endian, of at most 4 bytes.
   private func number(at offset: Int, _ byteCount: Int) throws(Problem) -> Int {
     try slice(offset, count: byteCount).reversed().reduce(0) { $0 << 8 | Int($1) }
-  }
-
-  /// CRC-32 as zip files use it (polynomial 0xEDB88320).
-  static func checksum(_ bytes: [UInt8]) -> Int {
-    let table = (0..<256).map { byte in
-      (0..<8).reduce(UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0xEDB8_8320 : 0) }
-    }
-    return Int(~bytes.reduce(~UInt32(0)) { $0 >> 8 ^ table[Int(UInt8($0 & 0xFF) ^ $1)] })
   }
 }

@@ -17,7 +17,7 @@ struct Follower<Predictor: StatePredictor>: EvictionPolicy {
     var isRobust = false
     var missCount = 0
     var optimum: PastOptimum
-    let windows: RobustWindows
+    var windows: RobustWindows
     /// Different experts that have come in the robust phase.
     var arrivalCount = 0
   }
@@ -34,7 +34,8 @@ struct Follower<Predictor: StatePredictor>: EvictionPolicy {
   /// (expert ordinal): number of its last use.
   private var lastUses: [Double]
   private var useCount = 0.0
-  private let slotCounts: [Int]
+  /// (layer)
+  private var slotCounts: [Int]
 
   init(geometry: CacheGeometry, predictor: Predictor, seed: UInt64 = 1) {
     self.geometry = geometry
@@ -56,14 +57,21 @@ struct Follower<Predictor: StatePredictor>: EvictionPolicy {
     predictor.note(step)
     let layer = step.layer
     for token in 0..<step.tokenCount {
-      let start = token * step.expertsPerToken
-      states[layer].optimum.add(step.experts.extracting(start..<start + step.expertsPerToken))
+      states[layer].optimum.add(step.selection(ofToken: token))
     }
     if !states[layer].isRobust && states[layer].missCount > states[layer].optimum.missCount {
       beginRobustPhase(of: layer, in: table)
     }
-    for place in step.experts.indices where states[layer].isRobust {
+    for place in step.experts.indices where states[layer].isRobust && step.experts[place] >= 0 {
       arrive(step.experts[place], of: layer, in: table)
+    }
+  }
+
+  mutating func resize(in table: borrowing SlotTable) {
+    for layer in slotCounts.indices where slotCounts[layer] != table.evenShares[layer] {
+      slotCounts[layer] = table.evenShares[layer]
+      states[layer].optimum.resize(slotCount: slotCounts[layer])
+      states[layer].windows = RobustWindows(slotCount: slotCounts[layer])
     }
   }
 
@@ -80,7 +88,7 @@ struct Follower<Predictor: StatePredictor>: EvictionPolicy {
   private mutating func arrive(_ expert: Int, of layer: Int, in table: borrowing SlotTable) {
     let first = geometry.ordinals(of: layer).lowerBound
     guard !isMarked[first + expert] else { return }
-    if states[layer].arrivalCount == slotCounts[layer] {
+    if states[layer].arrivalCount >= slotCounts[layer] {
       states[layer].isRobust = false
       states[layer].missCount = 0
       states[layer].optimum.restart { table.slot(ofOrdinal: first + $0) != nil }

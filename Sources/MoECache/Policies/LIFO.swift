@@ -26,7 +26,7 @@ struct LIFO: EvictionPolicy {
   mutating func beginStep(_ step: borrowing LayerStep, in table: borrowing SlotTable) {
     stepCounts[step.layer] += 1
     let first = geometry.ordinals(of: step.layer).lowerBound
-    for index in step.experts.indices {
+    for index in step.experts.indices where step.experts[index] >= 0 {
       lastSteps[first + step.experts[index]] = stepCounts[step.layer]
     }
   }

@@ -18,8 +18,6 @@ struct Learned<Estimator: ReuseEstimator>: EvictionPolicy {
   /// (layer): its slot with the least estimate, pinned or not; -1 where that has to be looked for.
   private var leastSlots: [Int32]
   private var leastEstimates: [Float]
-  /// (layer): residents of an even division.
-  private let evenShares: [Int]
   /// (layer): its place among the layers with experts.
   private let places: [Int]
   /// (places back from the running layer): what an estimate of a layer there is worth now.
@@ -31,7 +29,6 @@ struct Learned<Estimator: ReuseEstimator>: EvictionPolicy {
     recencyGuard = RecencyGuard(geometry: geometry)
     leastSlots = [Int32](repeating: -1, count: geometry.layers.count)
     leastEstimates = [Float](repeating: 0, count: geometry.layers.count)
-    evenShares = geometry.floors(share: 1)
     var (places, count) = ([Int](), 0)
     for layer in geometry.layers {
       places.append(count)
@@ -45,8 +42,7 @@ struct Learned<Estimator: ReuseEstimator>: EvictionPolicy {
   mutating func beginStep(_ step: borrowing LayerStep, in table: borrowing SlotTable) {
     let count = step.tokenCount
     for token in max(0, count - SelectionHistory.tokenCount)..<count {
-      let start = token * step.expertsPerToken
-      let selection = step.experts.extracting(start..<start + step.expertsPerToken)
+      let selection = step.selection(ofToken: token)
       recencyGuard.add(selection, layer: step.layer, in: table, counts: count == 1)
       estimator.add(selection, layer: step.layer, time: max(0, step.time(ofToken: token)))
     }
@@ -123,10 +119,10 @@ struct Learned<Estimator: ReuseEstimator>: EvictionPolicy {
   /// least likely of these; where LRU would hold all, the least recently used. Nil where such a
   /// layer has nothing to give.
   private func recencyVictim(for layer: Int, in table: borrowing SlotTable) -> Int? {
-    let isFull = table.residentCounts[layer] >= evenShares[layer]
+    let isFull = table.residentCounts[layer] >= table.evenShares[layer]
     for step in 0..<table.classLayerCount(of: layer) {
       let giver = table.giver(step, to: layer)
-      let isAbove = table.residentCounts[giver] > evenShares[giver]
+      let isAbove = table.residentCounts[giver] > table.evenShares[giver]
       guard giver == layer ? isFull : isAbove && !isFull else { continue }
       guard table.mayGive(giver, to: layer) else { continue }
       if let slot = notHeld(of: giver, in: table) { return slot }

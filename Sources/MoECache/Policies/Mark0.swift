@@ -30,6 +30,10 @@ struct Mark0<Predictor: OneBitPredictor>: EvictionPolicy {
 
   mutating func beginStep(_ step: borrowing LayerStep, in table: borrowing SlotTable) {}
 
+  mutating func resize(in table: borrowing SlotTable) {
+    predictor.resize(slotCounts: table.evenShares)
+  }
+
   mutating func insert(_ slot: Int, for use: ExpertUse) {
     isDispensable[use.ordinal] = predictor.isDispensable(after: use)
     isMarked[use.ordinal] = true

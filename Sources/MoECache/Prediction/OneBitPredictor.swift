@@ -5,6 +5,12 @@ import MoECore
 package protocol OneBitPredictor: Sendable {
   /// Hears of a use, in the order in which uses happen. True is the paper's bit 1.
   mutating func isDispensable(after use: ExpertUse) -> Bool
+  /// Hears that layers have other shares of the slots than before.
+  mutating func resize(slotCounts: [Int])
+}
+
+extension OneBitPredictor {
+  package mutating func resize(slotCounts: [Int]) {}
 }
 
 /// An expert may be given up unless it is among the most used of its layer, where as many count as
@@ -12,7 +18,7 @@ package protocol OneBitPredictor: Sendable {
 struct FrequencyPredictor: OneBitPredictor {
   private let geometry: CacheGeometry
   /// (layer): slots of an even division.
-  private let slotCounts: [Int]
+  private var slotCounts: [Int]
   private var counts: DecayedCounts
 
   init(geometry: CacheGeometry, halfLife: Double) {
@@ -20,6 +26,8 @@ struct FrequencyPredictor: OneBitPredictor {
     slotCounts = geometry.floors(share: 1)
     counts = DecayedCounts(expertCount: geometry.expertCount, halfLife: halfLife)
   }
+
+  mutating func resize(slotCounts: [Int]) { self.slotCounts = slotCounts }
 
   mutating func isDispensable(after use: ExpertUse) -> Bool {
     counts.add(use)

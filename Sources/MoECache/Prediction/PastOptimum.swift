@@ -6,7 +6,7 @@
 /// its own experts; that gives as many hits as evicting what is used furthest in the future (both
 /// are optimal). Only the last saturated step must be known, since nothing can be kept across it.
 package struct PastOptimum: Sendable {
-  private let slotCount: Int
+  private var slotCount: Int
   /// Steps that are remembered, a power of two; what comes back later counts as a miss.
   private let window: Int
   /// (step modulo the window): slots that nothing is kept in.
@@ -38,6 +38,9 @@ package struct PastOptimum: Sendable {
     lastSaturatedStep = never
     for expert in lastSteps.indices { lastSteps[expert] = isHeld(expert) ? 0 : never }
   }
+
+  /// Steps from the next one on have so many slots; past ones keep what they had.
+  package mutating func resize(slotCount: Int) { self.slotCount = slotCount }
 
   /// The next step uses experts of the layer. One that is named twice hits the second time.
   package mutating func add(_ experts: Span<Int>) {

@@ -14,8 +14,6 @@ struct RecencyGuard: Sendable {
   private static let tolerance = 0.005
 
   private let geometry: CacheGeometry
-  private let capacities: [Int]
-  private let slotCount: Int
   /// (layer): experts that LRU holds, least recently used first: ends of lists through `next` and
   /// `previous` (expert ordinal), -1 beyond the ends.
   private var oldest: [Int32]
@@ -32,8 +30,6 @@ struct RecencyGuard: Sendable {
 
   init(geometry: CacheGeometry) {
     self.geometry = geometry
-    capacities = geometry.floors(share: 1)
-    slotCount = geometry.slotCount
     oldest = [Int32](repeating: -1, count: geometry.layers.count)
     newest = oldest
     next = [Int32](repeating: -1, count: geometry.expertCount)
@@ -56,20 +52,26 @@ struct RecencyGuard: Sendable {
     _ selection: Span<Int>, layer: Int, in table: borrowing SlotTable, counts isCounted: Bool
   ) {
     let first = geometry.ordinals(of: layer).lowerBound
+    // Slots may have been withdrawn from both.
+    trim(layer, to: table.evenShares[layer])
     if isCounted {
       for rank in selection.indices {
         if table.slot(ofOrdinal: first + selection[rank]) == nil { deficit += 1 }
         if !isHeld[first + selection[rank]] { deficit -= 1 }
       }
       requestCount += selection.count
-      judge()
+      judge(slotCount: table.usableSlotCount)
     }
     // The best is the most recent.
     for rank in selection.indices.reversed() { use(first + selection[rank], layer: layer) }
-    while counts[layer] > capacities[layer] { drop(Int(oldest[layer]), layer: layer) }
+    trim(layer, to: table.evenShares[layer])
   }
 
-  private mutating func judge() {
+  private mutating func trim(_ layer: Int, to capacity: Int) {
+    while counts[layer] > capacity { drop(Int(oldest[layer]), layer: layer) }
+  }
+
+  private mutating func judge(slotCount: Int) {
     deficit = max(deficit, -slotCount)
     let tolerated = Self.tolerance * Double(requestCount)
     if isTrusting {

@@ -23,6 +23,10 @@ public struct MemoryPlan: Sendable, Codable, Equatable {
   public var placement: ExpertPlacement
   /// Slots of the pool; as many as there are experts where all are resident.
   public var slotCount: Int
+  /// Bytes of the KV cache that experts use until a sequence needs them.
+  public var loanByteCount: Int
+  /// Slots in these bytes, besides `slotCount`.
+  public var lentSlotCount: Int
   public var expertCount: Int
   public var contextLength: Int
   public var chunkTokenCount: Int

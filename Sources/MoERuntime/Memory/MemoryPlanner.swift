@@ -65,10 +65,15 @@ package struct MemoryPlanner {
         note: "page tables, charged by memory cgroups"))
     let rest = budget.byteCount - fixedByteCount - scratch - kernelShare
     let experts = try expertsRow(pool: pool, available: rest)
+    if experts.loanByteCount > 0, let row = rows.firstIndex(where: { $0.name == "KV cache" }) {
+      rows[row].note +=
+        "; \(ByteSize(experts.loanByteCount)) are lent to experts until a text needs them"
+    }
     return MemoryPlan(
       budgetByteCount: budget.byteCount, budgetBasis: budget.basis, budgetNote: budget.note,
       rows: rows, experts: experts.row, placement: experts.placement,
-      slotCount: experts.slotCount, expertCount: tensors.experts.expertCount,
+      slotCount: experts.slotCount, loanByteCount: experts.loanByteCount,
+      lentSlotCount: experts.lentSlotCount, expertCount: tensors.experts.expertCount,
       contextLength: contextLength, chunkTokenCount: chunk, threadCount: threadCount,
       smallestBudgetByteCount: smallestBudget(fixedByteCount: fixedByteCount, floor: floor))
   }
@@ -128,8 +133,11 @@ package struct MemoryPlanner {
     ).mappedByteCount
   }
 
-  /// Eight bytes for each page of four KiB: huge pages need fewer, but are not certain.
-  private func kernelByteCount(_ total: Int) -> Int { min(total, fullByteCount) / 512 }
+  /// Eight bytes for each page of four KiB: huge pages need fewer, but are not certain. Tables of
+  /// memory that was lent stay when it is given back.
+  private func kernelByteCount(_ total: Int) -> Int {
+    min(total, fullByteCount) / 512 + loanByteCount / 512
+  }
 
   /// More than this is never touched, whatever the budget.
   private var fullByteCount: Int {
@@ -158,12 +166,28 @@ package struct MemoryPlanner {
   private func smallestBudget(fixedByteCount: Int, floor: Int) -> Int {
     let chunk = options.chunkTokenCount ?? Self.chunkSizes[Self.chunkSizes.count - 1]
     let need = fixedByteCount + scratchByteCount(min(chunk, contextLength)) + floor
-    return need + need / 511 + Self.startVariationByteCount
+    return need + need / 511 + loanByteCount / 511 + Self.startVariationByteCount
   }
 
-  private func expertsRow(
-    pool: PoolLayout, available: Int
-  ) throws(EngineError) -> (row: MemoryPlan.Row, placement: ExpertPlacement, slotCount: Int) {
+  /// What the KV cache does not hold while its first positions are all there are.
+  private var loanByteCount: Int {
+    let (capacity, type) = (contextLength, options.kvCacheType.kvType)
+    func byteCount(_ positions: Int) -> Int {
+      KVCache.heldByteCount(
+        description: description, capacity: capacity, type: type, positions: positions)
+    }
+    return byteCount(capacity) - byteCount(1)
+  }
+
+  private struct Experts {
+    var row: MemoryPlan.Row
+    var placement: ExpertPlacement
+    var slotCount: Int
+    var loanByteCount = 0
+    var lentSlotCount = 0
+  }
+
+  private func expertsRow(pool: PoolLayout, available: Int) throws(EngineError) -> Experts {
     let residentByteCount = ResidentExperts.byteCount(tensors.experts)
     let wantsResident =
       options.placement == .resident
@@ -174,7 +198,7 @@ package struct MemoryPlanner {
         name: "experts", byteCount: residentByteCount,
         basis: options.placement == .resident ? .user : .derived,
         note: "all \(tensors.experts.expertCount) resident")
-      return (row, .resident, tensors.experts.expertCount)
+      return Experts(row: row, placement: .resident, slotCount: tensors.experts.expertCount)
     }
     var wanted = pool.fullByteCount
     if let cap = options.expertPool {
@@ -192,18 +216,23 @@ package struct MemoryPlanner {
     let unit = AlignedBuffer.hugePageByteCount
     let usable = available >= unit ? available / unit * unit : max(0, available)
     let slots =
-      pool.slots(byteCount: min(wanted, usable), readAhead: options.readAhead)
+      pool.slots(
+        byteCount: min(wanted, usable), readAhead: options.readAhead,
+        loanByteCount: options.expertPool == nil ? loanByteCount : 0)
       ?? pool.slots(byteCount: pool.floorByteCount)
       ?? PoolSlots(cached: [], staged: [])
     let byteCount = pool.byteCount(slots)
-    let slotCount = slots.cachedCount
+    let slotCount = slots.cached.reduce(0, +)
+    let lent = slots.lent.isEmpty ? "" : "\(slots.lent.count) more in lent memory, "
     let share = 100 * slotCount / max(1, tensors.experts.expertCount)
     let row = MemoryPlan.Row(
       name: "expert pool", byteCount: AlignedBuffer.mappedByteCount(for: byteCount),
       basis: options.expertPool == nil ? .derived : .user,
-      note: "\(slotCount) of \(tensors.experts.expertCount) experts (\(share)%), "
+      note: "\(slotCount) of \(tensors.experts.expertCount) experts (\(share)%), \(lent)"
         + "\(slots.staged.reduce(0, +)) read ahead")
-    return (row, .offloaded, slotCount)
+    return Experts(
+      row: row, placement: .offloaded, slotCount: slotCount,
+      loanByteCount: slots.lent.isEmpty ? 0 : loanByteCount, lentSlotCount: slots.lent.count)
   }
 }
 

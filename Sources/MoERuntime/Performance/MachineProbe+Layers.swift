@@ -78,10 +78,13 @@ extension MachineProbe {
       }
       precondition(!hasFailed, "these experts are always there")
       let positions = Double(count * (count + 1)) / 2
+      let products = productSeconds(of: tensors, tokenCount: Double(count))
       let rest =
-        time / layerCount - productSeconds(of: tensors, tokenCount: Double(count))
-        - result.chunkAttentionSecondsPerPosition * positions
-      points.append(CostCurve.Point(tokenCount: Double(count), seconds: rest))
+        time / layerCount - products - result.chunkAttentionSecondsPerPosition * positions
+      // A difference of times of a busy machine can be anything; a layer's time cannot.
+      points.append(
+        CostCurve.Point(
+          tokenCount: Double(count), seconds: max(rest, -Self.overlapMax * products)))
     }
     withExtendedLifetime(vectors) {}
     result.layerRest = CostCurve(points)

@@ -110,7 +110,9 @@ extension PreparedRun {
     let slotCounts =
       isResident
       ? pool.classes.map(\.expertCount)
-      : pool.slots(byteCount: plan.experts.byteCount, readAhead: options.readAhead)?.cached ?? []
+      : pool.slots(
+        byteCount: plan.experts.byteCount, readAhead: options.readAhead,
+        loanByteCount: plan.loanByteCount)?.cachedAndLent ?? []
     // Without a disk to speak of, a miss is a copy within memory. A run reads while it
     // computes, so the lower of the two rates counts.
     let disk = probe.disk

@@ -40,6 +40,7 @@ final class ProbeMemory {
 /// Experts that are always there and come from anywhere in the probe's memory, each time from
 /// another place.
 final class ProbeExperts: ExpertSource {
+  var loanByteCount: Int { 0 }
   let layout: ExpertLayout
   let statistics = ExpertStatistics()
   private let memory: ProbeMemory
@@ -90,5 +91,6 @@ final class ProbeExperts: ExpertSource {
 
   func prefetch(layer: Int, guesses: [ExpertGuess]) {}
 
+  func setLoan(byteCount: Int) {}
   func advance() {}
 }

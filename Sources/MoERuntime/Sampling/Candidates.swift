@@ -4,6 +4,7 @@
   private import Musl
 #endif
 package import MoECore
+private import MoEKernels
 
 /// The tokens that may come next, with their logits. Stages of a sampler drop some, reorder them or
 /// change their logits; nothing here allocates after `init`.
@@ -46,6 +47,37 @@ package struct Candidates {
     return logit == largest ? 1 : exp(Double(logit) - Double(largest))
   }
 
+  /// Draws a token with probability proportional to exp(logit).
+  ///
+  /// - Parameter unit: A random number from 0 up to 1.
+  package mutating func draw(_ unit: Double) -> Int32 {
+    let largest = largest
+    if largest.isFinite {
+      fillShares()
+    } else {
+      // Infinite logits share everything; where none is a number, all do.
+      for index in 0..<count { spareLogits[index] = logits[index] == largest ? 1 : 0 }
+    }
+    var total = 0.0
+    for index in 0..<count { total += Double(spareLogits[index]) }
+    var rest = unit * total
+    for index in 0..<count {
+      rest -= Double(spareLogits[index])
+      if rest < 0 { return tokens[index] }
+    }
+    return tokens[count - 1]
+  }
+
+  /// Probabilities of the candidates, to a float's accuracy: exponentials in double precision take
+  /// a tenth of a token's time where the vocabulary is large and nothing was dropped.
+  private mutating func fillShares() {
+    for index in 0..<count { spareLogits[index] = logits[index] }
+    unsafe spareLogits.withUnsafeMutableBufferPointer { buffer in
+      guard let pointer = buffer.baseAddress else { return }
+      unsafe VectorMath.softmax(FloatView(pointer, count: count))
+    }
+  }
+
   package mutating func setLogit(_ value: Float, at index: Int) {
     precondition(!isSorted)
     logits[index] = value
@@ -83,6 +115,23 @@ package struct Candidates {
     swap(&self.logits, &spareLogits)
     count = limit
     isSorted = true
+  }
+
+  /// Drops those with a smaller logit; what is left keeps its order. At least one must be left.
+  package mutating func keep(atLeast threshold: Float) {
+    var kept = 0
+    for index in 0..<count where logits[index] >= threshold {
+      tokens[kept] = tokens[index]
+      logits[kept] = logits[index]
+      kept += 1
+    }
+    precondition(kept >= 1)
+    count = kept
+  }
+
+  /// The largest logit.
+  package var largest: Float {
+    isSorted ? logits[0] : logits[..<count].reduce(-.infinity) { max($0, $1) }
   }
 
   /// Drops all but the first `limit`; the candidates must be sorted.

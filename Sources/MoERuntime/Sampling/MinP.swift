@@ -13,9 +13,6 @@ package struct MinP: SamplerStage {
   }
 
   package func apply(to candidates: inout Candidates, history: [Int32]) {
-    candidates.keepLargest(candidates.count)
-    let threshold = candidates.logits[0] + log(fraction)
-    let kept = candidates.logits[..<candidates.count].prefix { $0 >= threshold }.count
-    candidates.truncate(to: max(1, kept))
+    candidates.keep(atLeast: candidates.largest + log(fraction))
   }
 }

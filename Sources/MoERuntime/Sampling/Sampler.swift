@@ -28,20 +28,6 @@ package struct Sampler {
       candidates.keepLargest(1)
       return candidates.tokens[0]
     }
-    return draw()
-  }
-
-  /// A token with probability proportional to exp(logit).
-  private mutating func draw() -> Int32 {
-    var largest = -Float.infinity
-    for index in 0..<candidates.count { largest = max(largest, candidates.logits[index]) }
-    var total = 0.0
-    for index in 0..<candidates.count { total += candidates.weight(at: index, largest: largest) }
-    var rest = generator.nextUnit() * total
-    for index in 0..<candidates.count {
-      rest -= candidates.weight(at: index, largest: largest)
-      if rest < 0 { return candidates.tokens[index] }
-    }
-    return candidates.tokens[candidates.count - 1]
+    return candidates.draw(generator.nextUnit())
   }
 }

@@ -53,6 +53,13 @@ struct Generate: AsyncParsableCommand {
     completion: .file())
   var timeline: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Record which experts each token takes, in a .moetrace file (see 'moe-run trace').",
+      valueName: "file"),
+    completion: .file(extensions: ["moetrace"]))
+  var trace: String?
+
   @Flag(
     name: .customLong("no-warm-start"),
     help: ArgumentHelp(
@@ -72,6 +79,7 @@ struct Generate: AsyncParsableCommand {
     let timelineFile = try timeline.map { path throws(Failure) in
       try ReportFile(path, flag: "--timeline")
     }
+    if let trace { try TraceRecord.check(trace, flag: "--trace") }
     var engineOptions = memory.engineOptions(contextLength: context.ctxSize)
     engineOptions.warmStart = !startsCold
     if timeline != nil { engineOptions.timelineEventCount = Self.timelineEventCount }
@@ -120,6 +128,7 @@ struct Generate: AsyncParsableCommand {
     options.sampling = sampling.samplingOptions()
     options.ignoresEnd = ignoreEos
     options.rendersSpecialTokens = special
+    options.routingTrace = trace.map { RoutingTraceOptions(path: $0) }
     options.promptProgress = ProgressBar("reading the prompt", isQuiet: quiet).update
     return options
   }

@@ -8,7 +8,7 @@ struct Policies: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare the cache policies on recorded routing traces.",
     discussion: """
-      Replays each trace (.npz) with the engine's own code, in pools of several sizes for all \
+      Replays each trace (.moetrace or .npz) with the engine's own code, in pools of several sizes for all \
       layers together. Hit rates are in percent of all requests, first uses included; behind them, \
       in percent, how much of the way from LRU to the optimum with even shares that is. A folder \
       stands for the traces in it. The tables are Markdown.
@@ -16,7 +16,7 @@ struct Policies: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp("Routing traces, or folders of them.", valueName: "trace"),
-    completion: .file(extensions: ["npz"]))
+    completion: .file(extensions: ["moetrace", "npz"]))
   var traces: [String]
 
   @Option(
@@ -48,15 +48,27 @@ struct Policies: ParsableCommand {
   func run() throws {
     let policies = PolicyRegistry.all.filter { only?.contains($0.name) ?? true }
     for path in try traces.flatMap(files) {
-      let trace = try TraceFile.routing(at: path)
+      let trace = try TraceArgument.trace(at: path)
       let name = path.split(separator: "/").last.map(String.init) ?? path
-      let comparison = PolicyComparison(
-        trace, name: name, expertCount: trace.expertCount, multiples: pools, policies: policies,
-        floorShare: floorShare)
+      let comparison = try Self.comparison(
+        trace, name: name, pools: pools, policies: policies, floorShare: floorShare)
       try StandardOutput.write(
         "### \(name)\n\n\(trace.tokenCount) tokens, \(trace.layerCount) layers, "
           + "\(trace.expertsPerToken) of \(trace.expertCount) experts; pools in token's uses\n\n"
           + comparison.markdown + "\n")
+    }
+  }
+
+  private static func comparison(
+    _ trace: RoutingTrace, name: String, pools: [Double], policies: [PolicyEntry],
+    floorShare: Double?
+  ) throws(Failure) -> PolicyComparison {
+    do {
+      return try PolicyComparison(
+        trace, name: name, expertCount: trace.expertCount, multiples: pools, policies: policies,
+        floorShare: floorShare)
+    } catch {
+      throw .runtime("\(name): \(error.description)")
     }
   }
 
@@ -67,9 +79,10 @@ struct Policies: ParsableCommand {
       return [path]
     }
     let names = try FileManager.default.contentsOfDirectory(atPath: path)
-      .filter { $0.hasSuffix(".npz") }.sorted()
+      .filter { $0.hasSuffix(".npz") || $0.hasSuffix(".moetrace") }.sorted()
     guard !names.isEmpty else {
-      throw Failure.runtime("\(path) holds no routing trace: give a folder of .npz files")
+      throw Failure.runtime(
+        "\(path) holds no routing trace: give a folder of .moetrace or .npz files")
     }
     return names.map { path + (path.hasSuffix("/") ? "" : "/") + $0 }
   }

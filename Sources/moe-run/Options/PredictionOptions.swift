@@ -20,9 +20,9 @@ struct PredictionOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "A recorded routing trace of the model (.npz), which the expert cache is replayed over.",
-      valueName: "file"),
-    completion: .file(extensions: ["npz"]))
+      "A recorded routing trace of the model (.moetrace or .npz), which the expert cache is "
+        + "replayed over.", valueName: "file"),
+    completion: .file(extensions: ["moetrace", "npz"]))
   var trace: String?
 
   @Option(

@@ -64,6 +64,8 @@ struct GenerationReport: Encodable {
   let threads: Int
   let placement: ExpertPlacement
   let poolSlots: Int
+  let lentSlots: Int
+  let lentBytes: Int
   let experts: Int
   let cachePolicy: String
   let store: String
@@ -104,6 +106,8 @@ struct GenerationReport: Encodable {
     threads = plan.memory.threadCount
     placement = plan.memory.placement
     poolSlots = plan.memory.slotCount
+    lentSlots = plan.memory.lentSlotCount
+    lentBytes = plan.memory.loanByteCount
     experts = plan.memory.expertCount
     cachePolicy = plan.cachePolicy
     store = plan.store

@@ -48,6 +48,7 @@ struct InspectionReport: Encodable {
   let supported: Bool
   let obstacle: String?
   let experts: Experts?
+  let parameters: ParameterReport
   let formats: [Format]
   let metadata: [MetadataReport]
   let tensors: [Tensor]
@@ -68,6 +69,7 @@ struct InspectionReport: Encodable {
         perToken: experts.expertsPerToken, bytes: experts.byteCount,
         bytesPerToken: experts.byteCountPerToken)
     }
+    parameters = ParameterReport(model)
     formats = model.formats.map {
       Format(
         name: $0.format, tensors: $0.tensorCount, bytes: $0.byteCount, supported: $0.isSupported)
@@ -91,6 +93,7 @@ extension InspectionReport {
     \(ByteSize(bytes))
     runs here \(obstacle.map { "no: " + $0 } ?? "yes")
     experts   \(expertText)
+    weights   \(parameters.text)
     formats
     \(Columns.text(formats.map(Self.cells), right: [1, 2]))\
     metadata, \(metadata.count) keys

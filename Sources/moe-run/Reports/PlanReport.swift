@@ -39,6 +39,8 @@ struct PlanReport: Encodable {
 
   let placement: ExpertPlacement
   let poolSlots: Int
+  let lentSlots: Int
+  let lentBytes: Int
   let experts: Int
   let contextLength: Int
   let chunkTokens: Int
@@ -68,6 +70,8 @@ struct PlanReport: Encodable {
     memory = (plan.memory.rows + [plan.memory.experts]).map(Row.init)
     placement = plan.memory.placement
     poolSlots = plan.memory.slotCount
+    lentSlots = plan.memory.lentSlotCount
+    lentBytes = plan.memory.loanByteCount
     experts = plan.memory.expertCount
     contextLength = plan.memory.contextLength
     chunkTokens = plan.memory.chunkTokenCount
@@ -87,7 +91,7 @@ struct PlanReport: Encodable {
       experts   \(plan.expertsPerToken) of \(plan.expertCountPerLayer) in each of \
       \(plan.layerCount) layers; \(ByteSize(plan.expertByteCount)) in all, \
       \(ByteSize(plan.expertByteCountPerToken)) per token
-      placement \(memory.placement.rawValue), \(memory.slotCount) slots for \
+      placement \(memory.placement.rawValue), \(memory.slotCount + memory.lentSlotCount) slots for \
       \(memory.expertCount) experts, policy \(plan.cachePolicy)
       store     \(plan.store)
       kernels   \(plan.instructionSet), \(memory.threadCount) threads

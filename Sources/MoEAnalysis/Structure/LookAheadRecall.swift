@@ -1,0 +1,123 @@
+/// How many of a layer's experts are among the n that a predictor names before the layer is
+/// reached: recall@n of look-ahead, on traces alone.
+///
+/// What the next layer's router says of the current hidden state is a better predictor, but needs a
+/// running model.
+package struct LookAheadRecall: Sendable {
+  /// Who predicts.
+  package enum Predictor: String, Sendable, CaseIterable, Encodable {
+    /// The token's experts some layers before, by the table of conditional probabilities.
+    case affinity
+    /// The layer's most used experts, whatever the token: what a predictor has to beat.
+    case popularity
+  }
+
+  /// On what it has learned. It is never judged on tokens that it has learned from.
+  package enum Training: String, Sendable, CaseIterable, Encodable {
+    /// All tokens before the one predicted, as a running engine could.
+    case causal
+    /// The first half of the trace's tokens; judged on the second.
+    case splitHalves
+  }
+
+  package let predictor: Predictor
+  package let training: Training
+  package let layerDistance: Int
+  package let expertCount: Int
+  /// (layer predicted from, n): experts that were among the first n, from n = 0 on.
+  package let foundCounts: [[Int]]
+  /// (layer predicted from): experts to be found.
+  package let wantedCounts: [Int]
+
+  package init(
+    _ routing: RoutingSequences, predictor: Predictor, training: Training, layerDistance: Int = 1
+  ) throws(RoutingAnalysisError) {
+    self.predictor = predictor
+    self.training = training
+    self.layerDistance = max(1, layerDistance)
+    expertCount = routing.expertCount
+    var table = try ExpertAffinity(
+      layerCount: routing.layerCount, expertCount: routing.expertCount,
+      layerDistance: max(1, layerDistance))
+    var ranks = RankCounts(
+      layerCount: table.layerPairCount, expertCount: routing.expertCount)
+    let half = routing.tokenCount / 2
+    var index = 0
+    for tokens in routing.sequences {
+      for token in tokens {
+        if training == .causal || index >= half {
+          ranks.judge(routing, token: token, table, predictor)
+        }
+        if training == .causal || index < half { table.learn(routing, token: token) }
+        index += 1
+      }
+    }
+    foundCounts = ranks.foundCounts
+    wantedCounts = ranks.wantedCounts
+  }
+
+  /// Over all layers that can be predicted; nil where there are none.
+  package func recall(_ count: Int) -> Double? {
+    let wanted = wantedCounts.reduce(0, +)
+    guard wanted > 0 else { return nil }
+    let index = min(max(count, 0), expertCount)
+    return Double(foundCounts.reduce(0) { $0 + $1[index] }) / Double(wanted)
+  }
+
+  /// Of the layer `layerDistance` after this one; nil where nothing is known of it.
+  package func recall(_ count: Int, layer: Int) -> Double? {
+    guard wantedCounts.indices.contains(layer), wantedCounts[layer] > 0 else { return nil }
+    return Double(foundCounts[layer][min(max(count, 0), expertCount)]) / Double(wantedCounts[layer])
+  }
+}
+
+private struct RankCounts {
+  private let expertCount: Int
+  /// (layer, rank): experts found at that place of the prediction.
+  private var counts: [[Int]]
+  private var scores: [Float]
+
+  init(layerCount: Int, expertCount: Int) {
+    self.expertCount = expertCount
+    counts = Array(repeating: Array(repeating: 0, count: expertCount), count: layerCount)
+    scores = Array(repeating: 0, count: expertCount)
+  }
+
+  mutating func judge(
+    _ routing: RoutingSequences, token: Int, _ table: ExpertAffinity,
+    _ predictor: LookAheadRecall.Predictor
+  ) {
+    for layer in counts.indices {
+      let later = layer + table.layerDistance
+      switch predictor {
+      case .affinity:
+        for expert in scores.indices { scores[expert] = 0 }
+        table.addScores(
+          for: routing.selection(token: token, layer: layer), layer: layer, to: &scores)
+      case .popularity:
+        for expert in scores.indices {
+          scores[expert] = Float(table.useCounts[later * expertCount + expert])
+        }
+      }
+      for expert in routing.selection(token: token, layer: later) where expert >= 0 {
+        counts[layer][rank(of: Int(expert))] += 1
+      }
+    }
+  }
+
+  /// Among even scores the lower number comes first.
+  private func rank(of expert: Int) -> Int {
+    let score = scores[expert]
+    var rank = 0
+    for other in 0..<expert where scores[other] >= score { rank += 1 }
+    for other in expert + 1..<max(expert + 1, expertCount) where scores[other] > score { rank += 1 }
+    return rank
+  }
+
+  /// (layer, n)
+  var foundCounts: [[Int]] {
+    counts.map { $0.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) } }
+  }
+
+  var wantedCounts: [Int] { counts.map { $0.reduce(0, +) } }
+}

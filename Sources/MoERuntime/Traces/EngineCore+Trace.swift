@@ -1,0 +1,109 @@
+import MoECore
+import MoEModel
+
+extension EngineCore {
+  /// Does something and records the routing of it, where that is asked for. The trace is complete
+  /// where nothing is thrown; else there is none.
+  func recording<Value>(
+    _ trace: RoutingTraceOptions?, _ body: () throws -> Value
+  ) throws -> Value {
+    guard let trace else { return try body() }
+    let recorder = try makeRecorder(trace)
+    recorder.beginSequence(label: trace.label)
+    decoder.observer = recorder
+    defer { decoder.observer = nil }
+    let value = try body()
+    // What was stopped before its first pass ended leaves nothing to keep.
+    if recorder.tokenCount > 0 {
+      _ = try reportingTrace { () throws(RoutingTraceWriteError) in try recorder.finish() }
+    }
+    return value
+  }
+
+  /// Runs texts through the model in sequences of their own and records the routing.
+  func recordRouting(
+    of texts: [RoutingText], sequenceTokenCount: Int, to trace: RoutingTraceOptions,
+    cancellation: CancellationFlag, progress: ((_ done: Int, _ total: Int) -> Void)?
+  ) throws -> RecordedRouting {
+    let start = MonotonicClock.nanoseconds()
+    guard sequenceTokenCount >= 1 && sequenceTokenCount <= decoder.contextLength else {
+      throw EngineError.invalidOption(
+        name: "the sequence length", wanted: "from 1 to the context of \(decoder.contextLength)",
+        found: "\(sequenceTokenCount)")
+    }
+    let texts = try texts.map { RoutingText(label: $0.label, tokens: try checked($0.tokens)) }
+    let total = texts.reduce(0) { $0 + $1.tokens.count }
+    guard total > 0 else { throw EngineError.textTooShort(tokenCount: 0, wanted: 1) }
+    let recorder = try makeRecorder(trace)
+    decoder.observer = recorder
+    defer { decoder.observer = nil }
+    for text in texts {
+      var first = 0
+      while first < text.tokens.count {
+        let end = min(first + sequenceTokenCount, text.tokens.count)
+        recorder.beginSequence(label: text.label)
+        decoder.truncate()
+        try prefill(
+          Array(text.tokens[first..<end]), cancellation: cancellation,
+          each: { _, _ in
+            try reportingTrace { () throws(RoutingTraceWriteError) in try recorder.check() }
+            progress?(recorder.tokenCount, total)
+          })
+        first = end
+      }
+    }
+    let byteCount = try reportingTrace { () throws(RoutingTraceWriteError) in
+      try recorder.finish()
+    }
+    return RecordedRouting(
+      tokenCount: recorder.tokenCount, sequenceCount: recorder.sequenceCount,
+      byteCount: byteCount, seconds: Double(MonotonicClock.nanoseconds() - start) * 1e-9)
+  }
+
+  private func makeRecorder(_ trace: RoutingTraceOptions) throws(EngineError) -> RoutingRecorder {
+    var contents = RoutingTraceContents()
+    (contents.weights, contents.tokenIDs, contents.passes) = (true, true, true)
+    contents.logits = trace.includesLogits
+    let metadata = RoutingTraceMetadata(header, weights: decoder.weights)
+    return try reportingTrace { () throws(RoutingTraceWriteError) in
+      RoutingRecorder(
+        try RoutingTraceWriter(path: trace.path, metadata: metadata, contents: contents))
+    }
+  }
+
+  private func reportingTrace<Value>(
+    _ body: () throws(RoutingTraceWriteError) -> Value
+  ) throws(EngineError) -> Value {
+    do throws(RoutingTraceWriteError) {
+      return try body()
+    } catch {
+      throw .trace(error.description)
+    }
+  }
+}
+
+extension Engine {
+  /// Runs texts through the model and records which experts each token takes in each layer, without
+  /// generating anything: every text is cut into sequences that each start from an empty context.
+  ///
+  /// - Parameters:
+  ///   - sequenceTokenCount: Tokens of a sequence, at most the context; a text's last may be
+  ///     shorter.
+  ///   - progress: Called on the engine's thread: tokens done, tokens in all.
+  /// - Throws: `EngineError`, or `CancellationError`; there is then no trace.
+  public func recordRouting(
+    of texts: [RoutingText], sequenceTokenCount: Int = 512, to trace: RoutingTraceOptions,
+    progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
+  ) async throws -> RecordedRouting {
+    let cancellation = CancellationFlag()
+    return try await withTaskCancellationHandler {
+      try await withCore { core in
+        try core.recordRouting(
+          of: texts, sequenceTokenCount: sequenceTokenCount, to: trace,
+          cancellation: cancellation, progress: progress)
+      }
+    } onCancel: {
+      cancellation.cancel()
+    }
+  }
+}
