@@ -1,4 +1,4 @@
-package import MoECache
+import MoECache
 package import MoECore
 import MoEStore
 

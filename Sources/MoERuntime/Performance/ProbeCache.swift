@@ -35,7 +35,7 @@ struct ProbeCache {
     guard let path = path(for: request),
       let text = Self.encode(Entry(request: request, result: result))
     else { return "not kept: neither XDG_CACHE_HOME nor HOME names a folder" }
-    return cacheFolder.write(text, to: path)
+    return cacheFolder.keep(text, as: path)
   }
 
   private static func encode(_ value: some Encodable) -> String? {

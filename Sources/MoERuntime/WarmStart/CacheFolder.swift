@@ -32,7 +32,7 @@ struct CacheFolder {
   }
 
   /// Writes a file of the folder, and says why it could not; nil where it could.
-  func write(_ text: String, to file: String) -> String? {
+  func keep(_ text: String, as file: String) -> String? {
     guard let path else { return "not kept: neither XDG_CACHE_HOME nor HOME names a folder" }
     let base = path.split(separator: "/").dropLast().joined(separator: "/")
     for directory in ["/" + base, path] { _ = unsafe mkdir(directory, 0o700) }

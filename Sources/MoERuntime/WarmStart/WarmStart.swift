@@ -1,6 +1,8 @@
 import FoundationEssentials
 import MoECore
 import MoEExperts
+import MoEModel
+import MoEStore
 
 /// Remembers from run to run which experts of a model were used most: a small file for each model
 /// in the user's cache folder, safe to delete.
@@ -58,7 +60,7 @@ struct WarmStart {
   func store(_ experts: [ExpertID]) {
     let entry = Entry(subject: subject, experts: experts.flatMap { [$0.layer, $0.index] })
     guard let file, let text = Self.encode(entry) else { return }
-    _ = folder.write(text, to: file)
+    _ = folder.keep(text, as: file)
   }
 
   private static func encode(_ value: some Encodable) -> String? {
