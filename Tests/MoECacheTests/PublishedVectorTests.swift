@@ -78,11 +78,75 @@ import Testing
     return cache.counters.missCount
   }
 
+  /// Misses where the experts of all batches are asked for one after the other.
+  private func missCount(
+    _ batches: [[Int]], slotCount: Int, _ hits: ([[Int]]) throws -> Int
+  ) rethrows -> Int {
+    let requests = batches.joined().map { [$0] }
+    return requests.count - (try hits(requests))
+  }
+
+  /// Beside recency and the optimum.
   @Test func expertBufferingMissesWhatItsRuleSays() throws {
+    let lru = try #require(PolicyRegistry.entry(named: "lru"))
     let cyclic = [[Int]](repeating: [1, 2, 3], count: 4)
-    #expect(try bufferingMissCount(cyclic, slotCount: 2) == 9)
     let mixed = [[0, 1, 2, 3], [1, 2, 3], [0, 2, 3], [0, 1, 2, 3], [4, 5], [0, 1, 2, 3]]
-    #expect(try [2, 3, 4].map { try bufferingMissCount(mixed, slotCount: $0) } == [17, 12, 8])
+    let cases = [
+      (cyclic, 2, buffering: 9, recency: 12, best: 7), (mixed, 2, 17, 20, 14),
+      (mixed, 3, 12, 14, 10), (mixed, 4, 8, 10, 7),
+    ]
+    for (batches, slotCount, buffering, recency, best) in cases {
+      #expect(try bufferingMissCount(batches, slotCount: slotCount) == buffering)
+      let recent = missCount(batches, slotCount: slotCount) {
+        hitCount($0, expertCount: 6, slotCount: slotCount, policy: lru)
+      }
+      let optimal = missCount(batches, slotCount: slotCount) {
+        beladyHitCount($0, slotCount: slotCount)
+      }
+      #expect(recent == recency && optimal == best, "\(slotCount) slots")
+    }
+  }
+
+  /// For each request, whether the optimum evicts the page before its next use, or it has none.
+  private func discardBits(_ requests: [Int], slotCount: Int) -> [Int] {
+    var bits = requests.map { _ in 1 }
+    var held: [Int: Int] = [:]
+    for (time, page) in requests.enumerated() {
+      if let last = held[page] { bits[last] = 0 }
+      held[page] = time
+      guard held.count > slotCount else { continue }
+      func nextUse(_ page: Int) -> Int { requests[(time + 1)...].firstIndex(of: page) ?? .max }
+      let others = held.keys.filter { $0 != page }.sorted()
+      if let last = others.max(by: { nextUse($0) < nextUse($1) }) { held[last] = nil }
+    }
+    return bits
+  }
+
+  /// What the guarantees say where no prediction is wrong: (1, k - 1, 1) of Flush and (1, 2 H(k), 1)
+  /// of Mark0 leave them the optimum, (2, H(k), 1) of Mark&Predict leaves it twice that.
+  @Test func perfectBitsKeepTheGuaranteesOnRandomRequests() {
+    let example = discardBits(Self.requests, slotCount: 3)
+    #expect(example == Self.bits)
+    for seed in 0..<60 as Range<UInt64> {
+      var random = SeededGenerator(seed: seed)
+      let pages = (0..<300).map { _ in
+        let unit = random.nextUnit()
+        return Int(unit * unit * 16)
+      }
+      let requests = pages.map { [$0] }
+      for slotCount in [2, 4, 8] {
+        let bits = discardBits(pages, slotCount: slotCount)
+        func missCount(_ policy: PolicyEntry) -> Int {
+          requests.count
+            - hitCount(requests, expertCount: 16, slotCount: slotCount, policy: policy)
+        }
+        let best = requests.count - beladyHitCount(requests, slotCount: slotCount)
+        #expect(missCount(.flush { _ in Bits(bits) }) == best, "seed \(seed)")
+        #expect(missCount(.mark0 { _ in Bits(bits) }) == best, "seed \(seed)")
+        let marking = missCount(.markAndPredict(seed: seed) { _ in Bits(bits) })
+        #expect(marking <= 2 * best + slotCount, "seed \(seed)")
+      }
+    }
   }
 
   /// Section 1.6 conventions switched off: trace 01 01 02 02 12 13 23 23 in two slots, look-ups of
