@@ -114,10 +114,12 @@ struct LockstepRun: ~Copyable {
     let all = Array(0..<geometry.layers[layer].expertCount)
     let count = Int.random(in: 1...min(3, all.count), using: &random)
     let selections = (0..<Int.random(in: 1...4, using: &random)).map { _ in
-      Array(all.shuffled(using: &random).prefix(count))
+      // Tokens may take fewer experts than others.
+      let own = Int.random(in: 0..<4, using: &random) == 0 ? max(1, count - 1) : count
+      return Array(all.shuffled(using: &random).prefix(own))
     }
     time += selections.count
-    let experts = Array(selections.joined())
+    let experts = selections.flatMap { $0 + [Int](repeating: -1, count: count - $0.count) }
     cache.beginStep(
       LayerStep(layer: layer, time: time, experts: experts.span, expertsPerToken: count))
     naive.beginStep(layer: layer, time: time, selections: selections)

@@ -39,6 +39,40 @@ import Testing
     #expect(optimum.missCount == 1)
   }
 
+  /// The most hits of all ways to keep experts, step by step, in as many slots as the step has.
+  private func mostHits(_ requests: [[Int]], _ slotCounts: [Int]) -> Int {
+    var best: [Set<Int>: Int] = [[]: 0]
+    for (wanted, slotCount) in zip(requests, slotCounts) {
+      var next: [Set<Int>: Int] = [:]
+      for (held, hits) in best {
+        let others = Array(held.subtracting(wanted))
+        for mask in 0..<1 << others.count where mask.nonzeroBitCount + wanted.count <= slotCount {
+          let kept = others.indices.filter { mask >> $0 & 1 == 1 }.map { others[$0] }
+          let contents = Set(wanted).union(kept)
+          let sum = hits + wanted.count { held.contains($0) }
+          next[contents] = max(next[contents] ?? 0, sum)
+        }
+      }
+      best = next
+    }
+    return best.values.max() ?? 0
+  }
+
+  @Test func theOptimumOfThePastKeepsToSlotCountsThatChange() {
+    for seed in 0..<80 as Range<UInt64> {
+      var random = SeededGenerator(seed: seed)
+      let requests = randomRequests(seed: seed, count: 14, expertCount: 6, largest: 2)
+      let slotCounts = requests.map { _ in Int.random(in: 2...5, using: &random) }
+      var optimum = PastOptimum(expertCount: 6, slotCount: 2)
+      for (experts, slotCount) in zip(requests, slotCounts) {
+        optimum.resize(slotCount: slotCount)
+        optimum.add(experts.span)
+      }
+      let hits = requests.joined().count - optimum.missCount
+      #expect(hits == mostHits(requests, slotCounts), "seed \(seed)")
+    }
+  }
+
   @Test func whatComesBackLaterThanIsRememberedIsAMiss() {
     var optimum = PastOptimum(expertCount: 4, slotCount: 4, remembering: 4)
     optimum.add([0].span)
