@@ -11,13 +11,15 @@ import Testing
     let program = try Program(
       [
         TrainedModel.path, "-p", "Once upon a time", "-n", "16", "--temp", "0", "--expert-pool",
-        "50%", "--stats-json", scratch.url("stats.json").path,
+        "50%", "--memory", "64M", "-c", "256", "--stats-json", scratch.url("stats.json").path,
       ] + more, environment: ["XDG_CACHE_HOME": cache])
     let output = try await program.end()
     #expect(output.code == 0, "\(output.errors)")
     let report = try #require(
       try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url("stats.json")))
         as? [String: Any])
+    // What is read beforehand comes into slots that are there anyway.
+    #expect(report["fits_budget"] as? Bool == true)
     return (output.text, try #require(report["warm_start_experts"] as? Int))
   }
 
