@@ -11,6 +11,8 @@ import Testing
 /// `WholePathTests`' matter, whose scenarios warm up, too.
 @Suite struct WarmUpTests {
   private struct Run {
+    /// The decoder's weights lie in it.
+    let model: SimulatedModel
     let experts: OffloadedExperts
     let decoder: Decoder
     let layerCount: Int
@@ -31,7 +33,8 @@ import Testing
       policy: try #require(PolicyRegistry.entry(named: policy)))
     let decoder = try model.decoder(
       experts, team: team, chunk: 1, contextLength: 64, kvType: .f32)
-    return Run(experts: experts, decoder: decoder, layerCount: scenario.first.layerCount)
+    return Run(
+      model: model, experts: experts, decoder: decoder, layerCount: scenario.first.layerCount)
   }
 
   /// The engine's hits after a warm-up are those of a replay that starts with the same experts.

@@ -42,7 +42,7 @@ struct Flush<Predictor: OneBitPredictor>: EvictionPolicy {
       if isDispensable[ordinal] { mayGo = true }
       return CandidateKey(first: isDispensable[ordinal] ? 0 : 1, second: lastUses[ordinal])
     }
-    if !mayGo { flush(for: expert.layer, in: table) }
+    if slot != nil && !mayGo { flush(for: expert.layer, in: table) }
     return slot
   }
 
