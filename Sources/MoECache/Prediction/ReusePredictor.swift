@@ -182,18 +182,23 @@ struct ReusePredictor: ReuseEstimator {
 
   /// The estimates of a layer as of a time, into `fresh`.
   private mutating func estimate(layer: Int, time: Int) {
+    gatherRows(layer: layer, time: time)
     let (width, start) = (widths[layer], starts[layer])
+    // Names of their own, so that spans of them do not hold on to the whole predictor.
+    let (rows, weights, recencies, recencyWeights) = (rows, weights, recencies, recencyWeights)
     for index in 0..<width { fresh[index] = biases[start + index] }
+    var sums = fresh.mutableSpan
     for base in Self.bases.indices {
       let weight = recencyWeights[base]
       let first = start * Self.bases.count + base * width
-      for index in 0..<width { fresh[index] += recencies[first + index] * weight }
+      let powers = recencies.span.extracting(first..<first + width)
+      for index in powers.indices { sums[index] += powers[index] * weight }
     }
-    gatherRows(layer: layer, time: time)
     for row in rows {
-      for index in 0..<width { fresh[index] += weights[row.start + index] * row.factor }
+      let own = weights.span.extracting(row.start..<row.start + width)
+      for index in own.indices { sums[index] += own[index] * row.factor }
     }
-    for index in 0..<width { fresh[index] = logistic(fresh[index]) }
+    for index in 0..<width { sums[index] = logistic(sums[index]) }
   }
 
   /// Moves what the estimates were made of at `time`, the token before, towards what they should
@@ -216,9 +221,12 @@ struct ReusePredictor: ReuseEstimator {
       recencyWeights[base] += Self.recencyRate * gradient / recencySquares[base].squareRoot()
     }
     gatherRows(layer: layer, time: time)
+    let (rows, errors) = (rows, errors)
+    let wrong = errors.span.extracting(0..<width)
+    var all = weights.mutableSpan
     for row in rows {
       let step = row.factor * Self.rate
-      for index in 0..<width { weights[row.start + index] += errors[index] * step }
+      for index in wrong.indices { all[row.start + index] += wrong[index] * step }
     }
   }
 }

@@ -27,7 +27,7 @@ enum CachePolicyBenchmark {
     _ policy: PolicyEntry, _ shape: Shape, _ context: BenchmarkContext
   ) -> Benchmark {
     let size = "\(shape.layerCount)x\(shape.expertCount)x\(shape.expertsPerToken)"
-    return Benchmark(name: "policy/\(policy.name)/\(size)") {
+    return Benchmark(name: "eviction/\(policy.name)/\(size)") {
       let tokens = selections(shape, tokenCount: context.size(512, toy: 8))
       let layer = LayerGeometry(expertCount: shape.expertCount, sizeClass: 0)
       let requestsPerToken = shape.layerCount * shape.expertsPerToken
