@@ -68,7 +68,8 @@ extension OffloadedExperts {
     do throws(ExpertError) {
       try reap(blocking: true)
     } catch {
-      warming.end()
+      reader.drain()
+      forgetWarmUp()
       return false
     }
     submitWarmUp()
@@ -78,8 +79,13 @@ extension OffloadedExperts {
   /// Experts that were read this way.
   package var warmedExpertCount: Int { warming.expertCount }
 
-  /// Bytes that were; no phase's.
-  package var warmedByteCount: Int { warming.byteCount }
+  /// Those on their way.
+  package var warmingCountUnderWay: Int { warming.underWayCount }
+
+  /// Bytes that were read this way; no phase's.
+  package var warmedByteCount: Int {
+    warming.isOver ? warming.byteCount : reader.counters.readByteCount - countedReadByteCount
+  }
 
   /// As many as the reader takes at a time: an expert is three parts.
   private func submitWarmUp() {

@@ -57,7 +57,7 @@ package final class OffloadedExperts: ExpertSource {
   private(set) var selectedPerToken = 1
   package internal(set) var statistics = ExpertStatistics()
   /// What the reader had read when that was last put into the statistics.
-  private var countedReadByteCount = 0
+  private(set) var countedReadByteCount = 0
 
   /// One request of the step in progress.
   struct Entry {

@@ -136,8 +136,12 @@ final class SimulationRun {
     let held = (0..<experts.slotCount).filter {
       experts.cache.table.isPinned($0) || experts.cache.table.state(of: $0) == .loading
     }
-    if !held.isEmpty { problems.append("slots \(held) are still held") }
-    let (underWay, ahead) = (backend.disk.inFlightCount, experts.stagingCountUnderWay)
+    // A pass that was cancelled before its first step leaves a warm-up as it was.
+    let warming = experts.warmingCountUnderWay
+    if held.count != warming { problems.append("slots \(held) are still held") }
+    let (underWay, ahead) = (
+      backend.disk.inFlightCount, experts.stagingCountUnderWay + warming
+    )
     if underWay > 0 && ahead == 0 { problems.append("\(underWay) reads are still under way") }
     if reader.pendingTagCount > ahead {
       problems.append("\(reader.pendingTagCount) tags are pending, \(ahead) are read ahead")
