@@ -22,8 +22,8 @@ import Testing
     "real/mixtral-8x7b-humaneval", "real/qwen3-30b-a3b-chat", "nano-moe/english", "nano-moe/c",
   ]
 
-  /// The choice that `PolicyRegistry.defaultEntry` documents, and that nobody beats the optimum. The
-  /// default is best over all pools together, and in each of them as good as to a point.
+  /// The choice that `PolicyRegistry.defaultEntry` documents, and that nobody beats the optimum.
+  /// The default is best over all pools together, and in each of them as good as to a point.
   @Test(arguments: names) func theDefaultPolicyDoesBestAndNobodyBeatsTheOptimum(
     _ name: String
   ) throws {

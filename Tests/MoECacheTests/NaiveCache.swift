@@ -127,8 +127,8 @@ extension NaiveCache {
     return (here - there + ring.count) % ring.count
   }
 
-  /// The candidate with the least key; of even ones the one whose layer's next turn is furthest away,
-  /// then the one with the smallest index.
+  /// The candidate with the least key; of even ones the one whose layer's next turn is furthest
+  /// away, then the one with the smallest index.
   func least(
     for expert: ExpertID, respectingFloors: Bool, by key: (ExpertID) -> [Double]
   ) -> ExpertID? {

@@ -122,8 +122,9 @@ import Testing
     return bits
   }
 
-  /// What the guarantees say where no prediction is wrong: (1, k - 1, 1) of Flush and (1, 2 H(k), 1)
-  /// of Mark0 leave them the optimum, (2, H(k), 1) of Mark&Predict leaves it twice that.
+  /// What the guarantees say where no prediction is wrong: (1, k - 1, 1) of Flush and
+  /// (1, 2 H(k), 1) of Mark0 leave them the optimum, (2, H(k), 1) of Mark&Predict leaves it twice
+  /// that.
   @Test func perfectBitsKeepTheGuaranteesOnRandomRequests() {
     let example = discardBits(Self.requests, slotCount: 3)
     #expect(example == Self.bits)

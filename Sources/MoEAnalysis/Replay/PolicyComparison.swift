@@ -1,6 +1,6 @@
 package import MoECache
 
-/// What every policy hits on a routing trace, in pools of several sizes, beside LRU and the optimum.
+/// What policies hit on a routing trace, in pools of several sizes, beside LRU and the optimum.
 ///
 /// A pool holds `multiple` times the experts that one token uses in all layers. Hit rates are hits
 /// over all requests, the first uses of experts included.

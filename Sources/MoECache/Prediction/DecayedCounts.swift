@@ -15,7 +15,7 @@ struct DecayedCounts: Sendable {
 
   /// What every logarithm falls by when time advances by one token.
   let lossPerToken: Double
-  /// (expert ordinal): base-2 logarithm of its count, at time 0; minus infinity before its first use.
+  /// (expert ordinal): base-2 logarithm of its count, at time 0; minus infinity before a first use.
   private(set) var logarithms: [Double]
 
   init(expertCount: Int, halfLife: Double) {

@@ -4,10 +4,10 @@ import MoECore
 /// (arXiv 2404.06280) keeps to a marking scheme where predictions do not pay.
 ///
 /// It runs an LRU cache of an even division of the slots beside the real one, without bytes, and
-/// counts the misses of both. The policy is trusted until it has missed more than LRU by half of the
-/// slots, or by 0.5 % of the requests where that is more; what it gained before counts for as many
-/// misses as there are slots at most. Then LRU decides, until what was lost, and what a change costs
-/// (as many misses as there are slots), is 0.5 % of the requests.
+/// counts the misses of both. The policy is trusted until it has missed more than LRU by half of
+/// the slots, or by 0.5 % of the requests where that is more; what it gained before counts for as
+/// many misses as there are slots at most. Then LRU decides, until what was lost, and what a change
+/// costs (as many misses as there are slots), is 0.5 % of the requests.
 ///
 /// So it never loses more than 0.5 % of the requests, and one and a half times the slots, to LRU.
 struct RecencyGuard: Sendable {
@@ -41,7 +41,8 @@ struct RecencyGuard: Sendable {
   /// Whether LRU would hold an expert.
   func holds(_ ordinal: Int) -> Bool { isHeld[ordinal] }
 
-  /// The experts of a layer that LRU would hold, least recently used first, while `body` wants more.
+  /// The experts of a layer that LRU would hold, least recently used first, while `body` wants
+  /// more.
   func forEachHeld(of layer: Int, _ body: (_ ordinal: Int) -> Bool) {
     var ordinal = oldest[layer]
     while ordinal >= 0, body(Int(ordinal)) { ordinal = next[Int(ordinal)] }

@@ -8,9 +8,10 @@ struct Policies: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare the cache policies on recorded routing traces.",
     discussion: """
-      Replays each trace (.moetrace or .npz) with the engine's own code, in pools of several sizes for all \
-      layers together. Hit rates are in percent of all requests, first uses included; behind them, \
-      in percent, how much of the way from LRU to the optimum with even shares that is. A folder \
+      Replays each trace (.moetrace or .npz) with the engine's own code, in pools of several \
+      sizes for all layers together. Hit rates are in percent of all requests, first uses \
+      included; behind them, in percent, how much of the way from LRU to the optimum with even \
+      shares that is. A folder \
       stands for the traces in it. The tables are Markdown.
       """)
 
