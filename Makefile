@@ -5,6 +5,7 @@ SWIFT ?= swift
 MODEL ?= Models/nano-moe/model-q8_0.gguf
 SEED ?= 1
 RUNS ?= 5
+TRACES ?= $(addprefix $(or $(MOE_TRACES),../shared/traces)/,real nano-moe)
 RELEASE := -c release
 PROCESSOR := $(shell sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1 | tr -c '[:alnum:]\n' '-')
 SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|ExtentReaderTests
@@ -17,7 +18,7 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTes
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
 .PHONY: help run build test test-dependent test-debug test-solver check fuzz simulate golden bench bench-record \
-	record-folder race model-check sanitize format format-check deps clean
+	record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
@@ -73,6 +74,10 @@ race: deps record-folder ## Races llama.cpp: make race PEER=folder MODELS="a.ggu
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-bench
 	Benchmarks/race.py --peer '$(PEER)' --runs $(RUNS) \
 		--csv 'Records/$(PROCESSOR)/$(shell date +%F)-race.csv' $(RACE) $(MODELS)
+
+policies: deps ## Compares the cache policies on recorded routing: make policies TRACES="a.npz folder".
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	@$(SWIFT) run $(RELEASE) --skip-build moe-run policies $(TRACES)
 
 model-check: deps ## Holds predicted speeds against runs: make model-check MODEL=large.gguf (an idle machine).
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run

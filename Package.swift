@@ -78,14 +78,14 @@ let package = Package(
     .executableTarget(
       name: "moe-run",
       dependencies: [
-        "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoECore",
+        "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoECache", "MoECore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "moe-bench",
       dependencies: [
-        "MoECore", "MoEKernels", "MoEStore", "MoEAnalysis",
+        "MoECore", "MoEKernels", "MoEStore", "MoECache", "MoEAnalysis",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

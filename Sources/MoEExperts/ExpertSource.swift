@@ -45,6 +45,12 @@ package protocol ExpertSource: AnyObject {
   /// A pass of `tokenCount` tokens through all layers begins.
   func beginPass(tokenCount: Int, phase: InferencePhase)
 
+  /// Says what the pass selects in a layer, before `begin` asks for it. Changes no result.
+  ///
+  /// - Parameter experts: (token, stride): the experts of each token, best first.
+  func willBegin(
+    layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int)
+
   /// Asks for experts of one MoE layer, ascending by index and each once. Reads start here. Where
   /// it throws, no step has begun.
   func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError)
@@ -90,6 +96,12 @@ package protocol ExpertSource: AnyObject {
   func advance()
 
   var statistics: ExpertStatistics { get }
+}
+
+extension ExpertSource {
+  package func willBegin(
+    layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int
+  ) {}
 }
 
 /// What a source did, by phase. Differences of two values give what happened in between.

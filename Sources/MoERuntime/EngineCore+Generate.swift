@@ -27,6 +27,7 @@ extension EngineCore {
       } catch is CancellationError {
         // Asked for, so no failure.
       }
+      rememberHottestExperts()
       return meter.statistics()
     }
   }
@@ -120,6 +121,8 @@ private final class GenerationMeter {
     result.decodeSeconds = Double(lastToken - firstToken) * 1e-9
     result.prefill = ExpertTraffic(traffic.prefill)
     result.decode = ExpertTraffic(traffic.decode)
+    result.warmedExpertCount =
+      (core.decoder.experts as? OffloadedExperts)?.warmedExpertCount ?? 0
     result.peakByteCount = ProcessMemory.peakByteCount()
     result.budgetByteCount = core.plan.budgetByteCount
     return result

@@ -52,6 +52,9 @@ public struct GenerationStatistics: Sendable, Codable, Equatable {
   public var decodeSeconds = 0.0
   public var prefill = ExpertTraffic()
   public var decode = ExpertTraffic()
+  /// Experts that were read into the pool before anything asked for them
+  /// (`EngineOptions.warmStart`).
+  public var warmedExpertCount = 0
   /// Peak of the resident set as the kernel counts it, of the whole process so far.
   public var peakByteCount = 0
   public var budgetByteCount = 0

@@ -12,7 +12,10 @@ import Testing
     let list = output.text.split(separator: "SUBCOMMANDS:").last ?? ""
     let names = list.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
       .compactMap { $0.split(separator: " ").first }.filter { $0 != "See" }
-    #expect(names == ["generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace"])
+    #expect(
+      names == [
+        "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "policies",
+      ])
   }
 
   @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench"])
@@ -140,6 +143,14 @@ import Testing
     (["trace", "stats", "TRACE", "--lags", "0"], 64, ["--lags", "0"]),
     (["trace", "convert", "TRACE", "x.txt"], 64, ["x.txt", ".npz"]),
     (["trace", "convert", "TRACE", "/nowhere/a.npz"], 1, ["/nowhere/a.npz"]),
+    (["policies"], 64, ["<trace>"]),
+    (["policies", "a.npz", "--pools", "1,x"], 64, ["--pools", "1,x"]),
+    (["policies", "a.npz", "--pools", "0.5"], 64, ["--pools", "from 1"]),
+    (["policies", "a.npz", "--only", "lru,magic"], 64, ["--only", "lfu"]),
+    (["policies", "a.npz", "--floor-share", "2"], 64, ["--floor-share", "0 to 1"]),
+    (["policies", "/nowhere/a.npz"], 1, ["/nowhere/a.npz", "routing trace"]),
+    (["policies", "/dev/zero"], 1, ["/dev/zero", "regular file"]),
+    (["policies", "/proc/self/fd"], 1, ["/proc/self/fd", "no routing trace"]),
     (["perplexity", "/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf"]),
     (["bench", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf", "No such file"]),
     (["bench", "MODEL", "-d", "4096"], 1, ["context", "1024"]),

@@ -38,9 +38,13 @@ extension Decoder {
   func addExperts(layer: Int, hidden: FloatRows) throws {
     let layout = scratch.layout
     let count = hidden.rowCount
+    let selection = selection(start: 0, count: count)
     grouping.group(
-      selection(start: 0, count: count), tokens: scratch.indices(layout.groupTokens),
+      selection, tokens: scratch.indices(layout.groupTokens),
       weights: scratch.floats(layout.groupWeights))
+    experts.willBegin(
+      layer: layer, experts: selection.experts, stride: selection.expertStride, tokenCount: count,
+      expertsPerToken: selection.expertsPerToken)
     try timed(.request) { try experts.begin(layer: layer, requests: grouping.requests) }
     defer { experts.end() }
     lookAhead(to: layer + 1, hidden: hidden)

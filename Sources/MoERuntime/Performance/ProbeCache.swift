@@ -1,11 +1,5 @@
 import FoundationEssentials
 
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
-
 /// Results of probes on this machine, one small file each in the user's cache folder.
 ///
 /// Nothing depends on it: a file that is missing, damaged or of another request is measured anew,
@@ -17,26 +11,14 @@ struct ProbeCache {
     var result: ProbeResult
   }
 
-  /// `$XDG_CACHE_HOME/moe-run`, else `~/.cache/moe-run`; nil where neither variable is set.
-  let folder: String?
+  private let cacheFolder: CacheFolder
 
-  /// - Parameter environment: Variables by name; relative paths do not count, as the XDG base
-  ///   directory specification has it.
-  init(environment: [String: String]) {
-    func absolute(_ name: String) -> String? {
-      environment[name].flatMap { $0.hasPrefix("/") ? $0 : nil }
-    }
-    let base = absolute("XDG_CACHE_HOME") ?? absolute("HOME").map { $0 + "/.cache" }
-    folder = base.map { $0 + "/moe-run" }
-  }
+  init(environment: [String: String]) { cacheFolder = CacheFolder(environment: environment) }
+
+  var folder: String? { cacheFolder.path }
 
   func path(for request: ProbeRequest) -> String? {
-    guard let folder, let text = Self.encode(request) else { return nil }
-    // FNV-1a, 64 bits.
-    let checksum = text.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) {
-      ($0 ^ UInt64($1)) &* 0x100_0000_01B3
-    }
-    return folder + "/probe-" + String(checksum, radix: 16) + ".json"
+    Self.encode(request).flatMap { cacheFolder.path(of: "probe", about: $0) }
   }
 
   /// The result of an equal request; nil where there is none that could be true.
@@ -50,23 +32,10 @@ struct ProbeCache {
 
   /// Keeps a result, and says why it could not; nil where it could.
   func store(_ result: ProbeResult, for request: ProbeRequest) -> String? {
-    guard let folder, let path = path(for: request),
+    guard let path = path(for: request),
       let text = Self.encode(Entry(request: request, result: result))
     else { return "not kept: neither XDG_CACHE_HOME nor HOME names a folder" }
-    let base = folder.split(separator: "/").dropLast().joined(separator: "/")
-    for directory in ["/" + base, folder] { _ = unsafe mkdir(directory, 0o700) }
-    // Written beside it and renamed, so that nobody ever reads a part.
-    let draft = path + ".\(getpid())"
-    let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { return "not kept: \(folder) cannot be written to" }
-    let bytes = Array(text.utf8)
-    let count = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
-    close(descriptor)
-    guard count == bytes.count, unsafe rename(draft, path) == 0 else {
-      unsafe unlink(draft)
-      return "not kept: \(folder) cannot be written to"
-    }
-    return nil
+    return cacheFolder.keep(text, as: path)
   }
 
   private static func encode(_ value: some Encodable) -> String? {

@@ -60,6 +60,13 @@ struct Generate: AsyncParsableCommand {
     completion: .file(extensions: ["moetrace"]))
   var trace: String?
 
+  @Flag(
+    name: .customLong("no-warm-start"),
+    help: ArgumentHelp(
+      "Start with an empty pool, and do not remember which experts this run used most; the next "
+        + "run would read them while nothing else is to be read."))
+  var startsCold = false
+
   @Flag(name: [.customShort("q"), .long], help: "No progress and no statistics on standard error.")
   var quiet = false
 
@@ -74,6 +81,7 @@ struct Generate: AsyncParsableCommand {
     }
     if let trace { try TraceRecord.check(trace, flag: "--trace") }
     var engineOptions = memory.engineOptions(contextLength: context.ctxSize)
+    engineOptions.warmStart = !startsCold
     if timeline != nil { engineOptions.timelineEventCount = Self.timelineEventCount }
 
     let loadStart = MonotonicClock.nanoseconds()

@@ -18,6 +18,7 @@ import MoERuntime
 /// | `*_read_bytes` | read from disk for the misses of the phase |
 /// | `decode_read_bytes_per_token` | the same over generated tokens but the first |
 /// | `*_stall_seconds` | with nothing to compute until the disk delivered |
+/// | `warm_start_experts` | read before anything asked for them, as used most by the last run |
 /// | `peak_bytes` | peak resident set of the process (`VmHWM`) at the generation's end |
 /// | `budget_bytes` | the memory budget |
 /// | `fits_budget` | whether the peak is within the budget |
@@ -53,6 +54,7 @@ struct GenerationReport: Encodable {
   let decodeReadBytesPerToken: Double
   let decodeStallSeconds: Double
 
+  let warmStartExperts: Int
   let peakBytes: Int
   let budgetBytes: Int
   let fitsBudget: Bool
@@ -95,6 +97,7 @@ struct GenerationReport: Encodable {
     decodeReadBytes = statistics.decode.readByteCount
     decodeReadBytesPerToken = statistics.decodeReadByteCountPerToken
     decodeStallSeconds = statistics.decode.stallSeconds
+    warmStartExperts = statistics.warmedExpertCount
     peakBytes = statistics.peakByteCount
     budgetBytes = statistics.budgetByteCount
     fitsBudget = statistics.peakByteCount <= statistics.budgetByteCount
