@@ -81,6 +81,8 @@ let package = Package(
         "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoECore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      // The text that gatings are calibrated on, in the program itself.
+      resources: [.embedInCode("Resources/calibration.txt")],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "moe-bench",

@@ -117,6 +117,17 @@ package struct ExpertStatistics: Sendable, Equatable {
 
     package init() {}
 
+    package static func + (left: Counts, right: Counts) -> Counts {
+      var counts = Counts()
+      counts.requestCount = left.requestCount + right.requestCount
+      counts.hitCount = left.hitCount + right.hitCount
+      counts.readByteCount = left.readByteCount + right.readByteCount
+      counts.prefetchedCount = left.prefetchedCount + right.prefetchedCount
+      counts.prefetchCount = left.prefetchCount + right.prefetchCount
+      counts.stallNanoseconds = left.stallNanoseconds + right.stallNanoseconds
+      return counts
+    }
+
     package static func - (left: Counts, right: Counts) -> Counts {
       var counts = Counts()
       counts.requestCount = left.requestCount - right.requestCount

@@ -27,7 +27,8 @@ struct SelectionCheck {
       let expert = Int(experts[index])
       if experts[index] == RoutingTrace.noExpert && index > first {
         guard weights.isEmpty || weights[index] == 0 else {
-          return "an empty slot of token \(token) in layer \(layer) has the weight \(weights[index])"
+          return
+            "an empty slot of token \(token) in layer \(layer) has the weight \(weights[index])"
         }
         continue
       }

@@ -35,6 +35,21 @@ struct Generate: AsyncParsableCommand {
   @Flag(help: "Write special tokens that the model generates as their names.")
   var special = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Let tokens take fewer or other experts, which changes the text: " + GatingOptions.kinds
+        + ", or auto:B% (the fastest that raises perplexity by at most B percent, as measured "
+        + "first). (default: off)", valueName: "kind"),
+    transform: GatingRequest.init(parsing:))
+  var gating = GatingRequest.fixed(.off)
+
+  @Option(
+    help: ArgumentHelp(
+      "A file with the text that --gating auto measures on. (default: one that comes with the "
+        + "program: a story, dialogue, German, code and sums)", valueName: "file"),
+    completion: .file())
+  var calibration: String?
+
   @OptionGroup(title: "Sampling") var sampling: SamplingFlags
   @OptionGroup(title: "Memory and machine") var context: ContextOptions
   @OptionGroup(title: "Memory and machine") var memory: MemoryOptions
@@ -63,9 +78,18 @@ struct Generate: AsyncParsableCommand {
   @Flag(name: [.customShort("q"), .long], help: "No progress and no statistics on standard error.")
   var quiet = false
 
+  func validate() throws {
+    if case .fixed = gating, calibration != nil {
+      throw ValidationError("--calibration has no meaning without --gating auto:B%")
+    }
+  }
+
   func run() async throws {
     let path = try model.path()
     let text = try promptText()
+    let calibrationText = try calibration.map { path throws(Failure) in
+      try InputText.file(path)
+    }
     let reportFile = try statsJson.map { path throws(Failure) in
       try ReportFile(path, flag: "--stats-json")
     }
@@ -86,7 +110,8 @@ struct Generate: AsyncParsableCommand {
       for note in engine.tokenizer.notes { StandardError.write("moe-run: note: \(note)\n") }
     }
 
-    let options = generationOptions()
+    var options = generationOptions()
+    options.gating = try await chosenGating(engine, calibrationText)
     guard let statistics = try await write(engine.generate(text, options), after: text) else {
       throw CancellationError()
     }
@@ -112,6 +137,20 @@ struct Generate: AsyncParsableCommand {
   private func promptText() throws(Failure) -> String {
     let text = try prompt.text()
     return prompt.prompt == nil && text.hasSuffix("\n") ? String(text.dropLast()) : text
+  }
+
+  /// The gating of the run; what `auto` found is said.
+  private func chosenGating(
+    _ engine: Engine, _ text: String?
+  ) async throws -> GatingSpecification {
+    switch gating {
+    case .fixed(let gating): return gating
+    case .automatic(let bound):
+      let outcome = try await GatingCalibration(engine: engine, bound: bound, isQuiet: quiet)
+        .run(on: text)
+      if !quiet { StandardError.write(outcome.text + "\n") }
+      return outcome.gating
+    }
   }
 
   private func generationOptions() -> GenerationOptions {
