@@ -16,9 +16,9 @@ public struct PerplexityOptions: Sendable {
   /// What changes which experts tokens take. Off: the model as it is. A gating that depends on what
   /// is in memory has the text read token by token (`readsOneByOne`).
   public var gating = GatingSpecification.off
-  /// Read the text token by token, as if it were generated, instead of a window at once: slower, and
-  /// what the experts cost is then what they cost a generation. Does not change the result of a
-  /// gating that does not depend on what is in memory.
+  /// Read the text token by token, as if it were generated, instead of a window at once: slower,
+  /// and what the experts cost is then what they cost a generation. Does not change the result of
+  /// a gating that does not depend on what is in memory.
   public var readsOneByOne = false
   /// Use only this many tokens of the text. Nil: all.
   public var tokenCountMax: Int?

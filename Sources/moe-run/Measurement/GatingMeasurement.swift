@@ -11,8 +11,8 @@ import MoERuntime
 ///
 /// Perplexity is taken over all tokens. Speed and reads are those of decoding the start of each
 /// text token by token, whatever the gating would have written itself: so all settings do the same
-/// work. Rounds go over all settings in turn, so that a disturbance of the machine meets them alike,
-/// and medians are taken over the rounds.
+/// work. Rounds go over all settings in turn, so that a disturbance of the machine meets them
+/// alike, and medians are taken over the rounds.
 struct GatingMeasurement {
   let engine: Engine
   /// (text): its tokens.

@@ -23,7 +23,7 @@ import MoERuntime
 /// | `fits_budget` | whether the peak is within the budget |
 /// | `context_length`, `chunk_tokens`, `threads` | as used |
 /// | `placement`, `pool_slots`, `experts` | where experts are; how many have room; how many exist |
-/// | `gating`, `*_experts_per_token` | where one was on: as given, and what tokens took in a layer |
+/// | `gating`, `*_experts_per_token` | where one was on: its text, experts of a token in a layer |
 /// | `cache_policy`, `store`, `instruction_set` | as used; `store` in words |
 ///
 /// `*` stands for `prefill` and `decode`.
