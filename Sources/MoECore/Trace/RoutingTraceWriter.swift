@@ -58,9 +58,13 @@
   ) throws(RoutingTraceWriteError) {
     precondition(
       metadata.expertsPerToken >= 1 && metadata.expertsPerToken <= metadata.expertCount
-        && metadata.expertCount + (contents.emptySlots ? 1 : 0)
-          <= RoutingTraceFormat.expertCountMax
+        && metadata.expertCount <= RoutingTraceFormat.expertCountMax
         && !metadata.layers.isEmpty)
+    guard !contents.emptySlots || metadata.expertCount < RoutingTraceFormat.expertCountMax else {
+      throw RoutingTraceWriteError(
+        path: path,
+        reason: "with \(metadata.expertCount) experts no number is left for an empty slot")
+    }
     self.metadata = metadata
     self.contents = contents
     isShort = RoutingTraceFormat.isShort(metadata, contents)

@@ -1,5 +1,6 @@
+package import MoECore
 package import MoEExperts
-package import MoEKernels
+import MoEKernels
 
 /// A stage between router logits and selection: changes which experts a token takes in a layer.
 ///
