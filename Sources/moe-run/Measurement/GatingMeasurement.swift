@@ -105,7 +105,7 @@ struct GatingMeasurement {
   func points(
     _ gatings: [GatingSpecification], within bound: Double = .infinity
   ) async throws -> (points: [GatingFrontier.Point], scoredTokenCount: Int) {
-    var gatings = [.off] + gatings.filter { !$0.isOff }
+    var gatings = [GatingSpecification.off] + gatings.filter { !$0.isOff }
     for gating in gatings { try await engine.check(gating) }
     let bar = ProgressBar("reading the texts", isQuiet: isQuiet)
     var qualities: [Quality] = []

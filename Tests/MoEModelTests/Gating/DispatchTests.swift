@@ -21,15 +21,16 @@ import Testing
       throws
     {
       let size = choices.count * expertsPerToken
-      let indices = try RoutedIndices(count: size)
-      let tokenNumbers = try RoutedIndices(count: size)
-      let weightBuffer = try AlignedBuffer(byteCount: 4 * size)
-      let groupedBuffer = try AlignedBuffer(byteCount: 4 * size)
-      let weightView = weightBuffer.floats(count: size)
+      let memory = try RoutedMemory(floatCount: 2 * size, indexCount: 2 * size)
+      defer { withExtendedLifetime(memory) {} }
+      let chosen = memory.indices.slice(0, count: size)
+      let tokenNumbers = memory.indices.slice(size, count: size)
+      let weightView = memory.floats.slice(0, count: size)
+      let groupedWeights = memory.floats.slice(size, count: size)
       for token in choices.indices {
         for rank in 0..<expertsPerToken {
           let isThere = rank < choices[token].count
-          indices.view[token * expertsPerToken + rank] =
+          chosen[token * expertsPerToken + rank] =
             isThere ? UInt32(choices[token][rank]) : .max
           weightView[token * expertsPerToken + rank] = isThere ? values[token][rank] : 0
         }
@@ -37,14 +38,14 @@ import Testing
       var grouping = ExpertGrouping(expertCount: expertCount)
       grouping.group(
         Selection(
-          tokenCount: choices.count, expertsPerToken: expertsPerToken, experts: indices.view,
+          tokenCount: choices.count, expertsPerToken: expertsPerToken, experts: chosen,
           weights: weightView, expertStride: expertsPerToken, weightStride: expertsPerToken),
-        tokens: tokenNumbers.view, weights: groupedBuffer.floats(count: size))
+        tokens: tokenNumbers, weights: groupedWeights)
       experts = grouping.requests.map(\.expert)
       counts = grouping.requests.map(\.tokenCount)
       let total = counts.reduce(0, +)
-      tokens = tokenNumbers.view.array().prefix(total).map(Int.init)
-      weights = Array(groupedBuffer.floats(count: size).array().prefix(total))
+      tokens = tokenNumbers.array().prefix(total).map(Int.init)
+      weights = Array(groupedWeights.array().prefix(total))
       let starts = grouping.starts
       precondition(zip(starts, starts.dropFirst()).map { $1 - $0 } == counts)
     }

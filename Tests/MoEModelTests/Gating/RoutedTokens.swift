@@ -18,22 +18,22 @@ struct RoutedTokens {
     residents: Set<Int> = [], gating: inout (any Gating)?
   ) throws {
     let (tokenCount, expertCount) = (logits.count, logits[0].count)
-    let logitBuffer = try AlignedBuffer(byteCount: 4 * tokenCount * expertCount)
-    let scratchBuffer = try AlignedBuffer(byteCount: 4 * tokenCount * expertCount)
-    let weightBuffer = try AlignedBuffer(byteCount: 4 * tokenCount * expertsPerToken)
-    let indices = try RoutedIndices(count: tokenCount * expertsPerToken)
+    let memory = try RoutedMemory(
+      floatCount: 2 * tokenCount * expertCount + tokenCount * expertsPerToken,
+      indexCount: tokenCount * expertsPerToken)
+    defer { withExtendedLifetime(memory) {} }
+    let logitCount = tokenCount * expertCount
     let rows = FloatRows(
-      logitBuffer.floats(count: tokenCount * expertCount), rowCount: tokenCount,
-      columnCount: expertCount)
+      memory.floats.slice(0, count: logitCount), rowCount: tokenCount, columnCount: expertCount)
     for (token, values) in logits.enumerated() {
       for (expert, value) in values.enumerated() { rows.row(token)[expert] = value }
     }
     let scratch = FloatRows(
-      scratchBuffer.floats(count: tokenCount * expertCount), rowCount: tokenCount,
+      memory.floats.slice(logitCount, count: logitCount), rowCount: tokenCount,
       columnCount: expertCount)
     let selection = Selection(
-      tokenCount: tokenCount, expertsPerToken: expertsPerToken, experts: indices.view,
-      weights: weightBuffer.floats(count: tokenCount * expertsPerToken),
+      tokenCount: tokenCount, expertsPerToken: expertsPerToken, experts: memory.indices,
+      weights: memory.floats.slice(2 * logitCount, count: tokenCount * expertsPerToken),
       expertStride: expertsPerToken, weightStride: expertsPerToken)
     let router = Router(
       description: RouterDescription(
@@ -77,15 +77,19 @@ struct RoutedTokens {
   }
 }
 
-/// Room for expert numbers.
-final class RoutedIndices {
+/// Room for floats and expert numbers.
+final class RoutedMemory {
   private let buffer: AlignedBuffer
-  let view: IndexView
+  let floats: FloatView
+  let indices: IndexView
 
-  init(count: Int) throws {
-    buffer = try AlignedBuffer(byteCount: 4 * count)
-    view = unsafe IndexView(
-      buffer.bytes(count: 4 * count).pointer.assumingMemoryBound(to: UInt32.self), count: count)
+  init(floatCount: Int, indexCount: Int) throws {
+    let buffer = try AlignedBuffer(byteCount: 4 * (floatCount + indexCount))
+    floats = buffer.floats(count: floatCount)
+    let bytes = buffer.bytes(atOffset: 4 * floatCount, count: 4 * indexCount)
+    indices = unsafe IndexView(
+      bytes.pointer.assumingMemoryBound(to: UInt32.self), count: indexCount)
+    self.buffer = buffer
   }
 }
 
