@@ -109,9 +109,18 @@ import Testing
       Self.model, "-p", "Once upon a time", "--temp", "0", "-n", "12", "--expert-pool", "25%",
       "--placement", "offloaded", "--calibration", text,
     ]
-    let output = try await Program(arguments + ["--gating", "auto:30%"]).end()
+    let environment = ["XDG_CACHE_HOME": scratch.url("cache").path]
+    let output = try await Program(
+      arguments + ["--gating", "auto:30%"], environment: environment
+    ).end()
     #expect(output.code == 0, "\(output.errors)")
     let line = try #require(output.errorLines.first { $0.hasPrefix("gating ") })
+    // What was measured is kept.
+    let again = try await Program(
+      arguments + ["--gating", "auto:30%"], environment: environment
+    ).end()
+    let kept = try #require(again.errorLines.first { $0.hasPrefix("gating ") })
+    #expect(kept == line.dropLast() + "; measured before)")
     #expect(line.contains("within 30.00 % of perplexity on the calibration text"))
     let name = String(line.dropFirst("gating ".count).prefix { $0 != " " }.dropLast())
     // Named, it gives the same text, where it does not depend on what is in memory.

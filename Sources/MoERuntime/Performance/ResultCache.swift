@@ -6,23 +6,28 @@ import FoundationEssentials
   private import Musl
 #endif
 
-/// Results of probes on this machine, one small file each in the user's cache folder.
+/// Results of measurements on this machine, one small file each in the user's cache folder.
 ///
 /// Nothing depends on it: a file that is missing, damaged or of another request is measured anew,
 /// and a folder that cannot be written to is only mentioned.
-struct ProbeCache {
+package struct ResultCache<Request: Codable & Equatable, Outcome: Codable> {
   /// What a file holds. The request is kept whole, since file names are made from a checksum of it.
   private struct Entry: Codable {
-    var request: ProbeRequest
-    var result: ProbeResult
+    var request: Request
+    var result: Outcome
   }
 
   /// `$XDG_CACHE_HOME/moe-run`, else `~/.cache/moe-run`; nil where neither variable is set.
-  let folder: String?
+  private let folder: String?
+  /// Of the names of files.
+  private let prefix: String
 
-  /// - Parameter environment: Variables by name; relative paths do not count, as the XDG base
-  ///   directory specification has it.
-  init(environment: [String: String]) {
+  /// - Parameters:
+  ///   - prefix: What the names of files begin with.
+  ///   - environment: Variables by name; relative paths do not count, as the XDG base directory
+  ///     specification has it.
+  package init(prefix: String, environment: [String: String]) {
+    self.prefix = prefix
     func absolute(_ name: String) -> String? {
       environment[name].flatMap { $0.hasPrefix("/") ? $0 : nil }
     }
@@ -30,26 +35,26 @@ struct ProbeCache {
     folder = base.map { $0 + "/moe-run" }
   }
 
-  func path(for request: ProbeRequest) -> String? {
+  package func path(for request: Request) -> String? {
     guard let folder, let text = Self.encode(request) else { return nil }
     // FNV-1a, 64 bits.
     let checksum = text.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) {
       ($0 ^ UInt64($1)) &* 0x100_0000_01B3
     }
-    return folder + "/probe-" + String(checksum, radix: 16) + ".json"
+    return folder + "/\(prefix)-" + String(checksum, radix: 16) + ".json"
   }
 
   /// The result of an equal request; nil where there is none that could be true.
-  func result(for request: ProbeRequest) -> ProbeResult? {
+  package func result(for request: Request) -> Outcome? {
     guard let path = path(for: request), let text = SystemFile.read(path),
       let entry = try? JSONDecoder().decode(Entry.self, from: Data(text.utf8)),
-      entry.request == request, entry.result.suits(request)
+      entry.request == request
     else { return nil }
     return entry.result
   }
 
   /// Keeps a result, and says why it could not; nil where it could.
-  func store(_ result: ProbeResult, for request: ProbeRequest) -> String? {
+  package func store(_ result: Outcome, for request: Request) -> String? {
     guard let folder, let path = path(for: request),
       let text = Self.encode(Entry(request: request, result: result))
     else { return "not kept: neither XDG_CACHE_HOME nor HOME names a folder" }
