@@ -1,6 +1,6 @@
 /// The expert prototypes of M6-T (arXiv 2105.15082), "k top-1": the experts stand in Z equal groups
-/// by their numbers, each group has a softmax of its own over its logits, and a token takes the best
-/// expert of each. For models that were trained so; any other is another model under it.
+/// by their numbers, each group has a softmax of its own over its logits, and a token takes the
+/// best expert of each. For models that were trained so; any other is another model under it.
 struct Prototypes: Gating {
   let groupCount: Int
 
