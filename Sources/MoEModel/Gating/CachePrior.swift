@@ -60,11 +60,14 @@ package struct CachePrior: Gating {
     guard strength > 0 else { return }
     let prior = Float(strength * sums[choice.layer] / Double(tokenCounts[choice.layer]))
     guard prior.isFinite else { return }
-    let plain = choice
+    let (plain, topCount) = (choice, topCount)
+    func isPreferred(_ expert: Int) -> Bool {
+      (0..<topCount).contains { plain.expert($0) == expert } || plain.isResident(expert)
+    }
+    // The model's own choice is then also that of the raised logits.
+    if (0..<plain.count).allSatisfy({ isPreferred(plain.expert($0)) }) { return }
     choice.reselect { expert in
-      let isPreferred =
-        (0..<topCount).contains { plain.expert($0) == expert } || plain.isResident(expert)
-      return isPreferred ? plain.logits[expert] + prior : plain.logits[expert]
+      isPreferred(expert) ? plain.logits[expert] + prior : plain.logits[expert]
     }
   }
 }
