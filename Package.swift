@@ -87,7 +87,7 @@ let package = Package(
     .executableTarget(
       name: "moe-bench",
       dependencies: [
-        "MoECore", "MoEKernels", "MoEStore", "MoEModel", "MoEAnalysis",
+        "MoECore", "MoEKernels", "MoEStore", "MoEExperts", "MoEModel", "MoEAnalysis",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

@@ -1,3 +1,5 @@
+import MoECore
+
 /// Cache-aware selection, the Cache-Prior of "Mixture of Cache-Conditional Experts" (arXiv
 /// 2412.00099): experts that are in memory, and the token's best J in any case, are chosen as if
 /// their logits were higher by lambda times the mean distance between the largest and the smallest

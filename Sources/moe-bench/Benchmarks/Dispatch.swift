@@ -1,4 +1,5 @@
 internal import MoECore
+internal import MoEExperts
 internal import MoEKernels
 internal import MoEModel
 

@@ -1,4 +1,5 @@
 import MoECore
+import MoEExperts
 import MoEKernels
 import MoEModel
 import Testing
