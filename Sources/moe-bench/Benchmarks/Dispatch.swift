@@ -5,8 +5,9 @@ internal import MoEModel
 
 /// One layer of routed experts for a prompt's chunk, tokens handed to experts in two ways: in
 /// groups of exactly as many as take each, as prefill does it, and in batches of a fixed capacity,
-/// padded where fewer take an expert and cut where more do ("static gating" of "Towards MoE Deployment",
-/// arXiv 2303.06182, section 4). Both compute with the same kernels; only the rows differ.
+/// padded where fewer take an expert and cut where more do ("static gating" of "Towards MoE
+/// Deployment", arXiv 2303.06182, section 4). Both compute with the same kernels; only the rows
+/// differ.
 enum DispatchBenchmark {
   @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] {
     let whole = benchmark("dispatch/exact", context) { $0 }

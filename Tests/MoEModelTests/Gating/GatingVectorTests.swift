@@ -9,8 +9,9 @@ import Testing
     let schedule = LayerSchedule(first: 6, middle: 4, last: 2, turn: 13, layerCount: 26)
     let expected = [6, 6, 6, 6, 5, 5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4, 4, 3, 3, 3, 3, 3, 2, 2, 2, 2]
     #expect(schedule.counts == expected)
-    let exact = (0..<26).map { layer in
-      layer <= 13 ? 6 - 2 * Double(layer) / 13 : 4 - 2 * Double(layer - 13) / 12
+    let exact = (0..<26).map { (layer: Int) -> Double in
+      if layer <= 13 { return 6 - 2 * Double(layer) / 13 }
+      return 4 - 2 * Double(layer - 13) / 12
     }
     #expect(abs(exact.reduce(0, +) / 26 - 4.04) < 0.005)
     for (count, value) in zip(schedule.counts, exact) {
@@ -27,11 +28,11 @@ import Testing
     let schedule = LayerSchedule(
       first: first, middle: middle, last: last, turn: turn, layerCount: layerCount)
     for layer in 0..<layerCount {
-      let value =
-        layer <= turn
-        ? Double(first * (turn - layer) + middle * layer) / Double(turn)
-        : Double(middle * (layerCount - 1 - layer) + last * (layer - turn))
-          / Double(layerCount - 1 - turn)
+      let end = layerCount - 1
+      let rising = first * (turn - layer) + middle * layer
+      let falling = middle * (end - layer) + last * (layer - turn)
+      let value: Double =
+        layer <= turn ? Double(rising) / Double(turn) : Double(falling) / Double(end - turn)
       #expect(schedule.counts[layer] == Int(value.rounded(.toNearestOrEven)))
     }
     #expect(schedule.counts[0] == first && schedule.counts[turn] == middle)
