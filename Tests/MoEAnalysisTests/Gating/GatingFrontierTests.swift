@@ -17,7 +17,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (0.0, "off"), (0.004, "off"), (0.006, "mild"), (0.02, "mild"), (0.1, "strong"), (10, "strongest"),
+    (0.0, "off"), (0.004, "off"), (0.006, "mild"), (0.02, "mild"), (0.1, "strong"),
+    (10, "strongest"),
   ])
   func theFastestWithinABoundIsFound(_ bound: Double, _ expected: String) {
     // Of what is as fast as another but for the tolerance, the better is taken.
