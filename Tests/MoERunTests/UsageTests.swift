@@ -12,10 +12,13 @@ import Testing
     let list = output.text.split(separator: "SUBCOMMANDS:").last ?? ""
     let names = list.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
       .compactMap { $0.split(separator: " ").first }.filter { $0 != "See" }
-    #expect(names == ["generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace"])
+    #expect(
+      names == [
+        "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "frontier",
+      ])
   }
 
-  @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench"])
+  @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench", "frontier"])
   func everySubcommandExplainsItself(_ name: String) async throws {
     let output = try await Program.run(name, "--help")
     #expect(output.code == 0)
