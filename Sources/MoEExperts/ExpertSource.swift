@@ -31,6 +31,13 @@ package struct ExpertGuess: Sendable, Equatable {
   }
 }
 
+/// Tells which experts are in memory.
+package protocol ExpertResidency: AnyObject {
+  /// Whether a step on the layer that begins now would find the expert without reading it. Follows
+  /// from what was asked for before alone, not from when reads end.
+  func isResident(layer: Int, expert: Int) -> Bool
+}
+
 /// Where the weights of routed experts come from: all of them in memory, or a pool filled from
 /// disk.
 ///
@@ -39,7 +46,7 @@ package struct ExpertGuess: Sendable, Equatable {
 /// `release`, and at last `end`. One thread uses a source; between `begin` and `end` no other step
 /// may begin. What is computed must not depend on the order in which experts become ready, so that
 /// results are the same for every source.
-package protocol ExpertSource: AnyObject {
+package protocol ExpertSource: ExpertResidency {
   var layout: ExpertLayout { get }
 
   /// A pass of `tokenCount` tokens through all layers begins.
@@ -121,6 +128,17 @@ package struct ExpertStatistics: Sendable, Equatable {
     package var stallNanoseconds: UInt64 = 0
 
     package init() {}
+
+    package static func + (left: Counts, right: Counts) -> Counts {
+      var counts = Counts()
+      counts.requestCount = left.requestCount + right.requestCount
+      counts.hitCount = left.hitCount + right.hitCount
+      counts.readByteCount = left.readByteCount + right.readByteCount
+      counts.prefetchedCount = left.prefetchedCount + right.prefetchedCount
+      counts.prefetchCount = left.prefetchCount + right.prefetchCount
+      counts.stallNanoseconds = left.stallNanoseconds + right.stallNanoseconds
+      return counts
+    }
 
     package static func - (left: Counts, right: Counts) -> Counts {
       var counts = Counts()

@@ -154,6 +154,11 @@ package final class OffloadedExperts: ExpertSource {
     pool.slots.cached[pool.layout.classOfLayer[layer]]
   }
 
+  /// Experts that were read ahead do not count: whether they are there depends on the disk's pace.
+  package func isResident(layer: Int, expert: Int) -> Bool {
+    cache.lookup(ExpertID(layer: layer, index: expert)) != nil
+  }
+
   package func beginPass(tokenCount: Int, phase: InferencePhase) {
     endToken()
     passTime += passTokenCount

@@ -15,10 +15,11 @@ import Testing
     #expect(
       names == [
         "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "policies",
+        "frontier",
       ])
   }
 
-  @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench"])
+  @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench", "frontier"])
   func everySubcommandExplainsItself(_ name: String) async throws {
     let output = try await Program.run(name, "--help")
     #expect(output.code == 0)
@@ -88,6 +89,23 @@ import Testing
     (["tokenize", "MODEL", "-p", "x", "--ids", "--json"], 64, ["--ids", "--json"]),
     (["perplexity", "MODEL", "-c", "8", "--stride", "9"], 64, ["--stride", "9", "8"]),
     (["perplexity", "MODEL", "--score", "best"], 64, ["--score", "second-half"]),
+    (["MODEL", "-p", "x", "--gating", "top-q:1"], 64, ["--gating", "top-q:1", "give one of off"]),
+    (["MODEL", "-p", "x", "--gating", "top-k:0"], 64, ["--gating", "top-k:0", "from 1"]),
+    (["MODEL", "-p", "x", "--gating", "top-k:9"], 1, ["top-k:9", "takes 4 experts"]),
+    (["MODEL", "-p", "x", "--gating", "auto"], 64, ["--gating", "auto:1%"]),
+    (["MODEL", "-p", "x", "--gating", "auto:1"], 64, ["--gating", "auto:1%"]),
+    (["MODEL", "-p", "x", "--gating", "auto:-1%"], 64, ["--gating", "0% to 1000%"]),
+    (["MODEL", "-p", "x", "--calibration", "a.txt"], 64, ["--calibration", "auto"]),
+    (
+      ["MODEL", "-p", "x", "--gating", "auto:1%", "--calibration", "/nowhere.txt"], 1,
+      ["/nowhere.txt"]
+    ),
+    (["perplexity", "MODEL", "-p", "x", "--gating", "auto:1%"], 64, ["--gating", "give one of"]),
+    (["frontier", "MODEL"], 64, ["--text"]),
+    (["frontier", "MODEL", "--text", "/nowhere.txt"], 1, ["/nowhere.txt"]),
+    (["frontier", "MODEL", "--text", "/dev/null"], 64, ["/dev/null", "0 tokens"]),
+    (["frontier", "MODEL", "--text", "/dev/null", "-o", "/tmp"], 1, ["/tmp", "directory"]),
+    (["frontier", "MODEL", "--text", "a", "--gating", "top-p:2"], 64, ["--gating", "top-p:2"]),
     (["bench"], 64, ["give a model"]),
     (["bench", "MODEL", "-p", "0", "-n", "0"], 64, ["-p", "-n", "above 0"]),
     (["bench", "MODEL", "-p", "8,x"], 64, ["-p", "8,x", "whole number"]),

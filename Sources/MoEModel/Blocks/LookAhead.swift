@@ -147,7 +147,7 @@ struct ExpertPrediction {
   mutating func learn(layer: Int, _ selection: Selection) {
     guard layer == self.layer else { return }
     for lesson in lessons {
-      let isRight = (0..<selection.expertsPerToken).contains {
+      let isRight = (0..<selection.count(token: 0)).contains {
         selection.expert(token: 0, rank: $0) == lesson.expert
       }
       counts[lesson.bin] += 1

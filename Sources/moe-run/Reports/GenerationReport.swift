@@ -24,6 +24,7 @@ import MoERuntime
 /// | `fits_budget` | whether the peak is within the budget |
 /// | `context_length`, `chunk_tokens`, `threads` | as used |
 /// | `placement`, `pool_slots`, `experts` | where experts are; how many have room; how many exist |
+/// | `gating`, `*_experts_per_token` | where one was on: its text, experts of a token in a layer |
 /// | `cache_policy`, `store`, `instruction_set` | as used; `store` in words |
 ///
 /// `*` stands for `prefill` and `decode`.
@@ -67,6 +68,9 @@ struct GenerationReport: Encodable {
   let lentSlots: Int
   let lentBytes: Int
   let experts: Int
+  let gating: String?
+  let prefillExpertsPerToken: Double?
+  let decodeExpertsPerToken: Double?
   let cachePolicy: String
   let store: String
   let instructionSet: String
@@ -109,6 +113,9 @@ struct GenerationReport: Encodable {
     lentSlots = plan.memory.lentSlotCount
     lentBytes = plan.memory.loanByteCount
     experts = plan.memory.expertCount
+    gating = statistics.gating?.gating
+    prefillExpertsPerToken = statistics.gating?.prefillExpertsPerToken
+    decodeExpertsPerToken = statistics.gating?.decodeExpertsPerToken
     cachePolicy = plan.cachePolicy
     store = plan.store
     instructionSet = plan.instructionSet

@@ -15,7 +15,15 @@ enum StatisticsLine {
       "stalled \(Decimals.text(decode.stallSeconds, 2)) s",
       "peak \(mebibytes(Double(statistics.peakByteCount), 1)) of "
         + "\(mebibytes(Double(statistics.budgetByteCount), 1)) MiB",
-    ].joined(separator: " | ")
+      statistics.gating.map(text),
+    ].compactMap(\.self).joined(separator: " | ")
+  }
+
+  private static func text(_ gating: GatingStatistics) -> String {
+    guard let count = gating.decodeExpertsPerToken ?? gating.prefillExpertsPerToken else {
+      return "gating \(gating.gating)"
+    }
+    return "gating \(gating.gating), \(Decimals.text(count, 2)) experts per token"
   }
 
   private static func mebibytes(_ byteCount: Double, _ places: Int) -> String {
