@@ -33,7 +33,7 @@ package struct ExpertUseReport: Sendable, Equatable, Encodable {
   /// (layer): the fewest experts that make up nine tenths of its uses.
   package let hotExperts: [Int]
   /// How much experts keep to kinds of text: the coefficient of variation of their rates over the
-  /// domains (arXiv 2505.16056), the mean over experts; nil with fewer than two domains.
+  /// domains (arXiv 2505.16056), the mean over experts; nil unless there are 2 to 100.
   package let domainVariation: Double?
 
   package static let domainCountMax = 12
@@ -74,7 +74,8 @@ package struct ExpertUseReport: Sendable, Equatable, Encodable {
       uses.map { PromptOverlap(first, $0)?.sharedUse ?? 0 }
     }
     domainVariation =
-      labels.count > 1 ? try DomainSpecialisation(routing, segmentLength: 1).meanVariation : nil
+      (2...100).contains(labels.count)
+      ? try DomainSpecialisation(routing, segmentLength: 1).meanVariation : nil
   }
 
   /// log2 of the experts.
