@@ -25,7 +25,9 @@ package struct LookAheadReport: Sendable, Equatable, Encodable {
     expertsPerToken = routing.expertsPerToken
     sampledTokens = routing.tokenCount
     var lines: [Line] = []
-    let kinds: [(LookAheadRecall.Predictor, Int)] = [(.affinity, 1), (.affinity, 2), (.popularity, 1)]
+    let kinds: [(LookAheadRecall.Predictor, Int)] = [
+      (.affinity, 1), (.affinity, 2), (.popularity, 1),
+    ]
     for (predictor, distance) in kinds where distance < routing.layerCount {
       let recall = try LookAheadRecall(
         routing, predictor: predictor, training: .causal, layerDistance: distance)

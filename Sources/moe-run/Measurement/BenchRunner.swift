@@ -23,6 +23,8 @@ struct BenchRunner {
   let isQuiet: Bool
   /// The text of prompts; nil: generated.
   let text: String?
+  /// A context at least so long, also where the tests need less: what shares the memory with it.
+  var contextLengthMin = 0
 
   /// What has been measured so far, also where a run ends early.
   private(set) var rows: [BenchRow] = []
@@ -74,7 +76,7 @@ struct BenchRunner {
     var options = engineOptions
     options.memory = setting.memory
     options.threadCount = setting.threadCount
-    options.contextLength = tests.map(\.positionCount).max()
+    options.contextLength = max(contextLengthMin, tests.map(\.positionCount).max() ?? 1)
     return options
   }
 

@@ -25,7 +25,8 @@ struct ChartAxis {
   init(_ title: String, scale: Scale = .linear, range: ClosedRange<Double>, ticks: [Tick]) {
     self.title = title
     self.scale = scale
-    self.range = range.lowerBound < range.upperBound
+    self.range =
+      range.lowerBound < range.upperBound
       ? range : range.lowerBound...range.lowerBound + 1
     self.ticks = ticks
   }

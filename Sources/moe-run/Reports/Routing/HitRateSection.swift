@@ -76,9 +76,11 @@ enum HitRateSection {
 
   private static func table(_ side: ReportSide) -> ReportTable {
     let report = side.routing.hitRates
-    let head = ["experts in memory"] + report.slotsPerLayer.map {
-      Figures.percent(Double($0) / Double(report.expertsPerLayer))
-    }
+    let head =
+      ["experts in memory"]
+      + report.slotsPerLayer.map {
+        Figures.percent(Double($0) / Double(report.expertsPerLayer))
+      }
     let slots = ["slots of a layer"] + report.slotsPerLayer.map(String.init)
     var rows = [slots]
     if let bytes = poolBytes(side.speed) {
