@@ -1,4 +1,4 @@
-package import MoECache
+private import MoECache
 
 /// Hit rates by memory of every policy that the engine has, and of what bounds them.
 ///

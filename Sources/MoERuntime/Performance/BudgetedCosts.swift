@@ -1,5 +1,6 @@
 package import MoECore
 import MoEExperts
+import MoEStore
 
 /// A run in one of several memory budgets, with what its parts cost: one line of a table of speeds.
 package struct BudgetedCosts: Sendable {

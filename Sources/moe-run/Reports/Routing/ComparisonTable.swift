@@ -8,30 +8,32 @@ enum ComparisonTable {
       head: [""] + document.names, rows: rows.filter { $0.dropFirst().contains { !$0.isEmpty } })
   }
 
-  private static let entries: [(String, (ReportSide) -> String)] = [
-    ("tokens", { "\($0.routing.source.tokens)" }),
-    (
-      "experts",
-      { "\($0.routing.source.expertsPerToken) of \($0.routing.source.experts)" }
-    ),
-    ("layers", { "\($0.routing.source.layers.count)" }),
-    ("SRP, 16 tokens", srp),
-    ("hit rate, 25 % of experts", { rate($0, 0.25, $0.routing.hitRates.defaultPolicy) }),
-    ("hit rate, 50 % of experts", { rate($0, 0.5, $0.routing.hitRates.defaultPolicy) }),
-    ("optimum, 50 % of experts", { rate($0, 0.5, $0.routing.hitRates.optimum) }),
-    (
-      "shared with the token before",
-      { $0.routing.reuse.overlaps.first.map { Figures.percent($0.share) } ?? "" }
-    ),
-    ("half of reuses within", { $0.routing.reuse.median.map { "\($0) tokens" } ?? "" }),
-    ("entropy of use", { Decimals.text($0.routing.use.normalizedEntropy, 3) }),
-    ("smallest memory", { $0.speed?.rows.first?.memoryBytes.map(Figures.bytes) ?? "" }),
-    ("tokens/s in it", { speed($0.speed?.rows.first) }),
-    ("memory for half of the experts", { memory($0.speed?.row(nearShare: 0.5)) }),
-    ("tokens/s in it, this disk", { speed($0.speed?.row(nearShare: 0.5)) }),
-    ("memory for all experts", { memory($0.speed?.rows.last) }),
-    ("tokens/s in it", { speed($0.speed?.rows.last) }),
-  ]
+  private static var entries: [(name: String, figure: (ReportSide) -> String)] {
+    [
+      ("tokens", { "\($0.routing.source.tokens)" }),
+      (
+        "experts",
+        { "\($0.routing.source.expertsPerToken) of \($0.routing.source.experts)" }
+      ),
+      ("layers", { "\($0.routing.source.layers.count)" }),
+      ("SRP, 16 tokens", srp),
+      ("hit rate, 25 % of experts", { rate($0, 0.25, $0.routing.hitRates.defaultPolicy) }),
+      ("hit rate, 50 % of experts", { rate($0, 0.5, $0.routing.hitRates.defaultPolicy) }),
+      ("optimum, 50 % of experts", { rate($0, 0.5, $0.routing.hitRates.optimum) }),
+      (
+        "shared with the token before",
+        { $0.routing.reuse.overlaps.first.map { Figures.percent($0.share) } ?? "" }
+      ),
+      ("half of reuses within", { $0.routing.reuse.median.map { "\($0) tokens" } ?? "" }),
+      ("entropy of use", { Decimals.text($0.routing.use.normalizedEntropy, 3) }),
+      ("smallest memory", { $0.speed?.rows.first?.memoryBytes.map(Figures.bytes) ?? "" }),
+      ("tokens/s in it", { speed($0.speed?.rows.first) }),
+      ("memory for half of the experts", { memory($0.speed?.row(nearShare: 0.5)) }),
+      ("tokens/s in it, this disk", { speed($0.speed?.row(nearShare: 0.5)) }),
+      ("memory for all experts", { memory($0.speed?.rows.last) }),
+      ("tokens/s in it", { speed($0.speed?.rows.last) }),
+    ]
+  }
 
   private static func srp(_ side: ReportSide) -> String {
     let point = side.routing.consistency.points.first { $0.segmentLength == 16 }

@@ -86,7 +86,7 @@ struct HeatMap {
   private func columnLabels(_ count: Int, _ width: Double, top: Double) -> Markup {
     let step = [1, 2, 4, 8, 16, 32, 64, 128, 256].first { Double($0) * width >= 34 } ?? count
     return stride(from: 0, to: count, by: max(1, step)).map { number in
-      .element(
+      Markup.element(
         "text",
         [
           "class": "label",
@@ -102,9 +102,12 @@ struct HeatMap {
       let value =
         shade == 0 ? 0 : darkest * pow(Double(shade - 1) / Double(shadeCount - 1), 2)
       let name = shade == 0 ? "unused" : "from " + Decimals.text(value, 1)
-      return .element(
+      return Markup.element(
         "span", ["class": "key"],
-        [.element("i", ["class": "swatch h\(shade)"]), .text(shade == 1 ? "used" : name)])
+        [
+          Markup.element("i", ["class": "swatch h\(shade)"]),
+          Markup.text(shade == 1 ? "used" : name),
+        ])
     }
     return .element("p", ["class": "legend"], [.text("Times even use: ")] + marks)
   }
