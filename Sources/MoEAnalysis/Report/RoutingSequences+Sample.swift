@@ -25,16 +25,4 @@ extension RoutingSequences {
       layerCount: layerCount, expertCount: expertCount, expertsPerToken: expertsPerToken,
       experts: kept, sequenceStarts: starts, labels: keptLabels, tokenIDs: ids)
   }
-
-  /// Requests of all tokens, in all layers.
-  package var requestCount: Int {
-    guard let first = sequences.first, let last = sequences.last else { return 0 }
-    let width = layerCount * expertsPerToken
-    if sequences.reduce(0, { $0 + $1.count }) == last.upperBound - first.lowerBound {
-      return experts[first.lowerBound * width..<last.upperBound * width].count { $0 >= 0 }
-    }
-    return sequences.reduce(0) { sum, tokens in
-      sum + experts[tokens.lowerBound * width..<tokens.upperBound * width].count { $0 >= 0 }
-    }
-  }
 }

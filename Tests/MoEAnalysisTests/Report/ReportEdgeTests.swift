@@ -104,7 +104,6 @@ import Testing
     for row in speed.rows {
       let rates = try row.tokensPerSecond.map { try #require($0) }
       #expect(rates[1] <= rates[0] && rates[0] <= rates[2])
-      #expect(row.optimalHitRate ?? 1 >= row.hitRate)
       #expect(abs(row.readBytesPerToken - (1 - row.hitRate) * 4 * 1000) < 1e-6)
     }
     for (less, more) in zip(speed.rows, speed.rows.dropFirst()) {

@@ -93,11 +93,9 @@ import Testing
         == PolicyRegistry.all.map(\.name) + ["optimum", "16 tokens ahead", "pinned"])
     #expect(rates.lines.filter(\.isDefault).map(\.name) == [PolicyRegistry.defaultEntry.name])
     func naive(_ rule: StackRule, _ slots: Int) -> Double {
-      var conventions = ReplayConventions.engine
-      if case .segment = rule { conventions.protection = .step }
       let runs = (0..<3).map {
         NaiveReplay(
-          routing, layers: $0..<$0 + 1, slots: slots, rule: rule, conventions: conventions)
+          routing, layers: $0..<$0 + 1, slots: slots, rule: rule, conventions: .engine)
       }
       return Double(runs.reduce(0) { $0 + $1.hitCount })
         / Double(runs.reduce(0) { $0 + $1.requestCount })
