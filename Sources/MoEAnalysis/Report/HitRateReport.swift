@@ -1,4 +1,4 @@
-private import MoECache
+import MoECache
 
 /// Hit rates by memory of every policy that the engine has, and of what bounds them.
 ///
