@@ -96,12 +96,15 @@ import Testing
     let prediction = try #require(plan["prediction"] as? [String: Any])
     let decode = try #require(prediction["decode"] as? [String: Any])
     #expect(rows[0]["memory_bytes"] as? Int == plan["budget_bytes"] as? Int)
-    #expect(rows[0]["slots"] as? Int == plan["pool_slots"] as? Int)
+    // What the KV cache lends shrinks with the position.
+    let slots = try #require(rows[0]["slots"] as? Int)
+    let poolSlots = try #require(plan["pool_slots"] as? Int)
+    #expect(slots >= poolSlots && slots <= poolSlots + (plan["lent_slots"] as? Int ?? 0))
     #expect(rows[0]["hit_rate"] as? Double == decode["hit_rate"] as? Double)
-    let own = try #require((rows[0]["tokens_per_second"] as? [Double])?.first)
+    let reported = try #require((rows[0]["tokens_per_second"] as? [Double])?.first)
     let planned = try #require(decode["tokens_per_second"] as? Double)
     // The plan measures again where its budget asks for another buffer.
-    #expect(own > planned / 8 && own < planned * 8)
+    #expect(reported > planned / 8 && reported < planned * 8)
     #expect(rows[1]["is_resident"] as? Bool == true && rows[0]["is_resident"] as? Bool == false)
     let parameters = try #require(side["parameters"] as? [String: Any])
     #expect((parameters["limits"] as? String)?.contains("2202.01169") == true)

@@ -24,9 +24,10 @@ extension Engine {
   ///
   /// - Parameter budgets: Sizes; shares are of the model's files. Empty: from the smallest that
   ///   works to one that holds all experts.
+  ///   - position: Where in a context of some length decoding is looked at.
   package static func plannedCosts(
-    modelAt path: String, options: EngineOptions, budgets: [SizeSpecification], probe: ProbeMode,
-    environment: [String: String]
+    modelAt path: String, options: EngineOptions, budgets: [SizeSpecification],
+    position: (_ contextLength: Int) -> Int, probe: ProbeMode, environment: [String: String]
   ) throws(EngineError) -> BudgetTable {
     let prepared = try PreparedRun(path: path, options: options)
     let plan = prepared.runPlan(storeReport: try prepared.makeReader().report)
@@ -55,7 +56,9 @@ extension Engine {
       rows.append(
         BudgetedCosts(
           memory: memory,
-          costs: prepared.costs(prepared.header.tensors, plan: memory, probe: result)))
+          costs: prepared.costs(
+            prepared.header.tensors, plan: memory, at: position(memory.contextLength),
+            probe: result)))
     }
     return BudgetTable(
       plan: plan, rows: rows,

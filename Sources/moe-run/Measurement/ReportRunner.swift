@@ -52,7 +52,7 @@ struct ReportRunner {
   func side(model path: String, trace tracePath: String?) async throws -> ReportSide {
     let options = try planOptions(path)
     let table = try Engine.plannedCosts(
-      modelAt: path, options: options, budgets: memories, probe: probe,
+      modelAt: path, options: options, budgets: memories, position: decodePosition, probe: probe,
       environment: ProcessInfo.processInfo.environment)
     guard !table.rows.isEmpty else {
       throw Failure.runtime(
@@ -112,7 +112,7 @@ struct ReportRunner {
     let settings = table.rows.map { row in
       SpeedReport.Setting(
         memoryByteCount: row.memory.budgetByteCount, poolByteCount: row.memory.experts.byteCount,
-        slotCount: row.memory.slotCount + row.memory.lentSlotCount,
+        slotCount: row.costs.slotCounts.reduce(0, +),
         expertCount: row.memory.expertCount, costs: row.costs)
     }
     let sample: RoutingTrace
