@@ -53,7 +53,7 @@ import Testing
         let scratch = try Scratch()
         let file = scratch.url("small.\(ending)").path
         try Self.trace(shape).write(to: file)
-        let (page, output) = try await page(
+        let (page, output) = try await self.page(
           ["--trace", file, "--compare", file, "--expert-bytes", "1M"], scratch)
         #expect(page.sections.contains("method"), "\(shape)")
         let words = page.text.split { " \n;,()".contains($0) }
@@ -73,7 +73,7 @@ import Testing
     trace.labels = [hostile]
     let file = scratch.url("a'\"><img src=x>&.moetrace").path
     try trace.write(to: file)
-    let (page, output) = try await page(["--trace", file], scratch)
+    let (page, output) = try await self.page(["--trace", file], scratch)
     #expect(page.hasNoOutside && page.text.contains("<script>alert(1)</script>\"'&]]>"))
     #expect(page.text.contains("&amp;") && page.text.contains("<img src=x>"))
     #expect(!output.text.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" })
@@ -90,7 +90,7 @@ import Testing
       sequenceStarts: Array(stride(from: 0, to: 60, by: 3)))
     trace.labels = (0..<20).map { "text \($0)" }
     try trace.write(to: file)
-    let page = try await page(["--trace", file], scratch).page
+    let page = try await self.page(["--trace", file], scratch).page
     #expect(page.byteCount < 3 << 20, "\(page.byteCount)")
     #expect(page.text.contains("of 96 layers are drawn"))
     #expect(page.text.contains("8 further labels have fewer tokens"))
@@ -146,19 +146,20 @@ import Testing
     #expect(output.errors.contains(problem), "\(problem): \(output.errors)")
   }
 
-  @Test(arguments: [
-    ([], "give a model (moe-run report MODEL.gguf --text FILE) or --trace FILE"),
-    (["MODEL"], "give texts that the model reads"),
-    (["MODEL", "-m", "b.gguf"], "give one model, not both"),
-    (["--trace", "a", "--text", "b"], "--text has no meaning with --trace"),
-    (["--trace", "a", "--measure"], "--measure needs a model"),
-    (["--trace", "a", "--compare", "b.gguf"], "give texts that the model reads"),
-    (["MODEL", "--text", "a", "--expert-bytes", "1M"], "--expert-bytes is for a trace"),
-    (["--trace", "a", "--expert-bytes", "0"], "give a size from 1 to 1T"),
-    (["--trace", "a", "--disks", "0"], "give a number above 0"),
-    (["--trace", "a", "--memory", "x"], "give a size such as 8G"),
-    (["--trace", "a", "--probe", "none"], "give one of fresh, cached"),
-  ])
+  @Test(
+    arguments: [
+      ([], "give a model (moe-run report MODEL.gguf --text FILE) or --trace FILE"),
+      (["MODEL"], "give texts that the model reads"),
+      (["MODEL", "-m", "b.gguf"], "give one model, not both"),
+      (["--trace", "a", "--text", "b"], "--text has no meaning with --trace"),
+      (["--trace", "a", "--measure"], "--measure needs a model"),
+      (["--trace", "a", "--compare", "b.gguf"], "give texts that the model reads"),
+      (["MODEL", "--text", "a", "--expert-bytes", "1M"], "--expert-bytes is for a trace"),
+      (["--trace", "a", "--expert-bytes", "0"], "give a size from 1 to 1T"),
+      (["--trace", "a", "--disks", "0"], "give a number above 0"),
+      (["--trace", "a", "--memory", "x"], "give a size such as 8G"),
+      (["--trace", "a", "--probe", "none"], "give one of fresh, cached"),
+    ] as [([String], String)])
   func wrongUsageEndsInOneSentence(_ arguments: [String], _ problem: String) async throws {
     let arguments = arguments.map { $0 == "MODEL" ? TrainedModel.path : $0 }
     let output = try await Program(["report"] + arguments).end()

@@ -13,11 +13,11 @@ import Testing
     .appending(path: "Traces")
   static let texts = traces.appending(path: "nano-moe-texts.moetrace").path
 
-  private static let cache = try? Scratch()
-  /// Where the machine's figures are kept for these tests.
-  static var environment: [String: String] {
-    ["XDG_CACHE_HOME": cache?.url("cache").path ?? ""]
-  }
+  /// Where the machine's figures are kept for these tests: one measurement serves all of them.
+  static let environment = [
+    "XDG_CACHE_HOME": FileManager.default.temporaryDirectory.appending(path: "moe-run-tests-cache")
+      .path
+  ]
 
   /// Runs a report with a page.
   private func report(
@@ -25,7 +25,8 @@ import Testing
   ) async throws -> (output: Program.Output, page: ReportPageReader) {
     let page = scratch.url("report.html").path
     let output = try await Program(
-      ["report"] + arguments + ["-o", page, "-q"], environment: Self.environment
+      ["report"] + arguments + ["-o", page, "-q"],
+      environment: Self.environment.merging(["TMPDIR": scratch.url("").path]) { $1 }
     ).end()
     try #require(output.code == 0, "\(output.errors)")
     #expect(output.errors.isEmpty)
@@ -69,9 +70,8 @@ import Testing
     try Self.expectOneScreen(output.text)
     #expect(output.text.contains("nano-moe, Q8_0 on this machine, whose disk delivers"))
     #expect(output.text.contains("tokens per second predicted"))
-    let files = try FileManager.default.contentsOfDirectory(
-      atPath: ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp")
-    #expect(!files.contains { $0.hasPrefix("moe-run-report-") }, "the recording is gone")
+    #expect(
+      !scratch.names.contains { $0.hasPrefix("moe-run-report-") }, "the recording is gone")
   }
 
   /// The table's predictions are those of `plan`, and its hit rates those of its replay.
