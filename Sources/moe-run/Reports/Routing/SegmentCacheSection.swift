@@ -3,6 +3,11 @@ import MoEAnalysis
 /// Segment cache best hit rate: what looking ahead buys in a pool of which size.
 enum SegmentCacheSection {
   static func markup(_ document: ReportDocument) -> Markup {
+    guard document.reports.contains(where: { !$0.routing.segmentCaching.lines.isEmpty }) else {
+      return ReportParts.section(
+        "caching", "What looking ahead buys",
+        [ReportParts.paragraph("There are too many experts to replay them in one pool.")])
+    }
     var content = [
       chart(document).markup,
       ReportParts.caption(
