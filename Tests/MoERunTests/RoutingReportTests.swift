@@ -78,7 +78,7 @@ import Testing
   @Test func theTableSaysWhatAPlanSays() async throws {
     let json = try await Program(
       [
-        "report", TrainedModel.path, "--trace", Self.texts, "--memory", "24M,64M",
+        "report", TrainedModel.path, "--trace", Self.texts, "--memory", "34M,64M",
         "--disks", "2", "--json", "-q",
       ], environment: Self.environment
     ).end().json()
@@ -89,7 +89,7 @@ import Testing
     #expect((speed["disks"] as? [[String: Any]])?.count == 2)
     let plan = try await Program(
       [
-        "plan", TrainedModel.path, "--trace", Self.texts, "--memory", "24M", "-c", "512",
+        "plan", TrainedModel.path, "--trace", Self.texts, "--memory", "34M", "-c", "512",
         "--prompt-tokens", "128", "--json",
       ], environment: Self.environment
     ).end().json()
@@ -113,7 +113,7 @@ import Testing
   @Test func measuredSpeedStandsBesideThePredicted() async throws {
     let scratch = try Scratch()
     let (output, page) = try await report(
-      TrainedModel.path, "--trace", Self.texts, "--memory", "24M,64M", "--measure",
+      TrainedModel.path, "--trace", Self.texts, "--memory", "34M,64M", "--measure",
       scratch: scratch)
     #expect(page.text.contains("measured here") && output.text.contains("measured"))
     #expect(!page.text.contains("not measured"))

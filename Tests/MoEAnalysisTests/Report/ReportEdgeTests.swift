@@ -108,7 +108,11 @@ import Testing
     }
     for (less, more) in zip(speed.rows, speed.rows.dropFirst()) {
       #expect(less.hitRate <= more.hitRate && less.poolShare < more.poolShare)
-      #expect(zip(less.tokensPerSecond, more.tokensPerSecond).allSatisfy { $0 ?? 0 <= $1 ?? 0 })
+      // A read that computing hides costs nothing, but for the last bits of the sum.
+      #expect(
+        zip(less.tokensPerSecond, more.tokensPerSecond).allSatisfy {
+          $0 ?? 0 <= ($1 ?? 0) * (1 + 1e-9)
+        })
     }
     // Output 2 ms, sampling 1, twice: dense 1, experts 2.
     let last = try #require(speed.rows.last?.tokensPerSecond.first ?? nil)

@@ -14,7 +14,8 @@ enum ConsistencySection {
         "How to read it: segment routing best performance (SRP) is the F1 score of the best router "
           + "that decides once for a whole segment. 1 means that experts never change within a "
           + "segment. Shaded about the line: where 95 % of drawings of the sequences fall. Grey: "
-          + "the span of published decoders, and some of them by name (\(PublishedConsistency.source))."
+          + "the span of published decoders, and some of them by name "
+          + "(\(PublishedConsistency.source))."
       ),
     ]
     content += sides.map { side, name in
@@ -24,7 +25,8 @@ enum ConsistencySection {
       content += [
         layerChart(document).markup,
         ReportParts.caption(
-          "How to read it: SRP of segments of 16 tokens by layer. A low bar is a layer whose experts "
+          "How to read it: SRP of segments of 16 tokens by layer. A low bar is a layer whose "
+            + "experts "
             + "change from token to token: there a pool helps least."),
       ]
     }

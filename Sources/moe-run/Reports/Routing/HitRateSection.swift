@@ -14,7 +14,8 @@ enum HitRateSection {
       chart(document).markup,
       ReportParts.caption(
         "How to read it: the share of requests for experts that are in memory, by the share of the "
-          + "experts that the pool holds. No policy gets above the optimum, which knows the future; "
+          + "experts that the pool holds. No policy gets above the optimum, which knows the "
+          + "future; "
           + "a pinned pool never changes. Counted as the engine runs: each layer has its part of "
           + "the pool, kept from text to text, and first uses are misses. "
           + "All policies are in the table."),

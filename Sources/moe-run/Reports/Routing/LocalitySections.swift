@@ -91,7 +91,8 @@ enum LookAheadSection {
       content += [
         chart(document).markup,
         ReportParts.caption(
-          "How to read it: of the experts that a layer takes, the share that is among so many named "
+          "How to read it: of the experts that a layer takes, the share that is among so many "
+            + "named "
             + "before the layer was reached, from which experts the token took one or two layers "
             + "earlier and what followed on earlier tokens. The most used experts are what a "
             + "predictor must beat. Reading what is named wrongly costs as much as what is right."),
@@ -172,8 +173,10 @@ enum PromptSection {
       [
         chart.markup,
         ReportParts.caption(
-          "How to read it: tokens of a prompt go through a layer together, and each expert they need "
-            + "is read once for all of them. Below the grey line of even choice, texts save reads by "
+          "How to read it: tokens of a prompt go through a layer together, and each expert they "
+            + "need "
+            + "is read once for all of them. Below the grey line of even choice, texts save "
+            + "reads by "
             + "needing the same experts."),
       ])
   }

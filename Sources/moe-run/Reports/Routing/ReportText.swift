@@ -97,7 +97,8 @@ enum ReportText {
       let least = frontier.points.min(by: { $0.meanExpertCount < $1.meanExpertCount })
     else { return "" }
     return "Gating: from \(Decimals.text(off.meanExpertCount, 2)) to "
-      + "\(Decimals.text(least.meanExpertCount, 2)) experts per token (\(least.gating)), perplexity "
+      + "\(Decimals.text(least.meanExpertCount, 2)) experts per token (\(least.gating)), "
+      + "perplexity "
       + "goes from \(Decimals.text(off.perplexity, 2)) to \(Decimals.text(least.perplexity, 2))."
   }
 

@@ -76,7 +76,8 @@ enum SpeedSection {
         speed.rows.contains { $0.measured != nil }
         ? " Measured: a text drawn from the model, decoded in that memory on this machine." : ""
       return "Tokens per second of decoding\(place)\(context), predicted from the machine "
-        + "(\(speed.note)) and the hit rate of the policy \(speed.policy) on these texts. Memory is "
+        + "(\(speed.note)) and the hit rate of the policy \(speed.policy) on these texts. "
+        + "Memory is "
         + "all that the process takes. Other disks are this machine with another rate." + measured
     }
   }

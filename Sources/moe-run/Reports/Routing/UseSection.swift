@@ -14,7 +14,8 @@ enum UseSection {
         ReportParts.sides(document) { block($0.routing, name: $1) },
         HeatMap.legend,
         ReportParts.caption(
-          "How to read it: one map for each layer, one row for each text, one cell for each expert; "
+          "How to read it: one map for each layer, one row for each text, one cell for each "
+            + "expert; "
             + "the darker, the more of the text's choices it gets. Rows that look alike need the "
             + "same experts; a pool warmed by one then serves the other."),
       ])
