@@ -26,8 +26,7 @@ enum ConsistencySection {
         layerChart(document).markup,
         ReportParts.caption(
           "How to read it: SRP of segments of 16 tokens by layer. A low bar is a layer whose "
-            + "experts "
-            + "change from token to token: there a pool helps least."),
+            + "experts change from token to token: there a pool helps least."),
       ]
     }
     return ReportParts.section("consistency", "Routing consistency", content)

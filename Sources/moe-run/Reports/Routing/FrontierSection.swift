@@ -35,8 +35,7 @@ enum FrontierSection {
         ReportParts.caption(
           "How to read it: each point is one setting of dynamic gating. Further left computes and "
             + "reads less, lower predicts better. Perplexity of \(frontier.scoredTokenCount) "
-            + "tokens "
-            + "(\(texts)); reads and speed with memory for \(frontier.memory)."),
+            + "tokens (\(texts)); reads and speed with memory for \(frontier.memory)."),
         table.markup,
       ])
   }

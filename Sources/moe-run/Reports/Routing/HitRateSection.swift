@@ -15,10 +15,9 @@ enum HitRateSection {
       ReportParts.caption(
         "How to read it: the share of requests for experts that are in memory, by the share of the "
           + "experts that the pool holds. No policy gets above the optimum, which knows the "
-          + "future; "
-          + "a pinned pool never changes. Counted as the engine runs: each layer has its part of "
-          + "the pool, kept from text to text, and first uses are misses. "
-          + "All policies are in the table."),
+          + "future; a pinned pool never changes. Counted as the engine runs: each layer has its "
+          + "part of the pool, kept from text to text, and first uses are misses. All policies are "
+          + "in the table."),
     ]
     content += sides.map { table($0).details("Figures of every policy, \($1)") }
     return ReportParts.section("memory", "Hit rate by memory", content)

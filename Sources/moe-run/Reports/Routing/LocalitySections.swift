@@ -92,10 +92,10 @@ enum LookAheadSection {
         chart(document).markup,
         ReportParts.caption(
           "How to read it: of the experts that a layer takes, the share that is among so many "
-            + "named "
-            + "before the layer was reached, from which experts the token took one or two layers "
-            + "earlier and what followed on earlier tokens. The most used experts are what a "
-            + "predictor must beat. Reading what is named wrongly costs as much as what is right."),
+            + "named before the layer was reached, from which experts the token took one or two "
+            + "layers earlier and what followed on earlier tokens. The most used experts are what "
+            + "a predictor must beat. Reading what is named wrongly costs as much as what is "
+            + "right."),
       ]
       content += sides.map { table($0.routing.lookAhead).details("Figures of look-ahead, \($1)") }
     }
@@ -174,10 +174,8 @@ enum PromptSection {
         chart.markup,
         ReportParts.caption(
           "How to read it: tokens of a prompt go through a layer together, and each expert they "
-            + "need "
-            + "is read once for all of them. Below the grey line of even choice, texts save "
-            + "reads by "
-            + "needing the same experts."),
+            + "need is read once for all of them. Below the grey line of even choice, texts save "
+            + "reads by needing the same experts."),
       ])
   }
 }

@@ -148,7 +148,6 @@ enum ReportSentences {
     else { return "\(name) has one layer, or no token to learn from: nothing can be named ahead." }
     return "\(name): named from the layer before, \(report.expertsPerToken) experts hold "
       + "\(Figures.percent(affinity.1)) of those that the next layer takes; the most used ones "
-      + "hold "
-      + "\(Figures.percent(popularity.1))."
+      + "hold \(Figures.percent(popularity.1))."
   }
 }

@@ -98,8 +98,8 @@ enum ReportText {
     else { return "" }
     return "Gating: from \(Decimals.text(off.meanExpertCount, 2)) to "
       + "\(Decimals.text(least.meanExpertCount, 2)) experts per token (\(least.gating)), "
-      + "perplexity "
-      + "goes from \(Decimals.text(off.perplexity, 2)) to \(Decimals.text(least.perplexity, 2))."
+      + "perplexity goes from \(Decimals.text(off.perplexity, 2)) to "
+      + "\(Decimals.text(least.perplexity, 2))."
   }
 
   private static func lines(_ rows: [[String]], right: Set<Int>) -> [String] {

@@ -12,14 +12,11 @@ enum SegmentCacheSection {
       chart(document).markup,
       ReportParts.caption(
         "How to read it: segment cache best hit rate (SCH) is the share of requests found by a "
-          + "pool "
-          + "that evicts what is used least in the next tokens. The pool is measured in what one "
-          + "token's experts take in all layers (ρ). The optimum sees the whole future, least "
+          + "pool that evicts what is used least in the next tokens. The pool is measured in what "
+          + "one token's experts take in all layers (ρ). The optimum sees the whole future, least "
           + "recently used none. Grey strokes: the published decoders with 16 tokens ahead. "
-          + "Counted "
-          + "as arXiv 2505.16056 does, from an empty pool in each sequence with first uses "
-          + "credited "
-          + "while there is room, so these rates are not those of a run."),
+          + "Counted as arXiv 2505.16056 does, from an empty pool in each sequence with first uses "
+          + "credited while there is room, so these rates are not those of a run."),
     ]
     content += zip(document.reports, document.names).map { side, name in
       table(side.routing.segmentCaching).details("Figures of SCH, \(name)")

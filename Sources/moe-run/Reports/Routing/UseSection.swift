@@ -15,9 +15,8 @@ enum UseSection {
         HeatMap.legend,
         ReportParts.caption(
           "How to read it: one map for each layer, one row for each text, one cell for each "
-            + "expert; "
-            + "the darker, the more of the text's choices it gets. Rows that look alike need the "
-            + "same experts; a pool warmed by one then serves the other."),
+            + "expert; the darker, the more of the text's choices it gets. Rows that look alike "
+            + "need the same experts; a pool warmed by one then serves the other."),
       ])
   }
 
