@@ -29,25 +29,27 @@ extension Engine {
     modelAt path: String, options: EngineOptions, budgets: [SizeSpecification],
     position: (_ contextLength: Int) -> Int, probe: ProbeMode, environment: [String: String]
   ) throws(EngineError) -> BudgetTable {
-    let prepared = try PreparedRun(path: path, options: options)
-    let plan = prepared.runPlan(storeReport: try prepared.makeReader().report)
+    var prepared = try PreparedRun(path: path, options: options)
     guard prepared.plan.fits else { throw .budgetTooSmall(prepared.plan) }
     let request = ProbeRequest(prepared)
     let cache = ProbeCache(environment: environment)
-    var result = probe == .cached ? cache.result(for: request) : nil
-    var notes = ["measured before, on this machine"]
-    if result == nil {
-      let measured = try MachineProbe(prepared, request: request).measure()
-      notes = ["measured now"] + [cache.store(measured, for: request)].compactMap(\.self)
-      result = measured
+    let result: ProbeResult
+    var notes: [String]
+    if probe == .cached, let kept = cache.result(for: request) {
+      result = kept
+      notes = ["measured before, on this machine"]
+    } else {
+      result = try MachineProbe(prepared, request: request).measure()
+      notes = ["measured now"] + [cache.store(result, for: request)].compactMap(\.self)
+      // Measuring has made the process larger, which a plan counts.
+      prepared = try PreparedRun(path: path, options: options)
     }
-    guard let result else { return BudgetTable(plan: plan, rows: [], note: "") }
-    let modelByteCount = plan.modelByteCount
+    notes += [result.warning].compactMap(\.self)
+    let plan = prepared.runPlan(storeReport: try prepared.makeReader().report)
     let byteCounts =
       budgets.isEmpty
-      ? standardBudgets(
-        smallest: prepared.plan.smallestBudgetByteCount, experts: plan.expertByteCount)
-      : budgets.map { $0.byteCount(of: modelByteCount) }
+      ? standardBudgets(prepared.plan, expertByteCount: plan.expertByteCount)
+      : budgets.map { $0.byteCount(of: plan.modelByteCount) }
     var rows: [BudgetedCosts] = []
     for byteCount in Set(byteCounts).sorted() {
       let memory = try prepared.plan(
@@ -61,15 +63,22 @@ extension Engine {
             probe: result)))
     }
     return BudgetTable(
-      plan: plan, rows: rows,
-      note: (notes + [result.warning].compactMap(\.self)).joined(separator: "; "))
+      plan: plan, rows: rows, note: notes.joined(separator: "; "))
   }
 
-  /// The smallest budget, and with parts of the experts more; in whole MiB, from 1 GiB on in
-  /// quarters of a GiB.
-  static func standardBudgets(smallest: Int, experts: Int) -> [Int] {
-    [0, 0.125, 0.25, 0.5, 0.75, 1].map { share in
-      let wanted = smallest + Int(share * Double(experts))
+  /// From a little above the smallest budget to a little above one that holds all experts; in whole
+  /// MiB, from 1 GiB on in quarters of a GiB.
+  ///
+  /// - Parameter plan: In all of the machine's memory.
+  static func standardBudgets(_ plan: MemoryPlan, expertByteCount: Int) -> [Int] {
+    // A process grows by some MiB while it runs.
+    let slack = 4 << 20
+    let smallest = plan.smallestBudgetByteCount + slack
+    let full =
+      plan.placement == .resident
+      ? plan.totalByteCount + plan.totalByteCount / 64 + slack : smallest + expertByteCount
+    return [0, 0.125, 0.25, 0.5, 0.75, 1].map { share in
+      let wanted = smallest + Int(share * Double(max(0, full - smallest)))
       let unit = wanted >= 1 << 30 && share > 0 ? 1 << 28 : 1 << 20
       return (wanted + unit - 1) / unit * unit
     }

@@ -78,7 +78,9 @@ struct ReportRunner {
     }
     let routing = try report(trace, name: name)
     var speed = try self.speed(table, trace: trace, name: name)
-    for (row, measurement) in measured.enumerated() { speed.measure(measurement, row: row) }
+    for (row, measurement) in measured.enumerated() {
+      if let measurement { speed.measure(measurement, row: row) }
+    }
     return ReportSide(routing: routing, parameters: parameters, speed: speed)
   }
 
@@ -127,27 +129,40 @@ struct ReportRunner {
       position: decodePosition(contextLength), contextLength: contextLength, note: table.note)
   }
 
-  /// Decodes a short text in each memory of the table.
+  /// Decodes a short text in each memory of the table; nil where the process has grown too large
+  /// for one since it was planned.
   private func measure(
     _ path: String, _ table: BudgetTable, _ options: EngineOptions
-  ) async throws -> [SpeedReport.Measurement] {
+  ) async throws -> [SpeedReport.Measurement?] {
     let contextLength = table.plan.memory.contextLength
     let position = decodePosition(contextLength)
     let count = max(1, min(Self.decodeTokenCount, contextLength - position))
-    var runner = BenchRunner(
-      path: path, engineOptions: options,
-      tests: [BenchTest(phase: .decode, tokenCount: count, depth: position)],
-      settings: table.rows.map {
-        BenchSetting(
-          memory: .bytes($0.memory.budgetByteCount),
-          budget: Figures.bytes($0.memory.budgetByteCount), threadCount: options.threadCount)
-      }, repetitionCount: Self.repetitionCount, isCold: false, seed: 1, isQuiet: isQuiet, text: nil)
-    runner.contextLengthMin = contextLength
-    try await runner.run()
-    ProgressBar.eraseAny()
-    return runner.rows.map {
-      SpeedReport.Measurement(tokensPerSecond: $0.median, hitRate: $0.hitRate)
+    defer { ProgressBar.eraseAny() }
+    var measured: [SpeedReport.Measurement?] = []
+    for row in table.rows {
+      let budget = row.memory.budgetByteCount
+      var runner = BenchRunner(
+        path: path, engineOptions: options,
+        tests: [BenchTest(phase: .decode, tokenCount: count, depth: position)],
+        settings: [
+          BenchSetting(
+            memory: .bytes(budget), budget: Figures.bytes(budget),
+            threadCount: options.threadCount)
+        ], repetitionCount: Self.repetitionCount, isCold: false, seed: 1, isQuiet: isQuiet,
+        text: nil)
+      runner.contextLengthMin = contextLength
+      do {
+        try await runner.run()
+      } catch EngineError.budgetTooSmall {
+        measured.append(nil)
+        continue
+      }
+      measured.append(
+        runner.rows.first.map {
+          SpeedReport.Measurement(tokensPerSecond: $0.median, hitRate: $0.hitRate)
+        })
     }
+    return measured
   }
 
   /// Runs the texts through the model and reads the trace back.

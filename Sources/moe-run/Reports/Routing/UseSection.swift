@@ -15,8 +15,9 @@ enum UseSection {
         HeatMap.legend,
         ReportParts.caption(
           "How to read it: one map for each layer, one row for each text, one cell for each "
-            + "expert; the darker, the more of the text's choices it gets. Rows that look alike "
-            + "need the same experts; a pool warmed by one then serves the other."),
+            + "expert; of a single text one map with a row for each layer. The darker, the more of "
+            + "the text's choices an expert gets. Rows that look alike need the same experts; a "
+            + "pool warmed by one then serves the other."),
       ])
   }
 
@@ -29,19 +30,8 @@ enum UseSection {
     ]
     let perLayer = max(1, use.domains.count * expertCount)
     let layers = shown(use.layerEntropies.count, most: max(1, cellCountMax / perLayer))
-    let hasNotes = perLayer * layers.count <= notedCellCountMax
-    for layer in layers {
-      let map = HeatMap(
-        title: "Use of experts in layer \(routing.source.layers[layer]), \(name)",
-        rows: use.domains.map { domain in
-          HeatMap.Row(
-            name: ReportSentences.domain(domain),
-            values: domain.shares[layer].map { $0 * Double(expertCount) })
-        }, column: "expert", hasNotes: hasNotes)
-      content += [
-        .element("h4", text: "Layer \(routing.source.layers[layer])"), map.markup,
-      ]
-    }
+    content += maps(
+      routing, layers, name: name, hasNotes: perLayer * layers.count <= notedCellCountMax)
     if layers.count < use.layerEntropies.count {
       content.append(
         ReportParts.caption(
@@ -57,6 +47,32 @@ enum UseSection {
       content.append(alike(use).details("What two texts have in common, \(name)"))
     }
     return content
+  }
+
+  /// One map for each layer with a row for each text; of a single text one map with a row for each
+  /// layer.
+  private static func maps(
+    _ routing: RoutingReport, _ layers: [Int], name: String, hasNotes: Bool
+  ) -> [Markup] {
+    func row(_ domain: ExpertUseReport.Domain, _ layer: Int, _ name: String) -> HeatMap.Row {
+      HeatMap.Row(
+        name: name, values: domain.shares[layer].map { $0 * Double(routing.source.experts) })
+    }
+    let (domains, numbers) = (routing.use.domains, routing.source.layers)
+    if domains.count == 1, let domain = domains.first {
+      let map = HeatMap(
+        title: "Use of experts by layer, \(name)",
+        rows: layers.map { row(domain, $0, "layer \(numbers[$0])") }, column: "expert",
+        hasNotes: hasNotes)
+      return [map.markup]
+    }
+    return layers.flatMap { layer in
+      let map = HeatMap(
+        title: "Use of experts in layer \(numbers[layer]), \(name)",
+        rows: domains.map { row($0, layer, ReportSentences.domain($0)) }, column: "expert",
+        hasNotes: hasNotes)
+      return [Markup.element("h4", text: "Layer \(numbers[layer])"), map.markup]
+    }
   }
 
   /// Numbers of so many layers, at even distances.
