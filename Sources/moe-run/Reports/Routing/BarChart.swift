@@ -49,7 +49,7 @@ struct BarChart {
       if series.count > 1 {
         parts.append(
           plot.label(
-            Figures.clipped(one.name, to: 24), style: "t\(one.colour % ChartPlot.colourCount)",
+            Figures.clipped(one.name, to: 20), style: "t\(one.colour % ChartPlot.colourCount)",
             top: 24 + Double(number) * 16))
       }
     }

@@ -5,7 +5,7 @@ enum ComparisonTable {
   static func table(_ document: ReportDocument) -> ReportTable {
     let rows = entries.map { name, figure in [name] + document.reports.map(figure) }
     return ReportTable(
-      head: [""] + document.names, rows: rows.filter { $0.dropFirst().contains { !$0.isEmpty } })
+      head: [""] + document.labels, rows: rows.filter { $0.dropFirst().contains { !$0.isEmpty } })
   }
 
   private static var entries: [(name: String, figure: (ReportSide) -> String)] {

@@ -35,7 +35,7 @@ enum ConsistencySection {
   private static func chart(_ document: ReportDocument) -> LineChart {
     var (lines, bands): ([LineChart.Line], [LineChart.Band]) = ([], [])
     var lengths: Set<Double> = []
-    for (index, (side, name)) in zip(document.reports, document.names).enumerated() {
+    for (index, (side, name)) in zip(document.reports, document.labels).enumerated() {
       let report = side.routing.consistency
       lengths.formUnion(report.points.map { Double($0.segmentLength) })
       lines.append(
@@ -98,7 +98,7 @@ enum ConsistencySection {
 
   private static func layerChart(_ document: ReportDocument) -> BarChart {
     let layers = document.reports.map(\.routing.source.layers).max { $0.count < $1.count } ?? []
-    let series = zip(document.reports, document.names).enumerated().map { index, entry in
+    let series = zip(document.reports, document.labels).enumerated().map { index, entry in
       let points = entry.0.routing.consistency.points
       let point = points.first { $0.segmentLength == 16 } ?? points.last
       return BarChart.Series(name: entry.1, colour: index, values: point?.layers ?? [])

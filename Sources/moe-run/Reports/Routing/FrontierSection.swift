@@ -11,7 +11,7 @@ enum FrontierSection {
       y: .around("perplexity", points.map(\.perplexity)),
       lines: [
         LineChart.Line(
-          name: Figures.clipped(frontier.model, to: 24), colour: 0,
+          name: Figures.clipped(frontier.model, to: 20), colour: 0,
           points: points.map {
             LineChart.Point(
               x: $0.meanExpertCount, y: $0.perplexity,

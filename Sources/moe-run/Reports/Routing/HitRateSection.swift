@@ -40,7 +40,7 @@ enum HitRateSection {
   private static func chart(_ document: ReportDocument) -> LineChart {
     var lines: [LineChart.Line] = []
     let isCompared = document.reports.count > 1
-    for (side, name) in zip(document.reports, document.names) {
+    for (side, name) in zip(document.reports, document.labels) {
       let report = side.routing.hitRates
       for line in drawn(report, isCompared: isCompared) {
         let title = isCompared ? "\(line.name), \(name)" : line.name

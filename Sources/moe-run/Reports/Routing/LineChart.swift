@@ -116,7 +116,7 @@ struct LineChart {
       limit = ends[index].top - height
     }
     return ends.map {
-      plot.label(Figures.clipped($0.name, to: 24), style: $0.style, top: $0.top)
+      plot.label(Figures.clipped($0.name, to: 20), style: $0.style, top: $0.top)
     }.joined
   }
 }

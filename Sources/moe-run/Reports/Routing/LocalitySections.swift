@@ -38,7 +38,7 @@ enum ReuseSection {
       defer { first = bucket.last + 1 }
       return first == bucket.last ? "\(first)" : "\(first)–\(bucket.last)"
     }
-    let series = zip(document.reports, document.names).enumerated().map { index, entry in
+    let series = zip(document.reports, document.labels).enumerated().map { index, entry in
       BarChart.Series(
         name: entry.1, colour: index, values: entry.0.routing.reuse.buckets.map(\.share))
     }
@@ -53,7 +53,7 @@ enum ReuseSection {
   private static func overlap(_ document: ReportDocument) -> LineChart {
     var lines: [LineChart.Line] = []
     let lags = document.reports.flatMap { $0.routing.reuse.overlaps.map { Double($0.lag) } }
-    for (index, (side, name)) in zip(document.reports, document.names).enumerated() {
+    for (index, (side, name)) in zip(document.reports, document.labels).enumerated() {
       let reuse = side.routing.reuse
       lines.append(
         LineChart.Line(
@@ -113,7 +113,7 @@ enum LookAheadSection {
   private static func chart(_ document: ReportDocument) -> LineChart {
     var lines: [LineChart.Line] = []
     let isCompared = document.reports.count > 1
-    for (side, name) in zip(document.reports, document.names) {
+    for (side, name) in zip(document.reports, document.labels) {
       let report = side.routing.lookAhead
       for line in report.lines where !isCompared || line.layerDistance == 1 {
         lines.append(
@@ -144,7 +144,7 @@ enum LookAheadSection {
 enum PromptSection {
   static func markup(_ document: ReportDocument) -> Markup {
     var lines: [LineChart.Line] = []
-    for (index, (side, name)) in zip(document.reports, document.names).enumerated() {
+    for (index, (side, name)) in zip(document.reports, document.labels).enumerated() {
       let chunks = side.routing.prompt.chunks
       lines.append(
         LineChart.Line(

@@ -11,9 +11,14 @@ struct ReportSide: Encodable {
 
   /// What the report calls it.
   var name: String {
+    [model, routing.source.precision].filter { !$0.isEmpty }.joined(separator: ", ")
+  }
+
+  /// The model without whose it is; of an unnamed one the file.
+  var model: String {
     let source = routing.source
-    let parts = [source.model.isEmpty ? source.name : source.model, source.precision]
-    return parts.filter { !$0.isEmpty }.joined(separator: ", ")
+    let name = source.model.isEmpty ? source.name : source.model
+    return name.split(separator: "/").last.map(String.init) ?? name
   }
 }
 
@@ -28,5 +33,15 @@ struct ReportDocument: Encodable {
     let names = reports.map(\.name)
     guard names.count > 1, Set(names).count < names.count else { return names }
     return zip(["A", "B"], reports).map { "\($0): \($1.routing.source.name)" }
+  }
+
+  /// (side): names that fit beside a line.
+  var labels: [String] {
+    guard reports.count > 1 else { return reports.map(\.model) }
+    for names in [reports.map(\.model), reports.map(\.routing.source.precision)]
+    where Set(names).count == names.count && !names.contains("") {
+      return names
+    }
+    return Array(["A", "B"].prefix(reports.count))
   }
 }

@@ -36,7 +36,7 @@ enum SegmentCacheSection {
   private static func chart(_ document: ReportDocument) -> LineChart {
     var (lines, bands): ([LineChart.Line], [LineChart.Band]) = ([], [])
     let isCompared = document.reports.count > 1
-    for (index, (side, name)) in zip(document.reports, document.names).enumerated() {
+    for (index, (side, name)) in zip(document.reports, document.labels).enumerated() {
       let report = side.routing.segmentCaching
       for (number, line) in report.lines.enumerated() {
         // Two sides have room for one line each.
