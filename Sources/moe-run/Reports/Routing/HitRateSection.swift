@@ -17,7 +17,7 @@ enum HitRateSection {
           + "experts that the pool holds. No policy gets above the optimum, which knows the "
           + "future; a pinned pool never changes. Counted as the engine runs: each layer has its "
           + "part of the pool, kept from text to text, and first uses are misses. All policies are "
-          + "in the table."),
+          + "in the table. Short traces level off below 100 %: what is left are first uses."),
     ]
     content += sides.map { table($0).details("Figures of every policy, \($1)") }
     return ReportParts.section("memory", "Hit rate by memory", content)
@@ -40,13 +40,13 @@ enum HitRateSection {
   private static func chart(_ document: ReportDocument) -> LineChart {
     var lines: [LineChart.Line] = []
     let isCompared = document.reports.count > 1
-    for (side, name) in zip(document.reports, document.labels) {
+    for (index, (side, name)) in zip(document.reports, document.labels).enumerated() {
       let report = side.routing.hitRates
       for line in drawn(report, isCompared: isCompared) {
         let title = isCompared ? "\(line.name), \(name)" : line.name
         lines.append(
           LineChart.Line(
-            name: title, colour: lines.count,
+            name: title, colour: isCompared ? index : lines.count,
             points: zip(report.slotsPerLayer, line.hitRates).map { slots, rate in
               let share = Double(slots) / Double(report.expertsPerLayer)
               return LineChart.Point(

@@ -113,12 +113,13 @@ enum LookAheadSection {
   private static func chart(_ document: ReportDocument) -> LineChart {
     var lines: [LineChart.Line] = []
     let isCompared = document.reports.count > 1
-    for (side, name) in zip(document.reports, document.labels) {
+    for (index, (side, name)) in zip(document.reports, document.labels).enumerated() {
       let report = side.routing.lookAhead
       for line in report.lines where !isCompared || line.layerDistance == 1 {
         lines.append(
           LineChart.Line(
-            name: isCompared ? "\(title(line)), \(name)" : title(line), colour: lines.count,
+            name: isCompared ? "\(title(line)), \(name)" : title(line),
+            colour: isCompared ? index : lines.count,
             points: zip(report.counts, line.recalls).map {
               LineChart.Point(
                 x: Double($0), y: $1, note: "\($0) experts named, \(Figures.percent($1))")

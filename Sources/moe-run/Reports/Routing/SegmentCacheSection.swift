@@ -70,7 +70,9 @@ enum SegmentCacheSection {
     let ratios = Set(document.reports.flatMap(\.routing.segmentCaching.ratios))
     return LineChart(
       title: "Segment cache best hit rate by pool size",
-      x: .logarithmic("slots over the experts of one token (ρ)", ratios.sorted()),
+      x: .logarithmic("slots over the experts of one token (ρ)", ratios.sorted()) {
+        Figures.plain(($0 * 100).rounded() / 100)
+      },
       y: .share("hit rate"), bands: bands, lines: lines)
   }
 
