@@ -30,9 +30,14 @@ enum ComparisonTable {
       ("tokens/s in it", { speed($0.speed?.rows.first) }),
       ("memory for half of the experts", { memory($0.speed?.row(nearShare: 0.5)) }),
       ("tokens/s in it, this disk", { speed($0.speed?.row(nearShare: 0.5)) }),
-      ("memory for all experts", { memory($0.speed?.rows.last) }),
-      ("tokens/s in it", { speed($0.speed?.rows.last) }),
+      ("memory for all experts", { memory(resident($0)) }),
+      ("tokens/s in it", { speed(resident($0)) }),
     ]
+  }
+
+  /// The least memory of the table that holds all experts.
+  private static func resident(_ side: ReportSide) -> SpeedReport.Row? {
+    side.speed?.rows.first(where: \.isResident)
   }
 
   private static func srp(_ side: ReportSide) -> String {

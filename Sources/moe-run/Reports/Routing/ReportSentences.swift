@@ -4,7 +4,7 @@ import MoEAnalysis
 enum ReportSentences {
   /// The answer that people come for.
   static func headline(_ side: ReportSide, name: String) -> String {
-    guard let speed = side.speed, let last = speed.rows.last else {
+    guard let speed = side.speed, !speed.rows.isEmpty else {
       return withoutModel(side.routing, name: name)
     }
     guard speed.basis == .model else { return diskBound(speed, name: name) }
@@ -17,10 +17,10 @@ enum ReportSentences {
         + "\(Figures.speed(row.tokensPerSecond.first ?? nil)) tokens/s"
       if parts.last != text { parts.append(text) }
     }
-    if last.isResident {
+    if let full = speed.rows.first(where: \.isResident) {
       parts.append(
-        "\(memory(last)), which hold all experts, give "
-          + "\(Figures.speed(last.tokensPerSecond.first ?? nil))")
+        "\(memory(full)), which hold all experts, give "
+          + "\(Figures.speed(full.tokensPerSecond.first ?? nil))")
     }
     return "\(name) on this machine, whose disk delivers \(disk): "
       + parts.joined(separator: "; ") + "."

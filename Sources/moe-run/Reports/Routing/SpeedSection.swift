@@ -112,7 +112,13 @@ enum SpeedSection {
     let top = lines.flatMap { $0.points.map(\.y) }.max() ?? 1
     return LineChart(
       title: "Tokens per second by memory, \(name)",
-      x: .fromZero("memory, \(unit.1)", to: (memories.max() ?? 1) / unit.0),
+      x: axis(memories.map { $0 / unit.0 }, "memory, \(unit.1)"),
       y: .fromZero("tokens per second", to: top), lines: lines)
+  }
+
+  /// From 0 where that leaves most of the drawing to the memories.
+  private static func axis(_ memories: [Double], _ title: String) -> ChartAxis {
+    let (least, most) = (memories.min() ?? 0, memories.max() ?? 1)
+    return least < 0.4 * most ? .fromZero(title, to: most) : .around(title, memories)
   }
 }
