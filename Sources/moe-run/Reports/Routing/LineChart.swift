@@ -94,18 +94,20 @@ struct LineChart {
 
   /// Names at the ends of lines and bands, moved apart where they would overlap.
   private func labels(_ plot: ChartPlot) -> Markup {
-    var ends: [(top: Double, name: String, style: String)] = lines.compactMap { line in
-      line.points.last.map {
-        (
-          plot.top($0.y), line.name,
-          line.isFaint ? "greyText" : "t\(line.colour % ChartPlot.colourCount)"
-        )
-      }
+    var ends: [(top: Double, mean: Double, name: String, style: String)] = []
+    for line in lines {
+      guard let last = line.points.last else { continue }
+      let mean = line.points.reduce(0) { $0 + plot.top($1.y) } / Double(line.points.count)
+      let style = line.isFaint ? "greyText" : "t\(line.colour % ChartPlot.colourCount)"
+      ends.append((plot.top(last.y), mean, line.name, style))
     }
-    ends += bands.filter { $0.colour == nil && $0.points.count > 1 }.compactMap { band in
-      band.points.last.map { (plot.top(($0.low + $0.high) / 2), band.name, "greyText") }
+    for band in bands where band.colour == nil && band.points.count > 1 {
+      guard let last = band.points.last else { continue }
+      let top = plot.top((last.low + last.high) / 2)
+      ends.append((top, top, band.name, "greyText"))
     }
-    ends.sort { $0.top < $1.top }
+    // Lines that end near each other are named in the order in which they lie before.
+    ends.sort { (Int($0.top / 20), $0.mean) < (Int($1.top / 20), $1.mean) }
     let height = 14.0
     for index in ends.indices.dropFirst() {
       ends[index].top = max(ends[index].top, ends[index - 1].top + height)

@@ -9,8 +9,10 @@ struct Markup: Sendable {
 
   static let empty = Markup(source: "")
 
-  /// Text from anywhere.
-  static func text(_ text: String) -> Markup { Markup(source: escaped(text)) }
+  /// Text from anywhere. A number and its percent sign stay on one line.
+  static func text(_ text: String) -> Markup {
+    Markup(source: escaped(text.replacing(" %", with: "\u{A0}%")))
+  }
 
   /// An element; elements without content are closed at once.
   static func element(

@@ -15,9 +15,9 @@ enum UseSection {
         HeatMap.legend,
         ReportParts.caption(
           "How to read it: one map for each layer, one row for each text, one cell for each "
-            + "expert; of a single text one map with a row for each layer. The darker, the more of "
-            + "the text's choices an expert gets. Rows that look alike need the same experts; a "
-            + "pool warmed by one then serves the other."),
+            + "expert; of a single text one map with a row for each layer. The more a cell stands "
+            + "out from the page, the more of the text's choices its expert gets. Rows that look "
+            + "alike need the same experts; a pool warmed by one then serves the other."),
       ])
   }
 
