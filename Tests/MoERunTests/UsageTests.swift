@@ -14,8 +14,8 @@ import Testing
       .compactMap { $0.split(separator: " ").first }.filter { $0 != "See" }
     #expect(
       names == [
-        "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "policies",
-        "frontier",
+        "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "report",
+        "policies", "frontier",
       ])
   }
 

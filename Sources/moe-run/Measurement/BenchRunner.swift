@@ -25,6 +25,8 @@ struct BenchRunner {
   let text: String?
   /// Of what is measured. Prompts are written by the model as it is.
   let gating: GatingSpecification
+  /// A context at least so long, also where the tests need less: what shares the memory with it.
+  var contextLengthMin = 0
 
   /// What has been measured so far, also where a run ends early.
   private(set) var rows: [BenchRow] = []
@@ -78,7 +80,7 @@ struct BenchRunner {
     var options = engineOptions
     options.memory = setting.memory
     options.threadCount = setting.threadCount
-    options.contextLength = tests.map(\.positionCount).max()
+    options.contextLength = max(contextLengthMin, tests.map(\.positionCount).max() ?? 1)
     return options
   }
 
