@@ -45,7 +45,7 @@ static attention make_attention(shape s, span p, moe_kv_type type, int kind) {
       (seen + MOE_ATTENTION_SPAN - 1) / MOE_ATTENTION_SPAN * s.heads * (s.width + 2);
   moe_attention_job job = {q, row_floats, k_cache, v_cache, type, MOE_KV_BLOCK_GRAIN, block_bytes,
                            p.tokens, p.position, s.heads, s.kv_heads, s.width,
-                           kind == 1 ? 50.0f : 0.3f, out, row_floats, NULL};
+                           kind == 1 ? 50.0f : 1 / sqrtf((float)s.width), out, row_floats, NULL};
   return (attention){job, p.tokens * row_floats, partial_count};
 }
 

@@ -24,20 +24,25 @@ build() {
 build check-x86
 build check-arm --target=aarch64-linux-gnu -fuse-ld=lld -static
 
-"$work/check-x86" avx2 >"$work/avx2"
-"$work/check-x86" scalar >"$work/scalar"
-qemu-aarch64 -cpu max "$work/check-arm" scalar >"$work/scalar-arm"
-qemu-aarch64 -cpu max "$work/check-arm" neon >"$work/neon-dotprod"
-qemu-aarch64 -cpu cortex-a53 "$work/check-arm" neon >"$work/neon-plain"
+failed=0
+digests() {
+  local name=$1
+  shift
+  "$@" >"$work/$name" || failed=1
+}
+digests avx2 "$work/check-x86" avx2
+digests scalar "$work/check-x86" scalar
+digests scalar-arm qemu-aarch64 -cpu max "$work/check-arm" scalar
+digests neon-dotprod qemu-aarch64 -cpu max "$work/check-arm" neon
+digests neon-plain qemu-aarch64 -cpu cortex-a53 "$work/check-arm" neon
 
 compare() {
   if ! diff "$work/$1" "$work/$2" >"$work/difference"; then
     head -n 20 "$work/difference" >&2
-    echo "$2 differs from $1 in $(grep -c '^>' "$work/difference") cases." >&2
+    echo "$2 differs from $1 in $(grep -c '^[<>]' "$work/difference") lines." >&2
     failed=1
   fi
 }
-failed=0
 compare scalar scalar-arm
 compare avx2 neon-dotprod
 compare avx2 neon-plain
