@@ -17,8 +17,8 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTes
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run build test test-dependent test-debug test-solver check fuzz simulate golden bench bench-record \
-	record-folder race policies model-check sanitize format format-check deps clean
+.PHONY: help run build test test-dependent test-debug test-solver test-neon check fuzz simulate golden bench \
+	bench-record record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,10 @@ test-solver: deps ## Builds with the trait GLPK and compares placements with the
 	@.ci/install-packages libglpk-dev
 	@.ci/quietly $(SWIFT) build $(RELEASE) --scratch-path .build-solver --traits GLPK --build-tests
 	@$(SWIFT) test $(RELEASE) --scratch-path .build-solver --traits GLPK --skip-build --filter PlacementTests
+
+test-neon: ## Compares the Arm kernels, in an emulator, with AVX2's bits.
+	@.ci/install-packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+	@Tests/Fixtures/neon/run.sh
 
 check: format-check test ## The gate: format, house rules, release build, all tests.
 
