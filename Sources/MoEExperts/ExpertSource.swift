@@ -1,3 +1,4 @@
+package import MoECache
 package import MoECore
 
 /// One expert that a step on a layer needs.
@@ -16,18 +17,6 @@ package struct ExpertRequest: Sendable, Equatable {
     self.lastToken = lastToken
     self.rank = rank
     self.tokenCount = tokenCount
-  }
-}
-
-/// An expert that a layer may be asked for.
-package struct ExpertGuess: Sendable, Equatable {
-  package var expert: Int
-  /// How likely it is asked for, 0 to 1.
-  package var probability: Double
-
-  package init(expert: Int, probability: Double) {
-    self.expert = expert
-    self.probability = probability
   }
 }
 
@@ -105,6 +94,15 @@ package struct ExpertStatistics: Sendable, Equatable {
     package var prefetchedCount = 0
     /// Experts that were read ahead, wanted or not.
     package var prefetchCount = 0
+    /// The bytes of these.
+    package var prefetchByteCount = 0
+    /// Bytes of experts that were read ahead and given up without having been asked for, counted
+    /// when they are given up.
+    package var prefetchWastedByteCount = 0
+    /// Experts that were guessed, one per layer and step, whether or not they had to be read; and
+    /// those of them that the layer then asked for.
+    package var guessCount = 0
+    package var rightGuessCount = 0
     /// Time during which the driver waited for experts with nothing left to compute.
     package var stallNanoseconds: UInt64 = 0
 
@@ -117,6 +115,11 @@ package struct ExpertStatistics: Sendable, Equatable {
       counts.readByteCount = left.readByteCount - right.readByteCount
       counts.prefetchedCount = left.prefetchedCount - right.prefetchedCount
       counts.prefetchCount = left.prefetchCount - right.prefetchCount
+      counts.prefetchByteCount = left.prefetchByteCount - right.prefetchByteCount
+      counts.prefetchWastedByteCount =
+        left.prefetchWastedByteCount - right.prefetchWastedByteCount
+      counts.guessCount = left.guessCount - right.guessCount
+      counts.rightGuessCount = left.rightGuessCount - right.rightGuessCount
       counts.stallNanoseconds = left.stallNanoseconds - right.stallNanoseconds
       return counts
     }

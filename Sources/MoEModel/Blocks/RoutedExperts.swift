@@ -28,7 +28,6 @@ extension Decoder {
     }
     observer?.didRoute(
       layer: layer, position: position + start, logits: logits, selection: selection)
-    if start == 0 { prediction.learn(layer: layer, selection) }
   }
 
   /// hidden += weight * expert(norm(hidden)) for each expert that was selected.
@@ -38,11 +37,13 @@ extension Decoder {
   func addExperts(layer: Int, hidden: FloatRows) throws {
     let layout = scratch.layout
     let count = hidden.rowCount
+    let selection = selection(start: 0, count: count)
     grouping.group(
-      selection(start: 0, count: count), tokens: scratch.indices(layout.groupTokens),
+      selection, tokens: scratch.indices(layout.groupTokens),
       weights: scratch.floats(layout.groupWeights))
     try timed(.request) { try experts.begin(layer: layer, requests: grouping.requests) }
     defer { experts.end() }
+    lookAhead.observe(layer: layer, selection)
     lookAhead(to: layer + 1, hidden: hidden)
     if count == 1 && grouping.requests.count <= experts.simultaneousExpertCount(layer: layer) {
       try computeOneToken(into: hidden)

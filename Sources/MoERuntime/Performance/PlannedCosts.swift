@@ -111,7 +111,7 @@ extension PreparedRun {
       isResident
       ? pool.classes.map(\.expertCount)
       : pool.slots(
-        byteCount: plan.experts.byteCount, readAhead: options.readAhead,
+        byteCount: plan.experts.byteCount, readAhead: options.readAheadSlotCount,
         loanByteCount: plan.loanByteCount)?.cachedAndLent ?? []
     // Without a disk to speak of, a miss is a copy within memory. A run reads while it
     // computes, so the lower of the two rates counts.

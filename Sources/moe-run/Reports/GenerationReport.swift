@@ -16,6 +16,10 @@ import MoERuntime
 /// | `*_expert_requests` | one per expert, layer and step of the phase |
 /// | `*_hit_rate` | requests whose expert was in memory, over requests; 1 without requests |
 /// | `*_read_bytes` | read from disk for the misses of the phase |
+/// | `decode_read_ahead_experts`, `_bytes` | read before a layer asked for them |
+/// | `decode_read_ahead_used` | experts of these that were asked for |
+/// | `decode_read_ahead_wasted_bytes` | bytes of these that were given up unused |
+/// | `decode_look_ahead_guesses`, `_right` | experts guessed a layer ahead; and asked for |
 /// | `decode_read_bytes_per_token` | the same over generated tokens but the first |
 /// | `*_stall_seconds` | with nothing to compute until the disk delivered |
 /// | `peak_bytes` | peak resident set of the process (`VmHWM`) at the generation's end |
@@ -23,7 +27,7 @@ import MoERuntime
 /// | `fits_budget` | whether the peak is within the budget |
 /// | `context_length`, `chunk_tokens`, `threads` | as used |
 /// | `placement`, `pool_slots`, `experts` | where experts are; how many have room; how many exist |
-/// | `cache_policy`, `store`, `instruction_set` | as used; `store` in words |
+/// | `cache_policy`, `look_ahead`, `store`, `instruction_set` | as used; `store` in words |
 ///
 /// `*` stands for `prefill` and `decode`.
 struct GenerationReport: Encodable {
@@ -49,6 +53,10 @@ struct GenerationReport: Encodable {
   let decodeHitRate: Double
   let decodeReadAheadExperts: Int
   let decodeReadAheadUsed: Int
+  let decodeReadAheadBytes: Int
+  let decodeReadAheadWastedBytes: Int
+  let decodeLookAheadGuesses: Int
+  let decodeLookAheadRight: Int
   let decodeReadBytes: Int
   let decodeReadBytesPerToken: Double
   let decodeStallSeconds: Double
@@ -66,6 +74,7 @@ struct GenerationReport: Encodable {
   let lentBytes: Int
   let experts: Int
   let cachePolicy: String
+  let lookAhead: String
   let store: String
   let instructionSet: String
 
@@ -92,6 +101,10 @@ struct GenerationReport: Encodable {
     decodeHitRate = statistics.decode.hitRate
     decodeReadAheadExperts = statistics.decode.prefetchCount
     decodeReadAheadUsed = statistics.decode.prefetchedCount
+    decodeReadAheadBytes = statistics.decode.prefetchByteCount
+    decodeReadAheadWastedBytes = statistics.decode.prefetchWastedByteCount
+    decodeLookAheadGuesses = statistics.decode.guessCount
+    decodeLookAheadRight = statistics.decode.rightGuessCount
     decodeReadBytes = statistics.decode.readByteCount
     decodeReadBytesPerToken = statistics.decodeReadByteCountPerToken
     decodeStallSeconds = statistics.decode.stallSeconds
@@ -107,6 +120,7 @@ struct GenerationReport: Encodable {
     lentBytes = plan.memory.loanByteCount
     experts = plan.memory.expertCount
     cachePolicy = plan.cachePolicy
+    lookAhead = plan.lookAhead
     store = plan.store
     instructionSet = plan.instructionSet
   }

@@ -5,17 +5,28 @@ enum StatisticsLine {
   static func text(_ statistics: GenerationStatistics) -> String {
     let decode = statistics.decode
     let read = statistics.decodeReadByteCountPerToken
-    return [
+    var parts = [
       "prefill \(statistics.promptTokenCount) tokens, "
         + "\(Decimals.text(statistics.prefillTokensPerSecond, 1)) t/s",
       "decode \(statistics.generatedTokenCount) tokens, "
         + "\(Decimals.text(statistics.decodeTokensPerSecond, 1)) t/s",
       "hit rate \(Decimals.text(100 * decode.hitRate, 1)) %",
       "read \(mebibytes(read, 2)) MiB per token",
+      ahead(decode),
       "stalled \(Decimals.text(decode.stallSeconds, 2)) s",
       "peak \(mebibytes(Double(statistics.peakByteCount), 1)) of "
         + "\(mebibytes(Double(statistics.budgetByteCount), 1)) MiB",
-    ].joined(separator: " | ")
+    ]
+    parts.removeAll(where: \.isEmpty)
+    return parts.joined(separator: " | ")
+  }
+
+  /// What was read ahead, where anything was.
+  private static func ahead(_ decode: ExpertTraffic) -> String {
+    guard decode.prefetchByteCount > 0 else { return "" }
+    let wasted = mebibytes(Double(decode.prefetchWastedByteCount), 1)
+    return "\(decode.rightGuessCount) of \(decode.guessCount) guesses right, "
+      + "\(mebibytes(Double(decode.prefetchByteCount), 1)) MiB read ahead, \(wasted) in vain"
   }
 
   private static func mebibytes(_ byteCount: Double, _ places: Int) -> String {
