@@ -2,7 +2,8 @@ import MoEAnalysis
 import MoETestSupport
 import Testing
 
-/// How well selections alone tell the next layer's experts, on recorded routing of trained models.
+/// How well selections alone tell the next layer's experts, on recorded routing of trained models. The
+/// trace of Mixtral is left out: its layers are not of the same tokens to the token.
 @Suite struct RecordedLookAheadTests {
   private struct Recall {
     var affinity: Double
@@ -10,8 +11,20 @@ import Testing
     var popularity: Double
   }
 
+  /// The first of the trace's sequences, so many tokens of them that it takes no time.
+  private static func routing(_ name: String) throws -> RoutingSequences {
+    let file = try RoutingTraceFile(name)
+    let tokenCount = min(file.tokenCount, 6000)
+    let width = file.layerCount * file.expertsPerToken
+    return try RoutingSequences(
+      layerCount: file.layerCount, expertCount: file.expertCount,
+      expertsPerToken: file.expertsPerToken,
+      experts: Array(file.trace.experts.prefix(tokenCount * width)),
+      sequenceStarts: file.trace.sequenceStarts.filter { $0 < tokenCount })
+  }
+
   private func recall(_ name: String, layerDistance: Int = 1) throws -> Recall {
-    let routing = try RoutingSequences(RoutingTraceFile(name).trace)
+    let routing = try Self.routing(name)
     func recall(_ predictor: LookAheadRecall.Predictor) throws -> Double {
       let found = try LookAheadRecall(
         routing, predictor: predictor, training: .causal, layerDistance: layerDistance)
@@ -31,7 +44,7 @@ import Testing
 
   @Test(arguments: [
     "real/deepseek-v2-lite-chat-prompts", "real/gemma-4-26b-a4b-chat", "real/gpt-oss-20b-mmlu",
-    "real/mixtral-8x7b-humaneval", "real/qwen3-30b-a3b-chat",
+    "real/qwen3-30b-a3b-chat",
   ])
   func affinityTellsMoreThanPopularityInLargeModels(_ name: String) throws {
     let next = try recall(name)

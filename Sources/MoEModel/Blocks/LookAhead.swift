@@ -41,8 +41,10 @@ struct LookAhead {
         selected.append(Int32(selection.expert(token: token, rank: rank)))
       }
     }
-    prediction.learn(layer: layer, selected.span.extracting(first: selection.expertsPerToken))
-    predictor?.observe(layer: layer, experts: selected.span)
+    // The same memory under a name of its own, which a span of it may hold while others change.
+    let taken = selected
+    prediction.learn(layer: layer, taken.span.extracting(first: selection.expertsPerToken))
+    predictor?.observe(layer: layer, experts: taken.span)
   }
 
   mutating func begin(layer: Int) { prediction.begin(layer: layer) }
