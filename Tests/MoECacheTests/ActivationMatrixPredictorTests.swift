@@ -72,9 +72,8 @@ import Testing
             guard margin > 1e-6 else { continue }
             let row = naive.past[index][layer + 1]
             let length = row.reduce(0) { $0 + $1 * $1 }.squareRoot()
-            let isEqual = zip(found, row).allSatisfy {
-              abs($0 - (length > 0 ? $1 / length : 0)) < 1e-6
-            }
+            let scale = length > 0 ? 1 / length : 0
+            let isEqual = zip(found, row).allSatisfy { abs($0 - $1 * scale) < 1e-6 }
             #expect(isEqual, "seed \(seed): \(found), not \(row) of matrix \(index)")
             comparedCount += 1
           }

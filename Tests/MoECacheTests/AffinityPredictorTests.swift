@@ -41,7 +41,8 @@ import Testing
     predictor.observe(layer: 0, [0])
     #expect(predictor.scores(layer: 1, expertCount: 4) == [0, 1, 0, 0])
     predictor.observe(layer: 0, [2])
-    #expect(predictor.scores(layer: 1, expertCount: 4) == [0, 1.0 / 3, 0, 1.0 / 3 * 2])
+    let third: Float = 1 / 3
+    #expect(predictor.scores(layer: 1, expertCount: 4) == [0, third, 0, 2 * third])
     predictor.observe(layer: 0, [3])
     #expect(predictor.scores(layer: 1, expertCount: 4) == [0.5, 0, 0.5, 0])
   }
