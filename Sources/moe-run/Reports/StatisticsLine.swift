@@ -21,9 +21,9 @@ enum StatisticsLine {
     return parts.joined(separator: " | ")
   }
 
-  /// What was read ahead, where anything was.
+  /// What was guessed and read ahead, where anything was.
   private static func ahead(_ decode: ExpertTraffic) -> String {
-    guard decode.prefetchByteCount > 0 else { return "" }
+    guard decode.guessCount > 0 else { return "" }
     let wasted = mebibytes(Double(decode.prefetchWastedByteCount), 1)
     return "\(decode.rightGuessCount) of \(decode.guessCount) guesses right, "
       + "\(mebibytes(Double(decode.prefetchByteCount), 1)) MiB read ahead, \(wasted) in vain"
