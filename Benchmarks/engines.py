@@ -76,11 +76,8 @@ class Ours:
 
     def limited(self, model, case, prompt, limit, group):
         """A run in a memory budget of `limit` bytes."""
-        text = report([
-            f"{self.folder}/moe-run", model, "-f", prompt, "-n", str(case.tokens),
-            "--ignore-eos", "-c", str(case.context), *SAMPLED, "-t", str(self.threads),
-            "--memory", str(limit), "-q"], "--stats-json", group)
-        statistics = json.loads(text)
+        command = self.limited_command(model, case, prompt, limit)
+        statistics = json.loads(report(command, "--stats-json", group))
         phase, counts = case.phase, statistics["prompt_tokens"]
         if phase == "decode":
             counts = max(1, statistics["generated_tokens"] - 1)
@@ -93,6 +90,27 @@ class Ours:
             "read_bytes_per_token": statistics[f"{phase}_read_bytes"] / max(1, counts),
             "stall_share": statistics[f"{phase}_stall_seconds"] / seconds if seconds else 0,
             "peak_bytes": statistics["peak_bytes"]}
+
+    def limited_command(self, model, case, prompt, limit):
+        """The same text in every budget."""
+        return [
+            f"{self.folder}/moe-run", model, "-f", prompt, "-n", str(case.tokens),
+            "--ignore-eos", "-c", str(case.context), *SAMPLED, "-t", str(self.threads),
+            "--memory", str(limit), "-q"]
+
+    def optimal_share(self, model, case, prompt, limit):
+        """What of a run's misses the clairvoyant policy would have, each layer in an even share
+        of the slots: by replay of the run's own routing."""
+        with tempfile.TemporaryDirectory(prefix="race-") as folder:
+            trace = f"{folder}/run.moetrace"
+            run([*self.limited_command(model, case, prompt, limit), "--trace", trace])
+            output, _ = run([
+                f"{self.folder}/moe-run", "plan", model, "--memory", str(limit), "-c",
+                str(case.context), "-t", str(self.threads), "--prompt-tokens",
+                str(case.prompt + case.tokens), "--trace", trace, "--json"])
+        prediction = json.loads(output)["prediction"]
+        missed = 1 - prediction["decode"]["hit_rate"]
+        return (1 - prediction["optimal_hit_rate"]) / missed if missed else 1
 
     def disk_rate(self, model, group, seconds=1.5):
         """Bytes per second that the disk delivers to direct reads of an expert's size."""

@@ -26,7 +26,8 @@ TEXT_TOKENS = 512
 FIELDS = [
     "model", "case", "pair", "engine", "rate", "error", "prompt_tokens", "generated_tokens",
     "hit_rate", "read_bytes_per_token", "stall_share", "peak_bytes", "limit_bytes",
-    "disk_bytes_per_second", "bound", "bound_share", "disk_read_bytes", "seconds"]
+    "disk_bytes_per_second", "bound", "bound_share", "optimal_bound", "disk_read_bytes",
+    "seconds"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Race:
         self.text_tokens = 32 if arguments.quick else TEXT_TOKENS
         self.runs = [run for run in earlier if run["model"] == os.path.basename(model)]
         self.first_pair = 1 + max((run["pair"] for run in self.runs), default=-1)
-        self.prompts = {}
+        self.prompts, self.optimal_shares = {}, {}
 
     def run(self, cases):
         """All cases, disk by disk."""
@@ -194,12 +195,23 @@ class Race:
         """
         twin = f"memory-{case.name}" if case.phase == "prefill" else "memory-decode"
         compute = [run["rate"] for run in self.rates(twin, "ours")]
-        seconds = entry["read_bytes_per_token"] / entry["disk_bytes_per_second"]
-        if compute:
-            seconds = max(seconds, 1 / statistics.median(compute))
+        least = 1 / statistics.median(compute) if compute else 0
+        reading = entry["read_bytes_per_token"] / entry["disk_bytes_per_second"]
+        seconds = max(reading, least)
         if not seconds:
             return {}
-        return {"bound": 1 / seconds, "bound_share": entry["rate"] * seconds}
+        bounds = {"bound": 1 / seconds, "bound_share": entry["rate"] * seconds}
+        if case.phase == "decode":
+            optimal = max(reading * self.optimal_share(case), least)
+            bounds["optimal_bound"] = 1 / optimal if optimal else ""
+        return bounds
+
+    def optimal_share(self, case):
+        """What of a case's misses the clairvoyant policy would have: the same for every pair."""
+        if case.name not in self.optimal_shares:
+            self.optimal_shares[case.name] = self.ours.optimal_share(
+                self.model, case, self.prompts[case.prompt], self.limit(case))
+        return self.optimal_shares[case.name]
 
     def rates(self, case, engine):
         """The runs of a case that ended well."""
@@ -230,6 +242,7 @@ def row(race, case):
     rates = [run["rate"] for run in ours]
     ratio = f"{statistics.median(rates) / statistics.median(peer):.2f}" if rates and peer else "-"
     bounds = [run["bound"] for run in ours if "bound" in run]
+    optimal = [run["optimal_bound"] for run in ours if "optimal_bound" in run]
     shares = [100 * run["bound_share"] for run in ours if "bound_share" in run]
     disk = [run["disk_bytes_per_second"] / 1e6 for run in ours if run.get("disk_bytes_per_second")]
     read = [run["read_bytes_per_token"] / 1e6 for run in ours]
@@ -238,13 +251,15 @@ def row(race, case):
         f"{statistics.median(read):.1f}" if read else "-",
         f"{statistics.median(disk):.0f}" if disk else "-",
         f"{statistics.median(bounds):.2f}" if bounds else "-",
-        f"{statistics.median(shares):.0f} %" if shares else "-"]
+        f"{statistics.median(shares):.0f} %" if shares else "-",
+        f"{statistics.median(optimal):.2f}" if optimal else "-"]
 
 
 def table(race, cases):
     """Aligned columns; speeds in tokens per second, disk in 10^6 bytes."""
     rows = [[
-        "case", "pairs", "ours", "peer", "ratio", "MB/token", "disk MB/s", "bound", "reached"]]
+        "case", "pairs", "ours", "peer", "ratio", "MB/token", "disk MB/s", "bound", "reached",
+        "Belady"]]
     rows += [row(race, case) for case in cases]
     widths = [max(len(line[index]) for line in rows) for index in range(len(rows[0]))]
     return "\n".join(
@@ -334,10 +349,11 @@ def main():
         signal.signal(number, end_by_exception)
     resumed = arguments.resume and os.path.exists(arguments.csv)
     earlier = earlier_runs(arguments.csv) if resumed else []
-    with open(arguments.csv, "a" if resumed else "w", newline="", encoding="utf-8") as file:
+    with open(arguments.csv, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, FIELDS)
-        if not resumed:
-            writer.writeheader()
+        writer.writeheader()
+        writer.writerows(earlier)
+        file.flush()
 
         def log(entry):
             writer.writerow(entry)

@@ -25,11 +25,12 @@ struct Prediction {
   let note: String
 
   init(_ planned: PlannedCosts, options: PredictionOptions) throws(Failure) {
-    let context = planned.plan.memory.contextLength
-    let promptTokenCount = options.promptTokens ?? min(512, context)
-    guard promptTokenCount <= context else {
+    let (promptTokenCount, context) = (
+      planned.promptTokenCount, planned.plan.memory.contextLength
+    )
+    if let wanted = options.promptTokens, wanted > promptTokenCount {
       throw .usage(
-        "--prompt-tokens is \(promptTokenCount), but the context holds \(context); give fewer, or "
+        "--prompt-tokens is \(wanted), but the context holds \(context); give fewer, or "
           + "a larger context (-c)")
     }
     let trace = try options.trace.map { path throws(Failure) in

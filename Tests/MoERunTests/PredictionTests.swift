@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import MoETestSupport
 import Testing
 
@@ -136,6 +137,38 @@ import Testing
     let refused = try await plan("--trace", other, cache: cache)
     #expect(refused.code == 1 && refused.errorLines.count == 1)
     #expect(refused.errors.contains("it has 1 layers, but the model has 4"))
+  }
+
+  /// The KV cache lends what a short sequence does not need of it, and takes it back.
+  @Test func aLongSequenceLeavesTheExpertsFewerSlots() async throws {
+    let scratch = try Scratch()
+    var model = SyntheticModel(.qwen3moe)
+    (model.layerCount, model.hiddenSize, model.headDimension) = (4, 256, 64)
+    (model.keyValueHeadCount, model.contextLength) = (4, 16384)
+    (model.expertCount, model.expertsPerToken, model.expertWidth) = (64, 4, 256)
+    let file = scratch.url("model.gguf")
+    try model.writeHeader(to: file)
+    var generator = SeededGenerator(seed: 5)
+    let experts = (0..<300 * model.layerCount).flatMap { _ in
+      (0..<64).map(Int16.init).shuffled(using: &generator).prefix(model.expertsPerToken)
+    }
+    let trace = try scratch.write(
+      Data(NumpyArchive.experts(experts, shape: [300, 4, 4])), to: "trace.npz")
+    var rates: [Double] = []
+    for position in [100, 16000] {
+      let output = try await Program(
+        [
+          "plan", file.path, "--memory", "160M", "-c", "16384", "--trace", trace, "--json",
+          "--prompt-tokens", "\(position)",
+        ],
+        environment: ["XDG_CACHE_HOME": scratch.url("cache").path]
+      ).end()
+      #expect(output.code == 0, "\(output.errors)")
+      let report = try #require(try output.json()["prediction"] as? [String: Any])
+      rates.append(try number(report, "decode", "hit_rate"))
+    }
+    // Even routing hits in proportion to the slots: 64 MiB of keys and values are some 80 of 256.
+    #expect(rates[0] > rates[1] + 0.15, "\(rates)")
   }
 
   @Test(TrainedModel.needed) func namesTheNextSmallerFormat() async throws {

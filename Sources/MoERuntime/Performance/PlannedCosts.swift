@@ -25,6 +25,8 @@ package struct PlannedCosts: Sendable {
   }
 
   package let plan: RunPlan
+  /// Tokens of the prompt that speeds are asked for, and the position of decoding.
+  package let promptTokenCount: Int
   package let costs: RunCosts
   /// With a budget larger by a quarter; nil where it is no help, all experts being resident.
   package let moreMemory: Scenario?
@@ -45,18 +47,21 @@ package struct PlannedCosts: Sendable {
 extension Engine {
   /// The plan of a run and what its parts cost, measured in at most 10 seconds unless kept from
   /// before. Nil costs without a probe, or where the budget is too small to run at all.
+  ///
+  /// - Parameter promptTokenCount: Nil: 512. At most the context counts.
   package static func plannedCosts(
-    modelAt path: String, options: EngineOptions, probe: ProbeMode,
+    modelAt path: String, options: EngineOptions, promptTokenCount: Int?, probe: ProbeMode,
     environment: [String: String]
   ) throws(EngineError) -> (plan: RunPlan, planned: PlannedCosts?) {
     let prepared = try PreparedRun(path: path, options: options)
     let plan = prepared.runPlan(storeReport: try prepared.makeReader().report)
+    let position = min(promptTokenCount ?? 512, plan.memory.contextLength)
     guard probe != .none, prepared.plan.fits else { return (plan, nil) }
     let request = ProbeRequest(prepared)
     let cache = ProbeCache(environment: environment)
     if probe == .cached, let result = cache.result(for: request) {
       let note = ["measured before, on this machine", result.warning]
-      return (plan, try prepared.plannedCosts(plan, probe: result, note: note))
+      return (plan, try prepared.plannedCosts(plan, at: position, probe: result, note: note))
     }
     let result = try MachineProbe(prepared, request: request).measure()
     let tenths = Int((result.seconds * 10).rounded())
@@ -64,13 +69,13 @@ extension Engine {
       "measured now, in \(tenths / 10).\(tenths % 10) s", result.warning,
       cache.store(result, for: request),
     ]
-    return (plan, try prepared.plannedCosts(plan, probe: result, note: note))
+    return (plan, try prepared.plannedCosts(plan, at: position, probe: result, note: note))
   }
 }
 
 extension PreparedRun {
   func plannedCosts(
-    _ runPlan: RunPlan, probe: ProbeResult, note: [String?]
+    _ runPlan: RunPlan, at position: Int, probe: ProbeResult, note: [String?]
   ) throws(EngineError) -> PlannedCosts {
     var moreMemory: PlannedCosts.Scenario?
     if plan.placement != .resident {
@@ -78,23 +83,28 @@ extension PreparedRun {
         tensors: header.tensors, budgetByteCount: plan.budgetByteCount / 4 * 5)
       moreMemory = PlannedCosts.Scenario(
         name: "memory +25 % (\(ByteSize(larger.budgetByteCount)))",
-        costs: costs(header.tensors, plan: larger, probe: probe))
+        costs: costs(header.tensors, plan: larger, at: position, probe: probe))
     }
     var fewerBits: PlannedCosts.Scenario?
     if let format = header.tensors.fewerBitsFormat {
       let tensors = header.tensors.limited(to: format)
       let smaller = try self.plan(tensors: tensors, budgetByteCount: plan.budgetByteCount)
       fewerBits = PlannedCosts.Scenario(
-        name: "weights in \(format.name)", costs: costs(tensors, plan: smaller, probe: probe))
+        name: "weights in \(format.name)",
+        costs: costs(tensors, plan: smaller, at: position, probe: probe))
     }
     return PlannedCosts(
-      plan: runPlan, costs: costs(header.tensors, plan: plan, probe: probe),
+      plan: runPlan, promptTokenCount: position,
+      costs: costs(header.tensors, plan: plan, at: position, probe: probe),
       moreMemory: moreMemory, fewerBits: fewerBits, figures: probe.figures,
       note: note.compactMap(\.self).joined(separator: "; "))
   }
 
-  /// Puts measured parts together as the layers of a model need them.
-  func costs(_ tensors: ModelTensors, plan: MemoryPlan, probe: ProbeResult) -> RunCosts {
+  /// Puts measured parts together as the layers of a model need them, for a sequence that has come
+  /// to `position`.
+  func costs(
+    _ tensors: ModelTensors, plan: MemoryPlan, at position: Int, probe: ProbeResult
+  ) -> RunCosts {
     func cost(_ shape: ProbeShape) -> CostCurve { probe.cost(of: shape) ?? .zero }
     let pool = PoolLayout(tensors.experts)
     let layers = zip(tensors.layers, tensors.experts.layers).enumerated().map { index, layer in
@@ -112,7 +122,7 @@ extension PreparedRun {
       ? pool.classes.map(\.expertCount)
       : pool.slots(
         byteCount: plan.experts.byteCount, readAhead: options.readAheadSlotCount,
-        loanByteCount: plan.loanByteCount)?.cachedAndLent ?? []
+        loanByteCount: loanByteCount(plan, at: position))?.cachedAndLent ?? []
     // Without a disk to speak of, a miss is a copy within memory. A run reads while it
     // computes, so the lower of the two rates counts.
     let disk = probe.disk
@@ -131,6 +141,20 @@ extension PreparedRun {
         bytesPerSecond: disk.map { min($0.bytesPerSecond, $0.busyBytesPerSecond) }
           ?? probe.memoryBytesPerSecond,
         computeSlowdown: disk?.computeSlowdown ?? 1))
+  }
+}
+
+extension PreparedRun {
+  /// What the KV cache still lends to the expert pool when it holds `position` positions and the
+  /// one that is computed.
+  private func loanByteCount(_ plan: MemoryPlan, at position: Int) -> Int {
+    func held(_ positions: Int) -> Int {
+      KVCache.heldByteCount(
+        description: header.description, capacity: plan.contextLength,
+        type: options.kvCacheType.kvType, positions: positions)
+    }
+    let free = held(plan.contextLength) - held(min(position + 1, plan.contextLength))
+    return min(plan.loanByteCount, free)
   }
 }
 

@@ -26,7 +26,8 @@ struct Plan: ParsableCommand {
   func run() throws {
     let (plan, planned) = try Engine.plannedCosts(
       modelAt: model.path(), options: memory.engineOptions(contextLength: context.ctxSize),
-      probe: prediction.mode, environment: ProcessInfo.processInfo.environment)
+      promptTokenCount: prediction.promptTokens, probe: prediction.mode,
+      environment: ProcessInfo.processInfo.environment)
     let predicted = try planned.map { planned throws(Failure) in
       try Prediction(planned, options: prediction)
     }
