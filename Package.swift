@@ -85,7 +85,7 @@ let package = Package(
     .executableTarget(
       name: "moe-bench",
       dependencies: [
-        "MoECore", "MoEKernels", "MoEStore", "MoEAnalysis",
+        "MoECore", "MoEKernels", "MoEStore", "MoECache", "MoEAnalysis",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

@@ -25,6 +25,7 @@ struct BenchmarkContext {
 let benchmarkSubjects: [@Sendable (BenchmarkContext) -> [Benchmark]] = [
   MemoryBenchmark.benchmarks, MatMulBenchmark.benchmarks, AttentionBenchmark.benchmarks,
   OperationBenchmark.benchmarks, ReadBenchmark.benchmarks, ReplayBenchmark.benchmarks,
+  LookAheadBenchmark.benchmarks,
 ]
 
 /// One thing to be timed. Its memory is allocated when it is prepared and freed after it ran.
