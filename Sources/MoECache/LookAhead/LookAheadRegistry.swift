@@ -34,7 +34,7 @@ package enum LookAheadRegistry {
       method: .predictor(
         byteCount: { AffinityPredictor.byteCount($0) }, make: { AffinityPredictor($0) })),
     LookAheadEntry(
-      name: "activation-matrix", summary: "What the most similar text so far used.",
+      name: "activation-matrix", summary: "What this text and the most similar one before used.",
       method: .predictor(
         byteCount: { ActivationMatrixPredictor.byteCount($0) },
         make: { ActivationMatrixPredictor($0) })),
