@@ -114,8 +114,8 @@ import Testing
     #expect(try #require(popularity.recall(1)) < 0.2)
   }
 
-  /// Texts of two kinds whose use of experts differs: once one of each was seen, the first layer tells
-  /// which it is.
+  /// Texts of two kinds whose use of experts differs: once one of each was seen, the first layer
+  /// tells which it is.
   @Test func kindsOfTextAreFoundByTheirMatrices() throws {
     let routing = try RoutingSequences(
       layerCount: 2, expertCount: 6, expertsPerToken: 2,

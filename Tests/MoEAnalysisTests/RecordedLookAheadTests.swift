@@ -2,8 +2,8 @@ import MoEAnalysis
 import MoETestSupport
 import Testing
 
-/// How well selections alone tell the next layer's experts, on recorded routing of trained models. The
-/// trace of Mixtral is left out: its layers are not of the same tokens to the token.
+/// How well selections alone tell the next layer's experts, on recorded routing of trained models.
+/// The trace of Mixtral is left out: its layers are not of the same tokens to the token.
 @Suite struct RecordedLookAheadTests {
   private struct Recall {
     var affinity: Double
@@ -14,7 +14,7 @@ import Testing
   /// The first of the trace's sequences, so many tokens of them that it takes no time.
   private static func routing(_ name: String) throws -> RoutingSequences {
     let file = try RoutingTraceFile(name)
-    let tokenCount = min(file.tokenCount, 6000)
+    let tokenCount = min(file.tokenCount, 3000)
     let width = file.layerCount * file.expertsPerToken
     return try RoutingSequences(
       layerCount: file.layerCount, expertCount: file.expertCount,

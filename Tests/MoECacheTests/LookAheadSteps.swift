@@ -13,8 +13,8 @@ struct LookAheadSteps {
 
   mutating func integer(_ range: ClosedRange<Int>) -> Int { .random(in: range, using: &random) }
 
-  /// (token, rank): different experts, of which a few are left out; the first `favoured` of them are
-  /// taken more often than others.
+  /// (token, rank): different experts, of which a few are left out; the favoured are taken more
+  /// often than others.
   mutating func selection(tokenCount: Int, favoured: Range<Int>, isRagged: Bool = true) -> [Int32] {
     (0..<tokenCount).flatMap { _ -> [Int32] in
       var chosen: [Int32] = []

@@ -92,7 +92,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       seed \(seed): \(first.architecture.rawValue), \(first.layerCount) layers of \
       \(first.expertsPerToken) in \(first.expertCount) experts, \(first.hiddenSize) x \
       \(first.expertWidth) \(formats[0]), layers \(foreignLayers.sorted()) \(formats[1]); \
-      pool \(poolShare), \(policy), guesses by \(lookAhead.name), alignment \(alignment), depth \(limits.depth), \
+      pool \(poolShare), \(policy), guesses by \(lookAhead.name), \
+      alignment \(alignment), depth \(limits.depth), \
       \(limits.tagCapacity) tags, requests of \(limits.maxRequestByteCount); \
       \(faults), \(moods), \(damage), \
       cancellation \(cancellation); \(promptTokens.count) prompt tokens by \(chunk), \

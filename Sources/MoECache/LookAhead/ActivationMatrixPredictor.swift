@@ -1,10 +1,10 @@
-/// Look-ahead by activation matrices: texts of a kind use the same experts, so a layer will take what
-/// it took in the past text whose use of experts is nearest to that of this one (MoE-Infinity,
-/// arXiv 2401.14361, section 5).
+/// Look-ahead by activation matrices: texts of a kind use the same experts, so a layer will take
+/// what it took in the past text whose use of experts is nearest to that of this one
+/// (MoE-Infinity, arXiv 2401.14361).
 ///
-/// A sequence's matrix, (layer, expert), counts its tokens. Matrices of past sequences are kept with
-/// rows of length 1, and nearness is the mean over the layers seen so far of the cosine of their
-/// rows. Once there are as many as can be kept, a new one replaces the nearest.
+/// A sequence's matrix, (layer, expert), counts its tokens. Matrices of past sequences are kept
+/// with rows of length 1, and nearness is the mean over the layers seen so far of the cosine of
+/// their rows. Once there are as many as can be kept, a new one replaces the nearest.
 ///
 /// An expert's score is its element of the nearest matrix plus that of the sequence's own, with a
 /// row of length 1 too. The paper takes the nearest alone; of the experts that 3000 tokens of a

@@ -1,5 +1,5 @@
-/// Look-ahead by inter-layer affinity: an expert is the likelier, the more often tokens took it that
-/// had taken the same experts in the layer before (ExFlow, arXiv 2401.08383, section IV).
+/// Look-ahead by inter-layer affinity: an expert is the likelier, the more often tokens took it
+/// that had taken the same experts in the layer before (ExFlow, arXiv 2401.08383).
 ///
 /// An expert's score is the sum of P(it in the later layer | i in the earlier one) over the token's
 /// experts i. The table is learnt while running. When an expert has been used often its row is

@@ -35,8 +35,8 @@ package struct ExpertPrediction: Sendable {
     self.layer = layer
   }
 
-  /// Adds a token's best experts by its scores, (expert); even scores say nothing. (arXiv 2312.17238
-  /// takes the best ones without asking how sure they are.)
+  /// Adds a token's best experts by its scores, (expert); even scores say nothing. (The paper of
+  /// the router's guess, arXiv 2312.17238, takes the best ones without asking how sure they are.)
   package mutating func add(_ scores: [Float], expertsPerToken: Int) {
     let isFirst = guesses.isEmpty
     var best: [17 of (expert: Int, score: Float)] = .init(repeating: (0, 0))

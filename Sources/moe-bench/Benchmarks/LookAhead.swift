@@ -1,7 +1,7 @@
 internal import MoECache
 
-/// What guessing from selections costs a decoded token: a run is one token through all layers of the
-/// shape of Qwen3-30B-A3B.
+/// What guessing from selections costs a decoded token: a run is one token through all layers of
+/// the shape of Qwen3-30B-A3B.
 enum LookAheadBenchmark {
   @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] {
     LookAheadRegistry.all.compactMap { entry in
