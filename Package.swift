@@ -58,7 +58,7 @@ let package = Package(
     // Where expert weights come from.
     module("MoEExperts", ["MoECore", "MoEKernels", "MoEStore", "MoECache"]),
     // Models, files, text.
-    module("MoEModel", ["MoECore", "MoEKernels", "MoEExperts"]),
+    module("MoEModel", ["MoECore", "MoEKernels", "MoECache", "MoEExperts"]),
     module("MoEFormats", ["MoECore"]),
     module("MoETokenizer", ["MoECore"]),
     // Engine and public API.

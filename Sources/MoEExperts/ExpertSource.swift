@@ -1,3 +1,4 @@
+package import MoECache
 package import MoECore
 
 /// One expert that a step on a layer needs.
@@ -16,18 +17,6 @@ package struct ExpertRequest: Sendable, Equatable {
     self.lastToken = lastToken
     self.rank = rank
     self.tokenCount = tokenCount
-  }
-}
-
-/// An expert that a layer may be asked for.
-package struct ExpertGuess: Sendable, Equatable {
-  package var expert: Int
-  /// How likely it is asked for, 0 to 1.
-  package var probability: Double
-
-  package init(expert: Int, probability: Double) {
-    self.expert = expert
-    self.probability = probability
   }
 }
 
@@ -54,7 +43,8 @@ package protocol ExpertSource: ExpertResidency {
 
   /// Says what the pass selects in a layer, before `begin` asks for it. Changes no result.
   ///
-  /// - Parameter experts: (token, stride): the experts of each token, best first.
+  /// - Parameter experts: (token, stride): the experts of each token, best first; all bits set
+  ///   behind the last where a token takes fewer than `expertsPerToken`.
   func willBegin(
     layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int)
 
@@ -124,32 +114,44 @@ package struct ExpertStatistics: Sendable, Equatable {
     package var prefetchedCount = 0
     /// Experts that were read ahead, wanted or not.
     package var prefetchCount = 0
+    /// The bytes of these.
+    package var prefetchByteCount = 0
+    /// Bytes of experts that were read ahead and given up without having been asked for, counted
+    /// when they are given up.
+    package var prefetchWastedByteCount = 0
+    /// Experts that were guessed, one per layer and step, whether or not they had to be read; and
+    /// those of them that the layer then asked for.
+    package var guessCount = 0
+    package var rightGuessCount = 0
     /// Time during which the driver waited for experts with nothing left to compute.
     package var stallNanoseconds: UInt64 = 0
 
     package init() {}
 
     package static func + (left: Counts, right: Counts) -> Counts {
-      var counts = Counts()
-      counts.requestCount = left.requestCount + right.requestCount
-      counts.hitCount = left.hitCount + right.hitCount
-      counts.readByteCount = left.readByteCount + right.readByteCount
-      counts.prefetchedCount = left.prefetchedCount + right.prefetchedCount
-      counts.prefetchCount = left.prefetchCount + right.prefetchCount
-      counts.stallNanoseconds = left.stallNanoseconds + right.stallNanoseconds
-      return counts
+      left.combined(with: right, &+, &+)
     }
 
     package static func - (left: Counts, right: Counts) -> Counts {
-      var counts = Counts()
-      counts.requestCount = left.requestCount - right.requestCount
-      counts.hitCount = left.hitCount - right.hitCount
-      counts.readByteCount = left.readByteCount - right.readByteCount
-      counts.prefetchedCount = left.prefetchedCount - right.prefetchedCount
-      counts.prefetchCount = left.prefetchCount - right.prefetchCount
-      counts.stallNanoseconds = left.stallNanoseconds - right.stallNanoseconds
+      left.combined(with: right, &-, &-)
+    }
+
+    private func combined(
+      with other: Counts, _ operation: (Int, Int) -> Int, _ onTimes: (UInt64, UInt64) -> UInt64
+    ) -> Counts {
+      var counts = self
+      for path in Self.paths {
+        counts[keyPath: path] = operation(self[keyPath: path], other[keyPath: path])
+      }
+      counts.stallNanoseconds = onTimes(stallNanoseconds, other.stallNanoseconds)
       return counts
     }
+
+    /// All but the time.
+    private static let paths: [any WritableKeyPath<Counts, Int> & Sendable] = [
+      \.requestCount, \.hitCount, \.readByteCount, \.prefetchedCount, \.prefetchCount,
+      \.prefetchByteCount, \.prefetchWastedByteCount, \.guessCount, \.rightGuessCount,
+    ]
   }
 
   package var prefill = Counts()

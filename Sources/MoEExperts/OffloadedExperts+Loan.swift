@@ -49,6 +49,7 @@ extension OffloadedExperts {
     cache.withdraw(slot)
     isWithdrawn[slot] = true
     (staged[index].place, placeOfSlot[slot]) = (placeOfSlot[slot], staged[index].place)
+    if staged[index].state != .empty { countWaste(staged[index]) }
     staged[index].state = .empty
   }
 }

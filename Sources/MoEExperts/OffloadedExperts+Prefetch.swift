@@ -1,4 +1,4 @@
-import MoECache
+package import MoECache
 import MoECore
 import MoEStore
 
@@ -58,7 +58,20 @@ struct WantedAhead {
 
   mutating func advance() { position += 1 }
 
+  /// No more of them is read.
   mutating func end() { position = guesses.count }
+
+  /// Forgets them, and says how many there were and how many of them are right.
+  mutating func close(
+    layer: Int, isRight: (_ expert: Int) -> Bool
+  ) -> (count: Int, rightCount: Int) {
+    defer {
+      guesses.removeAll(keepingCapacity: true)
+      position = 0
+    }
+    guard layer == self.layer else { return (0, 0) }
+    return (guesses.count, guesses.count { isRight($0.expert) })
+  }
 }
 
 /// How fast the disk is while it is waited for, and how long it has nothing to do between the reads
@@ -154,11 +167,13 @@ extension OffloadedExperts {
           return ahead.end()
         }
         ahead.byteCount = byteCount
+        if staged[free].state == .ready { countWaste(staged[free]) }
         staged[free].expert = expert
         staged[free].state = .loading
         staged[free].number = stagingCount
         stagingCount += 1
         statistics[phase].prefetchCount += 1
+        statistics[phase].prefetchByteCount += layout.layers[expert.layer].byteCountPerExpert
       } else if let known {
         // Still there from an earlier guess: as good as new.
         staged[known].number = stagingCount
@@ -224,7 +239,11 @@ extension OffloadedExperts {
   /// A step on a layer has begun. Takes back what was to be read ahead for it and is not needed, as
   /// far as nothing of it was sent; the rest stays staged until its place is wanted.
   func endAhead() {
-    ahead.end()
+    let guesses = ahead.close(layer: layer) { expert in
+      entries.contains { $0.request.expert == expert }
+    }
+    statistics[phase].guessCount += guesses.count
+    statistics[phase].rightGuessCount += guesses.rightCount
     for index in staged.indices
     where staged[index].state == .loading && staged[index].expert.layer == layer {
       let expert = staged[index].expert.index
@@ -232,6 +251,7 @@ extension OffloadedExperts {
       if reader.cancel(tag: staged[index].place) {
         staged[index].state = .empty
         statistics[phase].prefetchCount -= 1
+        statistics[phase].prefetchByteCount -= layout.layers[layer].byteCountPerExpert
       }
     }
   }
@@ -246,7 +266,21 @@ extension OffloadedExperts {
   /// After the reader was drained: nothing is on its way any more.
   func forgetStagings() {
     for index in staged.indices where staged[index].state == .loading {
+      countWaste(staged[index])
       staged[index].state = .empty
+    }
+  }
+
+  /// An expert that was read ahead, or whose reading has begun, is given up.
+  func countWaste(_ given: StagedExpert) {
+    statistics[phase].prefetchWastedByteCount +=
+      layout.layers[given.expert.layer].byteCountPerExpert
+  }
+
+  /// Bytes of experts that were read ahead, or are being read, and may still be asked for.
+  package var stagedByteCount: Int {
+    staged.reduce(0) {
+      $0 + ($1.state == .empty ? 0 : layout.layers[$1.expert.layer].byteCountPerExpert)
     }
   }
 }

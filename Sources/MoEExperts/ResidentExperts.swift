@@ -1,3 +1,4 @@
+package import MoECache
 package import MoECore
 package import MoEKernels
 package import MoEStore

@@ -1,3 +1,4 @@
+package import MoECache
 package import MoECore
 package import MoEExperts
 package import MoEKernels
@@ -30,7 +31,7 @@ package final class Decoder {
   var products: ProductList
   var activations: InputActivations
   var grouping: ExpertGrouping
-  var prediction: ExpertPrediction
+  var lookAhead: LookAhead
   /// Numbers of requests that became ready, reused from step to step.
   var ready: [Int] = []
   /// Rows of the last chunk whose hidden states can be turned into logits.
@@ -38,7 +39,8 @@ package final class Decoder {
 
   package init(
     description: ModelDescription, weights: DecoderWeights, experts: any ExpertSource,
-    team: WorkerTeam, scratch layout: ScratchLayout, contextLength: Int, kvType: KVType
+    team: WorkerTeam, scratch layout: ScratchLayout, contextLength: Int, kvType: KVType,
+    lookAhead entry: LookAheadEntry = LookAheadRegistry.defaultEntry
   ) throws(OutOfMemory) {
     self.description = description
     self.weights = weights
@@ -51,7 +53,7 @@ package final class Decoder {
     products = ProductList(capacity: max(4, 2 * description.router.expertsPerToken))
     activations = InputActivations()
     grouping = ExpertGrouping(expertCount: description.router.expertCount)
-    prediction = ExpertPrediction(expertCount: description.router.expertCount)
+    lookAhead = LookAhead(entry, description.lookAheadShape(tokenCountMax: layout.tokenCount))
     ready.reserveCapacity(description.router.expertCount)
   }
 
@@ -85,6 +87,7 @@ package final class Decoder {
     precondition(position >= 0 && position <= self.position)
     self.position = position
     chunkTokenCount = 0
+    if position == 0 { lookAhead.beginSequence() }
   }
 
   /// Runs the next tokens of the sequence through all layers.
@@ -203,5 +206,14 @@ struct InputActivations {
     team.quantize(source, into: rows)
     made[index] = rows
     return rows
+  }
+}
+
+extension ModelDescription {
+  /// What a way to look ahead is made for, in steps of at most so many tokens.
+  package func lookAheadShape(tokenCountMax: Int) -> LookAheadShape {
+    LookAheadShape(
+      layerCount: layerCount, expertCount: router.expertCount,
+      expertsPerToken: router.expertsPerToken, tokenCountMax: tokenCountMax)
   }
 }

@@ -98,6 +98,12 @@ public final class Engine: Sendable {
     PolicyRegistry.all.map { ($0.name, $0.summary) }
   }
 
+  /// The names and one-line descriptions of who may guess the experts that are read ahead, which
+  /// `EngineOptions.lookAhead` may name.
+  public static var lookAheads: [(name: String, summary: String)] {
+    LookAheadRegistry.all.map { ($0.name, $0.summary) }
+  }
+
   /// The names and one-line descriptions of the ways to read that `EngineOptions.store` may name.
   public static var stores: [(name: String, summary: String)] {
     [(StoreChoice.automatic, "The best of the others that works here.")]

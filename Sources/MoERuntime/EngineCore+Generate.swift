@@ -146,6 +146,10 @@ extension ExpertTraffic {
     hitCount = counts.hitCount
     prefetchedCount = counts.prefetchedCount
     prefetchCount = counts.prefetchCount
+    prefetchByteCount = counts.prefetchByteCount
+    prefetchWastedByteCount = counts.prefetchWastedByteCount
+    guessCount = counts.guessCount
+    rightGuessCount = counts.rightGuessCount
     readByteCount = counts.readByteCount
     stallSeconds = Double(counts.stallNanoseconds) * 1e-9
   }

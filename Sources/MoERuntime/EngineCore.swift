@@ -65,7 +65,8 @@ final class EngineCore {
       } else {
         let offloaded = try OffloadedExperts(
           tensors.experts, reader: reader, team: team, poolByteCount: plan.experts.byteCount,
-          loanByteCount: plan.loanByteCount, readAhead: ReadAhead(slotCount: options.readAhead),
+          loanByteCount: plan.loanByteCount,
+          readAhead: ReadAhead(slotCount: options.readAheadSlotCount),
           policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry)
         warmStart =
           options.warmStart
@@ -83,7 +84,8 @@ final class EngineCore {
         scratch: ScratchLayout(
           description: header.description, forms: ActivationForms(tensors),
           tokenCount: plan.chunkTokenCount, logitRowCount: options.logitRowCount),
-        contextLength: plan.contextLength, kvType: options.kvCacheType.kvType)
+        contextLength: plan.contextLength, kvType: options.kvCacheType.kvType,
+        lookAhead: isResident ? LookAheadRegistry.off : options.lookAheadEntry)
     } catch {
       throw .outOfMemory("keys, values and scratch do not fit in memory: \(error)")
     }

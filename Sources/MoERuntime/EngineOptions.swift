@@ -21,8 +21,12 @@ public struct EngineOptions: Sendable {
   public var store = StoreChoice.automatic
   /// Reads in flight at once, 1 to 1024.
   public var inputDepth = 32
-  /// Slots, of each size that experts have, for experts that are read before a layer asks for them.
-  /// Nil: derived from the pool. 0: nothing is read ahead. Does not change results.
+  /// Who guesses which experts the next layer will take, so that they can be read ahead; a name of
+  /// `Engine.lookAheads`. Does not change results.
+  public var lookAhead = Engine.lookAheads[0].name
+  /// Slots, of each size that experts have, for experts that are read before a layer asks for them,
+  /// 1 to 256. Nil: derived from the pool, and reading ahead is tried out first. Does not change
+  /// results.
   public var readAhead: Int?
   /// How the cache chooses whom to evict; a name of `Engine.cachePolicies`.
   public var cachePolicy = Engine.cachePolicies[0].name

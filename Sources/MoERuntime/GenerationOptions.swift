@@ -84,6 +84,12 @@ public struct ExpertTraffic: Sendable, Codable, Equatable {
   public var prefetchedCount = 0
   /// Experts that were read ahead, wanted or not.
   public var prefetchCount = 0
+  /// The bytes of these, and of those that were given up without having been asked for.
+  public var prefetchByteCount = 0
+  public var prefetchWastedByteCount = 0
+  /// Experts that were guessed a layer ahead, and those that the layer then asked for.
+  public var guessCount = 0
+  public var rightGuessCount = 0
   /// Bytes read from disk, what was read ahead in vain included.
   public var readByteCount = 0
   /// Time with nothing to compute until the disk delivered.

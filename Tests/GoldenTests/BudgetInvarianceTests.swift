@@ -44,6 +44,16 @@ import Testing
         }
       }
     }
+    for name in Engine.lookAheads.map(\.name) {
+      for pool in pools.prefix(3) {
+        settings.append(
+          Setting(name: "look-ahead \(name), pool \(pool)") {
+            $0.lookAhead = name
+            $0.readAhead = 2
+            $0.expertPool = .fraction(pool)
+          })
+      }
+    }
     for chunk in [1, 3, 16, 200] {
       settings.append(
         Setting(name: "chunks of \(chunk)") {

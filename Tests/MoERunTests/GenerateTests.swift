@@ -142,11 +142,14 @@ import Testing
         as? [String: Any])
     let keys = [
       "architecture", "budget_bytes", "cache_policy", "chunk_tokens", "context_length",
-      "decode_expert_requests", "decode_hit_rate", "decode_read_ahead_experts",
-      "decode_read_ahead_used", "decode_read_bytes", "decode_read_bytes_per_token",
+      "decode_expert_requests", "decode_hit_rate", "decode_look_ahead_guesses",
+      "decode_look_ahead_right", "decode_read_ahead_bytes", "decode_read_ahead_experts",
+      "decode_read_ahead_used", "decode_read_ahead_wasted_bytes",
+      "decode_read_bytes", "decode_read_bytes_per_token",
       "decode_seconds", "decode_stall_seconds",
       "decode_tokens_per_second", "experts", "fits_budget", "generated_tokens", "instruction_set",
-      "interrupted", "lent_bytes", "lent_slots", "load_seconds", "model", "peak_bytes",
+      "interrupted", "lent_bytes", "lent_slots", "load_seconds", "look_ahead", "model",
+      "peak_bytes",
       "placement", "pool_slots",
       "prefill_expert_requests", "prefill_hit_rate", "prefill_read_bytes", "prefill_seconds",
       "prefill_stall_seconds", "prefill_tokens_per_second", "prompt_tokens", "seed", "store",

@@ -31,6 +31,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
   /// Never left to the clock, so that a seed repeats itself.
   let readAhead: ReadAhead
   let policy: String
+  let lookAhead: LookAheadEntry
   let alignment: Int
   let limits: ExtentReader.Limits
   var faults: SimulatedBackend.Faults
@@ -88,6 +89,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         index: draw.integer(0...first.expertCount - 1))
     }
     warmUpWaitCount = draw.one(of: [0, 0, 1, 3, 100])
+    lookAhead = draw.one(of: LookAheadRegistry.all)
   }
 
   var testDescription: String {
@@ -99,7 +101,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       seed \(seed): \(first.architecture.rawValue), \(first.layerCount) layers of \
       \(first.expertsPerToken) in \(first.expertCount) experts, \(first.hiddenSize) x \
       \(first.expertWidth) \(formats[0]), layers \(foreignLayers.sorted()) \(formats[1]); \
-      pool \(poolShare), \(policy), alignment \(alignment), depth \(limits.depth), \
+      pool \(poolShare), \(policy), guesses by \(lookAhead.name), \
+      alignment \(alignment), depth \(limits.depth), \
       \(limits.tagCapacity) tags, requests of \(limits.maxRequestByteCount); \
       \(faults), \(moods), \(damage), \
       cancellation \(cancellation); \(promptTokens.count) prompt tokens by \(chunk), \

@@ -1,3 +1,4 @@
+import MoECache
 import MoECore
 import MoEExperts
 import MoEFormats
@@ -55,14 +56,15 @@ final class SimulatedModel {
 
   /// A decoder over these dense weights and experts from elsewhere. It must not outlive the model.
   func decoder(
-    _ experts: any ExpertSource, team: WorkerTeam, chunk: Int, contextLength: Int, kvType: KVType
+    _ experts: any ExpertSource, team: WorkerTeam, chunk: Int, contextLength: Int, kvType: KVType,
+    lookAhead: LookAheadEntry = LookAheadRegistry.defaultEntry
   ) throws -> Decoder {
     try Decoder(
       description: description, weights: weights, experts: experts, team: team,
       scratch: ScratchLayout(
         description: description, forms: ActivationForms(tensors), tokenCount: chunk,
         logitRowCount: chunk),
-      contextLength: contextLength, kvType: kvType)
+      contextLength: contextLength, kvType: kvType, lookAhead: lookAhead)
   }
 }
 

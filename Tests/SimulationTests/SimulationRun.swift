@@ -51,7 +51,7 @@ final class SimulationRun {
     }
     decoder = try model.decoder(
       experts, team: team, chunk: scenario.chunk, contextLength: scenario.tokens.count,
-      kvType: scenario.kvType)
+      kvType: scenario.kvType, lookAhead: scenario.lookAhead)
   }
 
   /// Logits of every position with all experts in memory, all tokens run as one chunk.
@@ -154,10 +154,33 @@ final class SimulationRun {
         problems.append("statistics \(counts) differ from the cache's \(counters)")
       }
     }
+    checkAhead(experts.statistics)
     let statistics = experts.statistics
     let readByteCount = statistics.prefill.readByteCount + statistics.decode.readByteCount
     if readByteCount + experts.warmedByteCount != reader.counters.readByteCount {
       problems.append("\(readByteCount) bytes of \(reader.counters.readByteCount) accounted for")
+    }
+  }
+
+  /// What was read ahead has been used, given up or lies there, to the byte.
+  private func checkAhead(_ statistics: ExpertStatistics) {
+    let (prefill, decode) = (statistics.prefill, statistics.decode)
+    let sizes = model.tensors.experts.layers.map(\.byteCountPerExpert)
+    let usedCount = prefill.prefetchedCount + decode.prefetchedCount
+    let usedByteCount =
+      prefill.prefetchByteCount + decode.prefetchByteCount - prefill.prefetchWastedByteCount
+      - decode.prefetchWastedByteCount - experts.stagedByteCount
+    if usedByteCount < usedCount * (sizes.min() ?? 0)
+      || usedByteCount > usedCount * (sizes.max() ?? 0)
+    {
+      problems.append("\(usedCount) experts read ahead were used, but \(usedByteCount) bytes")
+    }
+    let (guessCount, rightCount) = (
+      prefill.guessCount + decode.guessCount, prefill.rightGuessCount + decode.rightGuessCount
+    )
+    if rightCount > guessCount { problems.append("\(rightCount) of \(guessCount) guesses right") }
+    if case .none = scenario.lookAhead.method, guessCount > 0 {
+      problems.append("\(guessCount) guesses by nobody")
     }
   }
 

@@ -40,6 +40,8 @@ typedef struct {
 /* The cache head that a unit reads, as far as one block of the cache goes. */
 typedef struct {
   const void *keys, *values; /* (position, head_dimension), as if from position 0 on */
+  const void *next_keys;     /* the same of the next block, where one follows */
+  size_t end;                /* position at which that begins */
   moe_kv_type type;
   size_t head_dimension;
   float scale;
@@ -105,9 +107,21 @@ MOE_INLINE moe_attention_head moe_attention_head_of(const moe_attention_job *job
   size_t element_bytes = job->type == MOE_KV_F32 ? 4 : 2;
   size_t head_bytes = job->block_positions * job->head_dimension * element_bytes;
   size_t offset = block * job->block_stride + kv_head * head_bytes - block * head_bytes;
-  return (moe_attention_head){(const char *)job->k_cache + offset,
-                              (const char *)job->v_cache + offset, job->type,
-                              job->head_dimension, job->scale};
+  const char *keys = (const char *)job->k_cache + offset;
+  size_t end = (block + 1) * job->block_positions;
+  int is_last = end >= job->position + job->tokens;
+  return (moe_attention_head){keys,
+                              (const char *)job->v_cache + offset,
+                              is_last ? keys : keys + job->block_stride - head_bytes,
+                              end,
+                              job->type,
+                              job->head_dimension,
+                              job->scale};
+}
+
+/* Where the keys of the positions from `position` on are asked for, as if from position 0 on. */
+MOE_INLINE const void *moe_attention_keys_ahead(const moe_attention_head *head, size_t position) {
+  return position < head->end ? head->keys : head->next_keys;
 }
 
 /* Positions [begin, end) of a head, block of the cache by block. */
@@ -115,10 +129,9 @@ MOE_INLINE void moe_attend_positions(const moe_attention_job *job, size_t kv_hea
                                      moe_attention_rows *rows, size_t begin, size_t end,
                                      moe_attend_fn attend) {
   while (begin < end) {
-    size_t block = begin / job->block_positions;
-    size_t stop = (block + 1) * job->block_positions < end ? (block + 1) * job->block_positions
-                                                           : end;
-    moe_attention_head head = moe_attention_head_of(job, kv_head, block);
+    moe_attention_head head =
+        moe_attention_head_of(job, kv_head, begin / job->block_positions);
+    size_t stop = moe_least(head.end, end);
     attend(&head, rows, begin, stop);
     begin = stop;
   }

@@ -112,7 +112,8 @@ MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, cons
   for (size_t j = begin; j < end; j++) {
     size_t start = (tile->position + j) * width + d;
     if (prefetch)
-      prefetch_elements(head->keys, start + BLOCK * width, (size_t)(vectors * LANES), type);
+      prefetch_elements(moe_attention_keys_ahead(head, tile->position + BLOCK),
+                        start + BLOCK * width, (size_t)(vectors * LANES), type);
     __m256 values[SUMS];
     for (int v = 0; v < vectors; v++)
       values[v] = load_lanes(head->values, start + (size_t)(LANES * v), type);

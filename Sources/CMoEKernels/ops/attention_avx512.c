@@ -14,6 +14,7 @@ enum { LANES = 16, HALF = 8, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64,
 /* One block as the products see it. */
 typedef struct {
   const uint16_t *keys, *values; /* (position, width), from the block's first position on */
+  const uint16_t *next_keys;     /* (position, width), those that follow the block's */
   size_t width;
   const float *const *q; /* (rows) */
   float *const *out;     /* (rows) */
@@ -122,7 +123,7 @@ MOE_INLINE MOE_AVX512 void accumulate_tile(const int rows, const int vectors,
       sums[r * vectors + v] = _mm512_loadu_ps(tile->out[row + (size_t)r] + d + LANES * v);
   for (size_t j = begin; j < end; j++) {
     if (prefetch)
-      prefetch_halves(tile->keys + (BLOCK + j) * tile->width + d, (size_t)(vectors * LANES));
+      prefetch_halves(tile->next_keys + j * tile->width + d, (size_t)(vectors * LANES));
     const uint16_t *start = tile->values + j * tile->width + d;
     __m512 values[8];
     for (int v = 0; v < vectors; v++)
@@ -185,8 +186,10 @@ MOE_INLINE MOE_AVX512 void attend_block(const int count, const moe_attention_hea
                                         moe_attention_rows *rows, size_t first, size_t position) {
   float weights[TILE_ROWS * BLOCK];
   size_t width = head->head_dimension;
+  const uint16_t *ahead = moe_attention_keys_ahead(head, position + BLOCK);
   block_tile tile = {(const uint16_t *)head->keys + position * width,
                      (const uint16_t *)head->values + position * width,
+                     ahead + (position + BLOCK) * width,
                      width,
                      rows->q + first,
                      rows->out + first,

@@ -85,11 +85,15 @@ package struct PassReplay: ~Copyable {
     var counts = Counts(requestCount: requests.count, hitCount: 0)
     // The policy hears of the last tokens' experts.
     let known = pass.suffix(SelectionHistory.tokenCount)
-    let experts = known.flatMap { trace.selection(token: $0, layer: layer).map(Int.init) }
+    let width = trace.expertsPerToken
+    let experts = known.flatMap { token in
+      let first = (token * trace.layerCount + layer) * width
+      return trace.experts[first..<first + width].map(Int.init)
+    }
     cache.beginStep(
       LayerStep(
         layer: layer, time: time + (requests.map(\.lastToken).max() ?? 0), experts: experts.span,
-        expertsPerToken: trace.expertsPerToken))
+        expertsPerToken: width))
     let sizeClass = cache.geometry.layers[layer].sizeClass
     let slotCount = cache.geometry.slotRanges[sizeClass].count
     let share = slotCount / cache.geometry.layersByClass[sizeClass].count

@@ -26,7 +26,7 @@ package struct LookAheadReport: Sendable, Equatable, Encodable {
     sampledTokens = routing.tokenCount
     var lines: [Line] = []
     let kinds: [(LookAheadRecall.Predictor, Int)] = [
-      (.affinity, 1), (.affinity, 2), (.popularity, 1),
+      (.affinity, 1), (.affinity, 2), (.activationMatrix, 1), (.popularity, 1),
     ]
     for (predictor, distance) in kinds where distance < routing.layerCount {
       let recall = try LookAheadRecall(

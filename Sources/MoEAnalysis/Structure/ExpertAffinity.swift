@@ -69,20 +69,4 @@ package struct ExpertAffinity: Sendable, Equatable {
     guard uses > 0 else { return nil }
     return Double(count(layer: layer, from: first, to: second)) / Double(uses)
   }
-
-  /// (expert): how strongly a token's experts in a layer speak for each expert of the later one:
-  /// the sum of their conditional probabilities.
-  package func addScores(
-    for selection: ArraySlice<Int32>, layer: Int, to scores: inout [Float]
-  ) {
-    for first in selection where first >= 0 {
-      let uses = useCounts[layer * expertCount + Int(first)]
-      guard uses > 0 else { continue }
-      let scale = 1 / Float(uses)
-      let row = (layer * expertCount + Int(first)) * expertCount
-      for second in 0..<expertCount where pairCounts[row + second] > 0 {
-        scores[second] += scale * Float(pairCounts[row + second])
-      }
-    }
-  }
 }

@@ -1,13 +1,17 @@
+import MoECache
+
 /// How many of a layer's experts are among the n that a predictor names before the layer is
 /// reached: recall@n of look-ahead, on traces alone.
 ///
-/// What the next layer's router says of the current hidden state is a better predictor, but needs a
-/// running model.
+/// The predictors are the engine's own. What the next layer's router says of the current hidden
+/// state is a better one, but needs a running model.
 package struct LookAheadRecall: Sendable {
   /// Who predicts.
   package enum Predictor: String, Sendable, CaseIterable, Encodable {
     /// The token's experts some layers before, by the table of conditional probabilities.
     case affinity
+    /// The use of experts in the past sequence that is nearest to this one.
+    case activationMatrix
     /// The layer's most used experts, whatever the token: what a predictor has to beat.
     case popularity
   }
@@ -36,19 +40,25 @@ package struct LookAheadRecall: Sendable {
     self.training = training
     self.layerDistance = max(1, layerDistance)
     expertCount = routing.expertCount
-    var table = try ExpertAffinity(
-      layerCount: routing.layerCount, expertCount: routing.expertCount,
-      layerDistance: max(1, layerDistance))
+    var method = try predictor.make(routing, layerDistance: max(1, layerDistance))
     var ranks = RankCounts(
-      layerCount: table.layerPairCount, expertCount: routing.expertCount)
+      layerCount: max(0, routing.layerCount - self.layerDistance),
+      expertCount: routing.expertCount)
     let half = routing.tokenCount / 2
     var index = 0
     for tokens in routing.sequences {
+      method.beginSequence()
       for token in tokens {
-        if training == .causal || index >= half {
-          ranks.judge(routing, token: token, table, predictor)
+        method.isLearning = training == .causal || index < half
+        for layer in 0..<routing.layerCount {
+          let here = routing.selection(token: token, layer: layer)
+          method.observe(layer: layer, experts: here.span)
+          let later = layer + self.layerDistance
+          guard training == .causal || index >= half, later < routing.layerCount else { continue }
+          ranks.judge(
+            layer: layer, wanted: routing.selection(token: token, layer: later)
+          ) { method.score(layer: later, token: 0, into: &$0) }
         }
-        if training == .causal || index < half { table.learn(routing, token: token) }
         index += 1
       }
     }
@@ -71,6 +81,55 @@ package struct LookAheadRecall: Sendable {
   }
 }
 
+extension LookAheadRecall.Predictor {
+  fileprivate func make(
+    _ routing: RoutingSequences, layerDistance: Int
+  ) throws(RoutingAnalysisError) -> any LookAheadPredictor {
+    let shape = LookAheadShape(
+      layerCount: routing.layerCount, expertCount: routing.expertCount,
+      expertsPerToken: routing.expertsPerToken)
+    switch self {
+    case .affinity:
+      try RoutingAnalysisError.checkTable(
+        [max(0, routing.layerCount - layerDistance), routing.expertCount, routing.expertCount],
+        of: "layers and pairs of experts")
+      return AffinityPredictor(shape, distance: layerDistance)
+    case .activationMatrix:
+      try RoutingAnalysisError.checkTable(
+        [routing.layerCount, routing.expertCount, ActivationMatrixPredictor.matrixCountMax],
+        of: "layers, experts and matrices")
+      return ActivationMatrixPredictor(shape)
+    case .popularity: return PopularityPredictor(shape)
+    }
+  }
+}
+
+/// Counts uses, whatever the token.
+private struct PopularityPredictor: LookAheadPredictor {
+  var isLearning = true
+  private let expertCount: Int
+  /// (layer, expert)
+  private var useCounts: [Int]
+
+  init(_ shape: LookAheadShape) {
+    expertCount = shape.expertCount
+    useCounts = Array(repeating: 0, count: shape.layerCount * shape.expertCount)
+  }
+
+  mutating func beginSequence() {}
+
+  mutating func observe(layer: Int, experts: Span<Int32>) {
+    guard isLearning else { return }
+    for index in 0..<experts.count where experts[index] >= 0 {
+      useCounts[layer * expertCount + Int(experts[index])] += 1
+    }
+  }
+
+  func score(layer: Int, token: Int, into scores: inout [Float]) {
+    for expert in scores.indices { scores[expert] = Float(useCounts[layer * expertCount + expert]) }
+  }
+}
+
 private struct RankCounts {
   private let expertCount: Int
   /// (layer, rank): experts found at that place of the prediction.
@@ -84,25 +143,10 @@ private struct RankCounts {
   }
 
   mutating func judge(
-    _ routing: RoutingSequences, token: Int, _ table: ExpertAffinity,
-    _ predictor: LookAheadRecall.Predictor
+    layer: Int, wanted: ArraySlice<Int32>, _ score: (inout [Float]) -> Void
   ) {
-    for layer in counts.indices {
-      let later = layer + table.layerDistance
-      switch predictor {
-      case .affinity:
-        for expert in scores.indices { scores[expert] = 0 }
-        table.addScores(
-          for: routing.selection(token: token, layer: layer), layer: layer, to: &scores)
-      case .popularity:
-        for expert in scores.indices {
-          scores[expert] = Float(table.useCounts[later * expertCount + expert])
-        }
-      }
-      for expert in routing.selection(token: token, layer: later) where expert >= 0 {
-        counts[layer][rank(of: Int(expert))] += 1
-      }
-    }
+    score(&scores)
+    for expert in wanted where expert >= 0 { counts[layer][rank(of: Int(expert))] += 1 }
   }
 
   /// Among even scores the lower number comes first.

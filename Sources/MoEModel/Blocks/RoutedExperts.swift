@@ -28,7 +28,6 @@ extension Decoder {
     }
     observer?.didRoute(
       layer: layer, position: position + start, logits: logits, selection: selection)
-    if start == 0 { prediction.learn(layer: layer, selection) }
   }
 
   /// The experts of a tile's tokens, by the model's own rule and by the gating, where there is one
@@ -68,6 +67,7 @@ extension Decoder {
       expertsPerToken: selection.expertsPerToken)
     try timed(.request) { try experts.begin(layer: layer, requests: grouping.requests) }
     defer { experts.end() }
+    lookAhead.observe(layer: layer, selection)
     lookAhead(to: layer + 1, hidden: hidden)
     if count == 1 && grouping.requests.count <= experts.simultaneousExpertCount(layer: layer) {
       try computeOneToken(into: hidden)

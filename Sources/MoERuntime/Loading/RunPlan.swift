@@ -1,3 +1,4 @@
+import MoECache
 import MoECore
 import MoEExperts
 import MoEKernels
@@ -21,6 +22,8 @@ public struct RunPlan: Sendable, Codable {
   /// How weights will be read, and why not in a better way.
   public var store: String
   public var cachePolicy: String
+  /// Who guesses which experts are read ahead.
+  public var lookAhead: String
   /// The name of the instruction set that the kernels use.
   public var instructionSet: String
 }
@@ -88,7 +91,7 @@ struct PreparedRun {
         $0 + $1.byteCountPerExpert * experts.expertsPerToken
       },
       memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
-      instructionSet: InstructionSet.current.name)
+      lookAhead: options.lookAhead, instructionSet: InstructionSet.current.name)
   }
 
   func makeReader() throws(EngineError) -> ExtentReader {
@@ -120,7 +123,7 @@ extension EngineOptions {
     try require("the thread count", threadCount, 1...256)
     try require("the chunk of prompt tokens", chunkTokenCount, 1...1 << 16)
     try require("the I/O depth", inputDepth, 1...1024)
-    try require("the slots for reading ahead", readAhead, 0...256)
+    try require("the slots for reading ahead", readAhead, 1...256)
     try require("the count of timeline events", timelineEventCount, 0...1 << 28)
     try require("the count of logit rows", logitRowCount, 1...1 << 12)
     guard Engine.cachePolicies.contains(where: { $0.name == cachePolicy }) else {
@@ -129,5 +132,21 @@ extension EngineOptions {
         wanted: "one of " + Engine.cachePolicies.map(\.name).joined(separator: ", "),
         found: "'\(cachePolicy)'")
     }
+    guard Engine.lookAheads.contains(where: { $0.name == lookAhead }) else {
+      throw .invalidOption(
+        name: "the look-ahead",
+        wanted: "one of " + Engine.lookAheads.map(\.name).joined(separator: ", "),
+        found: "'\(lookAhead)'")
+    }
+  }
+
+  /// Who guesses; for a name that `check` refuses, the default.
+  var lookAheadEntry: LookAheadEntry {
+    LookAheadRegistry.entry(named: lookAhead) ?? LookAheadRegistry.defaultEntry
+  }
+
+  /// Slots for reading ahead: none where nobody guesses.
+  var readAheadSlotCount: Int? {
+    if case .none = lookAheadEntry.method { 0 } else { readAhead }
   }
 }

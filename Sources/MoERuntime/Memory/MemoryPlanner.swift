@@ -105,6 +105,15 @@ package struct MemoryPlanner {
           name: "files", byteCount: modelByteCount, basis: .user,
           note: "whole, for the store '\(options.store)'"))
     }
+    let lookAheadByteCount = options.lookAheadEntry.byteCount(
+      description.lookAheadShape(
+        tokenCountMax: min(options.chunkTokenCount ?? Self.chunkSizes[0], contextLength)))
+    if lookAheadByteCount > 0 && options.placement != .resident {
+      rows.append(
+        MemoryPlan.Row(
+          name: "look-ahead", byteCount: lookAheadByteCount, basis: .user,
+          note: "what '\(options.lookAhead)' learns of which experts are used"))
+    }
     if options.timelineEventCount > 0 {
       rows.append(
         MemoryPlan.Row(
@@ -217,7 +226,7 @@ package struct MemoryPlanner {
     let usable = available >= unit ? available / unit * unit : max(0, available)
     let slots =
       pool.slots(
-        byteCount: min(wanted, usable), readAhead: options.readAhead,
+        byteCount: min(wanted, usable), readAhead: options.readAheadSlotCount,
         loanByteCount: options.expertPool == nil ? loanByteCount : 0)
       ?? pool.slots(byteCount: pool.floorByteCount)
       ?? PoolSlots(cached: [], staged: [])

@@ -66,9 +66,18 @@ struct ExpertOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Slots, of each size that experts have, for reading experts ahead of being asked for, 0 to "
-        + "256; does not change results. (default: up to 4)", valueName: "n"),
-    transform: { try FlagValue.integer($0, in: 0...256) })
+      "Who guesses which experts are read before they are asked for: "
+        + Engine.lookAheads.map { "\($0.name) (\(summary: $0.summary))" }.joined(separator: ", ")
+        + "; does not change results. (default: \(defaults.lookAhead))", valueName: "name"),
+    transform: { try FlagValue.name($0, among: Engine.lookAheads.map(\.name)) })
+  var lookAhead = defaults.lookAhead
+
+  @Option(
+    help: ArgumentHelp(
+      "Slots, of each size that experts have, for reading experts ahead, 1 to 256; does not change "
+        + "results. (default: up to 4, used as far as a trial while decoding says that it pays)",
+      valueName: "n"),
+    transform: { try FlagValue.integer($0, in: 1...256) })
   var readAhead: Int?
 
   @Option(
@@ -109,6 +118,7 @@ struct ExpertOptions: ParsableArguments {
     options.chunkTokenCount = chunk
     options.store = store == Self.automatic ? StoreChoice.automatic : store
     options.inputDepth = ioDepth
+    options.lookAhead = lookAhead
     options.readAhead = readAhead
     options.cachePolicy = cachePolicy
     options.placement = placement.placement

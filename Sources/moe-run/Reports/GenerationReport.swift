@@ -16,6 +16,10 @@ import MoERuntime
 /// | `*_expert_requests` | one per expert, layer and step of the phase |
 /// | `*_hit_rate` | requests whose expert was in memory, over requests; 1 without requests |
 /// | `*_read_bytes` | read from disk for the misses of the phase |
+/// | `decode_read_ahead_experts`, `_bytes` | read before a layer asked for them |
+/// | `decode_read_ahead_used` | experts of these that were asked for |
+/// | `decode_read_ahead_wasted_bytes` | bytes of these that were given up unused |
+/// | `decode_look_ahead_guesses`, `_right` | experts guessed a layer ahead; and asked for |
 /// | `decode_read_bytes_per_token` | the same over generated tokens but the first |
 /// | `*_stall_seconds` | with nothing to compute until the disk delivered |
 /// | `warm_start_experts` | read before anything asked for them, as used most by the last run |
@@ -25,7 +29,7 @@ import MoERuntime
 /// | `context_length`, `chunk_tokens`, `threads` | as used |
 /// | `placement`, `pool_slots`, `experts` | where experts are; how many have room; how many exist |
 /// | `gating`, `*_experts_per_token` | where one was on: its text, experts of a token in a layer |
-/// | `cache_policy`, `store`, `instruction_set` | as used; `store` in words |
+/// | `cache_policy`, `look_ahead`, `store`, `instruction_set` | as used; `store` in words |
 ///
 /// `*` stands for `prefill` and `decode`.
 struct GenerationReport: Encodable {
@@ -51,6 +55,10 @@ struct GenerationReport: Encodable {
   let decodeHitRate: Double
   let decodeReadAheadExperts: Int
   let decodeReadAheadUsed: Int
+  let decodeReadAheadBytes: Int
+  let decodeReadAheadWastedBytes: Int
+  let decodeLookAheadGuesses: Int
+  let decodeLookAheadRight: Int
   let decodeReadBytes: Int
   let decodeReadBytesPerToken: Double
   let decodeStallSeconds: Double
@@ -72,6 +80,7 @@ struct GenerationReport: Encodable {
   let prefillExpertsPerToken: Double?
   let decodeExpertsPerToken: Double?
   let cachePolicy: String
+  let lookAhead: String
   let store: String
   let instructionSet: String
 
@@ -98,6 +107,10 @@ struct GenerationReport: Encodable {
     decodeHitRate = statistics.decode.hitRate
     decodeReadAheadExperts = statistics.decode.prefetchCount
     decodeReadAheadUsed = statistics.decode.prefetchedCount
+    decodeReadAheadBytes = statistics.decode.prefetchByteCount
+    decodeReadAheadWastedBytes = statistics.decode.prefetchWastedByteCount
+    decodeLookAheadGuesses = statistics.decode.guessCount
+    decodeLookAheadRight = statistics.decode.rightGuessCount
     decodeReadBytes = statistics.decode.readByteCount
     decodeReadBytesPerToken = statistics.decodeReadByteCountPerToken
     decodeStallSeconds = statistics.decode.stallSeconds
@@ -117,6 +130,7 @@ struct GenerationReport: Encodable {
     prefillExpertsPerToken = statistics.gating?.prefillExpertsPerToken
     decodeExpertsPerToken = statistics.gating?.decodeExpertsPerToken
     cachePolicy = plan.cachePolicy
+    lookAhead = plan.lookAhead
     store = plan.store
     instructionSet = plan.instructionSet
   }

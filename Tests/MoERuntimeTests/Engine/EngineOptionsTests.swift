@@ -16,6 +16,8 @@ import Testing
     ({ $0.inputDepth = 1025 }, ["I/O depth", "1025"]),
     ({ $0.logitRowCount = 0 }, ["logit rows", "0"]),
     ({ $0.cachePolicy = "oracle" }, ["cache policy", "lru", "'oracle'"]),
+    ({ $0.lookAhead = "oracle" }, ["look-ahead", "router", "affinity", "off", "'oracle'"]),
+    ({ $0.readAhead = 0 }, ["slots for reading ahead", "from 1 to 256"]),
     ({ $0.store = "floppy" }, ["floppy", "ring", "pread"]),
     ({ $0.expertPool = .bytes(1) }, ["--expert-pool", "at least"]),
     ({ $0.memory = .bytes(1 << 20) }, ["1.0 MiB", "too small", "--memory"]),

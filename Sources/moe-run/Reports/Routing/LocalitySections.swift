@@ -93,8 +93,8 @@ enum LookAheadSection {
         ReportParts.caption(
           "How to read it: of the experts that a layer takes, the share that is among so many "
             + "named before the layer was reached, from which experts the token took one or two "
-            + "layers earlier and what followed on earlier tokens. The most used experts are what "
-            + "a predictor must beat. Reading what is named wrongly costs as much as what is "
+            + "layers earlier and what followed on earlier tokens, or from what this text and "
+            + "similar ones used. The most used experts are what a predictor must beat. Reading what is named wrongly costs as much as what is "
             + "right."),
       ]
       content += sides.map { table($0.routing.lookAhead).details("Figures of look-ahead, \($1)") }
@@ -107,6 +107,7 @@ enum LookAheadSection {
     case (.popularity, _): "most used"
     case (.affinity, 1): "one layer ahead"
     case (.affinity, _): "\(line.layerDistance) layers ahead"
+    case (.activationMatrix, _): "similar texts"
     }
   }
 

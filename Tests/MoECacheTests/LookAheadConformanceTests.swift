@@ -1,0 +1,106 @@
+import MoECache
+import Testing
+
+/// What every registered predictor must do, whatever it makes of what it sees.
+@Suite struct LookAheadConformanceTests {
+  private typealias Make = @Sendable (LookAheadShape) -> any LookAheadPredictor
+
+  private static let names: [String] = LookAheadRegistry.all.compactMap { entry in
+    if case .predictor = entry.method { entry.name } else { nil }
+  }
+
+  private func make(_ name: String, _ shape: LookAheadShape) throws -> any LookAheadPredictor {
+    let entry = try #require(LookAheadRegistry.entry(named: name))
+    guard case .predictor(let byteCount, let make) = entry.method else {
+      throw NoPredictor(name: name)
+    }
+    #expect(byteCount(shape) > 0 && entry.byteCount(shape) == byteCount(shape))
+    return make(shape)
+  }
+
+  private struct NoPredictor: Error { var name: String }
+
+  @Test func namesAreUniqueAndTheDefaultIsOneOfThem() {
+    let names = LookAheadRegistry.all.map(\.name)
+    #expect(Set(names).count == names.count && names.contains("off"))
+    #expect(names.contains(LookAheadRegistry.defaultEntry.name))
+    #expect(LookAheadRegistry.entry(named: "crystal ball") == nil)
+    #expect(
+      LookAheadRegistry.off.byteCount(
+        LookAheadShape(
+          layerCount: 9, expertCount: 9, expertsPerToken: 2)) == 0)
+  }
+
+  /// Sequences, chunks, cancelled steps, tokens that take fewer experts, steps of more tokens than
+  /// there is room for: scores are finite and not negative, and the same for the same text.
+  @Test(arguments: names)
+  func scoresAreSoundAndRepeatThemselves(_ name: String) throws {
+    for seed: UInt64 in 0..<12 {
+      let shape = LookAheadShape(
+        layerCount: Int(seed % 4) + 1, expertCount: 3 + Int(seed), expertsPerToken: 2,
+        tokenCountMax: 4)
+      var histories: [[[Float]]] = []
+      for _ in 0..<2 {
+        var steps = LookAheadSteps(seed: seed, shape)
+        var predictor = try make(name, shape)
+        var history: [[Float]] = []
+        for layer in 0..<shape.layerCount {
+          let scores = predictor.scores(layer: layer, expertCount: shape.expertCount)
+          #expect(Set(scores).count == 1, "seed \(seed): nothing is known yet")
+        }
+        for _ in 0..<60 {
+          if steps.integer(0...6) == 0 { predictor.beginSequence() }
+          let tokenCount = steps.integer(1...7)
+          for layer in 0...steps.integer(0...shape.layerCount - 1) {
+            predictor.observe(
+              layer: layer, steps.selection(tokenCount: tokenCount, favoured: 0..<2))
+            guard layer + 1 < shape.layerCount else { continue }
+            for token in 0..<tokenCount {
+              let scores = predictor.scores(
+                layer: layer + 1, token: token, expertCount: shape.expertCount)
+              #expect(scores.allSatisfy { $0.isFinite && $0 >= 0 }, "seed \(seed)")
+              history.append(scores)
+            }
+          }
+        }
+        histories.append(history)
+      }
+      #expect(histories[0] == histories[1], "seed \(seed)")
+    }
+  }
+
+  /// With learning off, what comes later is as if the text had not been.
+  @Test(arguments: names)
+  func whatIsNotLearntLeavesNoTrace(_ name: String) throws {
+    let shape = LookAheadShape(layerCount: 3, expertCount: 8, expertsPerToken: 2)
+    for seed: UInt64 in 0..<10 {
+      var steps = LookAheadSteps(seed: seed, shape)
+      var predictors = [try make(name, shape), try make(name, shape)]
+      func run(_ which: Range<Int>, favoured: Range<Int>) -> [[[Float]]] {
+        var found = [[[Float]]](repeating: [], count: 2)
+        for index in which { predictors[index].beginSequence() }
+        for _ in 0..<20 {
+          for layer in 0..<3 {
+            let here = steps.selection(tokenCount: 1, favoured: favoured)
+            for index in which {
+              predictors[index].observe(layer: layer, here)
+              guard layer < 2 else { continue }
+              found[index].append(predictors[index].scores(layer: layer + 1, expertCount: 8))
+            }
+          }
+        }
+        return found
+      }
+      _ = run(0..<2, favoured: 0..<3)
+      // Both learn what they have seen at a sequence's end.
+      for index in 0..<2 { predictors[index].beginSequence() }
+      predictors[0].isLearning = false
+      _ = run(0..<1, favoured: 5..<8)
+      predictors[0].beginSequence()
+      predictors[0].isLearning = true
+      let found = run(0..<2, favoured: 2..<5)
+      #expect(found[0] == found[1], "seed \(seed)")
+      #expect(found[0].contains { Set($0).count > 1 }, "seed \(seed): nothing was learnt at all")
+    }
+  }
+}
