@@ -190,7 +190,9 @@ package final class OffloadedExperts: ExpertSource {
     selected.removeAll(keepingCapacity: true)
     selectedPerToken = expertsPerToken
     for token in max(0, tokenCount - SelectionHistory.tokenCount)..<tokenCount {
-      for rank in 0..<expertsPerToken { selected.append(Int(experts[token * stride + rank])) }
+      for rank in 0..<expertsPerToken {
+        selected.append(Int(Int32(bitPattern: experts[token * stride + rank])))
+      }
     }
   }
 

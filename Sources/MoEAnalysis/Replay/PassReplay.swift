@@ -85,7 +85,10 @@ package struct PassReplay: ~Copyable {
     var counts = Counts(requestCount: requests.count, hitCount: 0)
     // The policy hears of the last tokens' experts.
     let known = pass.suffix(SelectionHistory.tokenCount)
-    let experts = known.flatMap { trace.selection(token: $0, layer: layer).map(Int.init) }
+    let experts = known.flatMap { token in
+      let selection = trace.selection(token: token, layer: layer).map(Int.init)
+      return selection + Array(repeating: -1, count: trace.expertsPerToken - selection.count)
+    }
     cache.beginStep(
       LayerStep(
         layer: layer, time: time + (requests.map(\.lastToken).max() ?? 0), experts: experts.span,
