@@ -43,8 +43,8 @@ package protocol ExpertSource: ExpertResidency {
 
   /// Says what the pass selects in a layer, before `begin` asks for it. Changes no result.
   ///
-  /// - Parameter experts: (token, stride): the experts of each token, best first; all bits set
-  ///   behind the last where a token takes fewer than `expertsPerToken`.
+  /// - Parameter experts: (token, stride): the experts of each token, best first; where a token
+  ///   takes fewer than others, all bits are set behind its last.
   func willBegin(
     layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int)
 

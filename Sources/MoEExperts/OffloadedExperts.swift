@@ -191,7 +191,6 @@ package final class OffloadedExperts: ExpertSource {
     selectedPerToken = expertsPerToken
     for token in max(0, tokenCount - SelectionHistory.tokenCount)..<tokenCount {
       for rank in 0..<expertsPerToken {
-        // All bits set, which is -1, where a token takes fewer.
         selected.append(Int(Int32(bitPattern: experts[token * stride + rank])))
       }
     }

@@ -53,8 +53,8 @@ package struct CacheReplay: Sendable, Equatable {
     for token in 0..<trace.tokenCount {
       if starts.contains(token) { cache.beginSequence() }
       for layer in 0..<trace.layerCount {
-        let chosenCount = trace.selection(token: token, layer: layer).count
-        let selection = experts.span.extracting(first..<first + chosenCount)
+        let end = first + trace.selection(token: token, layer: layer).count
+        let selection = experts.span.extracting(first..<end)
         cache.request(layer: layer, experts: selection, time: token, into: &outcomes)
         cache.finish(outcomes)
         count(outcomes)

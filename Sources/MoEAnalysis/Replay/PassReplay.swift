@@ -85,10 +85,9 @@ package struct PassReplay: ~Copyable {
     var counts = Counts(requestCount: requests.count, hitCount: 0)
     // The policy hears of the last tokens' experts.
     let known = pass.suffix(SelectionHistory.tokenCount)
-    let width = trace.expertsPerToken
     let experts = known.flatMap { token in
-      let first = (token * trace.layerCount + layer) * width
-      return trace.experts[first..<first + width].map(Int.init)
+      let selection = trace.selection(token: token, layer: layer).map(Int.init)
+      return selection + Array(repeating: -1, count: trace.expertsPerToken - selection.count)
     }
     cache.beginStep(
       LayerStep(

@@ -41,7 +41,7 @@ package struct PolicyComparison: Sendable {
         layers: Array(repeating: layer, count: trace.layerCount),
         slotCounts: [Int(perLayer * Double(trace.layerCount))])
     }
-    let requestCount = Double(trace.experts.count { $0 != RoutingTrace.noExpert })
+    let requestCount = Double(max(1, trace.experts.count { $0 >= 0 }))
     func rates(_ policy: PolicyEntry, floorShare: Double?) -> [Double] {
       geometries.map {
         let replay = CacheReplay(trace, geometry: $0, policy: policy, floorShare: floorShare)

@@ -1,5 +1,6 @@
 import Foundation
 import MoEAnalysis
+import MoECache
 import MoECore
 import MoETestSupport
 import Testing
@@ -57,6 +58,28 @@ import Testing
       let requests = trace.experts.count { $0 >= 0 }
       #expect(statistics.layers.reduce(0) { $0 + $1.requestCount } == requests, "seed \(seed)")
       _ = DistinctExperts(trace, expertCount: trace.expertCount)
+      guard seed % 8 == 0 else { continue }
+      let layer = LayerGeometry(expertCount: trace.expertCount, sizeClass: 0)
+      let slotCount = max(trace.expertsPerToken, trace.expertCount / 2) * trace.layerCount
+      let geometry = CacheGeometry(
+        layers: Array(repeating: layer, count: trace.layerCount), slotCounts: [slotCount])
+      for policy in PolicyRegistry.all {
+        let replay = CacheReplay(trace, geometry: geometry, policy: policy)
+        let sum = replay.hitCount + replay.evictingMissCount + replay.fillingMissCount
+        #expect(sum == requests, "\(policy.name), seed \(seed)")
+        var passes = PassReplay(geometry: geometry, policy: policy)
+        passes.run(trace)
+        let counters = passes.cache.counters
+        #expect(counters.requestCount > 0 && counters.hitCount <= requests, "\(policy.name)")
+      }
+      let comparison = try PolicyComparison(
+        trace, name: "holes", expertCount: trace.expertCount, multiples: [1, 2],
+        policies: PolicyRegistry.all)
+      for row in comparison.rows {
+        for (rate, best) in zip(row.hitRates, comparison.optimumInOnePool) {
+          #expect(rate <= best, "\(row.policy), seed \(seed)")
+        }
+      }
     }
     #expect(holedCount > 60)
   }
