@@ -92,7 +92,7 @@ package struct PassReplay: ~Copyable {
     cache.beginStep(
       LayerStep(
         layer: layer, time: time + (requests.map(\.lastToken).max() ?? 0), experts: experts.span,
-        expertsPerToken: width))
+        expertsPerToken: trace.expertsPerToken))
     let sizeClass = cache.geometry.layers[layer].sizeClass
     let slotCount = cache.geometry.slotRanges[sizeClass].count
     let share = slotCount / cache.geometry.layersByClass[sizeClass].count
