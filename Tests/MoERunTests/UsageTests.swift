@@ -12,7 +12,10 @@ import Testing
     let list = output.text.split(separator: "SUBCOMMANDS:").last ?? ""
     let names = list.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
       .compactMap { $0.split(separator: " ").first }.filter { $0 != "See" }
-    #expect(names == ["generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace"])
+    #expect(
+      names == [
+        "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "report",
+      ])
   }
 
   @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench"])
