@@ -83,13 +83,14 @@ struct ChartAxis {
       ticks: found.map { Tick(value: $0, label: label($0)) })
   }
 
-  /// Where a value lies, from 0 at the lower end to 1 at the upper.
+  /// Where a value lies, from 0 at the lower end to 1 at the upper; 0 for what lies nowhere.
   func position(_ value: Double) -> Double {
     let (low, high) = (range.lowerBound, range.upperBound)
-    switch scale {
-    case .linear: return min(max((value - low) / (high - low), 0), 1)
-    case .logarithmic:
-      return min(max(log(max(value, low) / low) / log(high / low), 0), 1)
-    }
+    let share =
+      switch scale {
+      case .linear: (value - low) / (high - low)
+      case .logarithmic: log(max(value, low) / low) / log(high / low)
+      }
+    return share.isFinite ? min(max(share, 0), 1) : 0
   }
 }
