@@ -5,6 +5,7 @@ SWIFT ?= swift
 MODEL ?= Models/nano-moe/model-q8_0.gguf
 SEED ?= 1
 RUNS ?= 5
+TRACES ?= $(addprefix $(or $(MOE_TRACES),../shared/traces)/,real nano-moe)
 RELEASE := -c release
 PROCESSOR := $(shell sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1 | tr -c '[:alnum:]\n' '-')
 SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|ExtentReaderTests
@@ -16,8 +17,8 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTes
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run build test test-dependent test-debug test-solver check fuzz simulate golden bench bench-record \
-	record-folder race model-check sanitize format format-check deps clean
+.PHONY: help run build test test-dependent test-debug test-solver test-neon check fuzz simulate golden bench \
+	bench-record record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
@@ -44,6 +45,10 @@ test-solver: deps ## Builds with the trait GLPK and compares placements with the
 	@.ci/install-packages libglpk-dev
 	@.ci/quietly $(SWIFT) build $(RELEASE) --scratch-path .build-solver --traits GLPK --build-tests
 	@$(SWIFT) test $(RELEASE) --scratch-path .build-solver --traits GLPK --skip-build --filter PlacementTests
+
+test-neon: ## Compares the Arm kernels, in an emulator, with AVX2's bits.
+	@.ci/install-packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+	@Tests/Fixtures/neon/run.sh
 
 check: format-check test ## The gate: format, house rules, release build, all tests.
 
@@ -73,6 +78,10 @@ race: deps record-folder ## Races llama.cpp: make race PEER=folder MODELS="a.ggu
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-bench
 	Benchmarks/race.py --peer '$(PEER)' --runs $(RUNS) \
 		--csv 'Records/$(PROCESSOR)/$(shell date +%F)-race.csv' $(RACE) $(MODELS)
+
+policies: deps ## Compares the cache policies on recorded routing: make policies TRACES="a.npz folder".
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	@$(SWIFT) run $(RELEASE) --skip-build moe-run policies $(TRACES)
 
 model-check: deps ## Holds predicted speeds against runs: make model-check MODEL=large.gguf (an idle machine).
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run

@@ -78,14 +78,16 @@ let package = Package(
     .executableTarget(
       name: "moe-run",
       dependencies: [
-        "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoECore",
+        "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoECache", "MoECore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      // The text that gatings are calibrated on, in the program itself.
+      resources: [.embedInCode("Resources/calibration.txt")],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "moe-bench",
       dependencies: [
-        "MoECore", "MoEKernels", "MoEStore", "MoECache", "MoEAnalysis",
+        "MoECore", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel", "MoEAnalysis",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

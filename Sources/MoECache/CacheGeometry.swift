@@ -1,4 +1,4 @@
-import MoECore
+package import MoECore
 
 /// One block of the model, as the expert cache sees it.
 package struct LayerGeometry: Hashable, Sendable {
@@ -56,6 +56,11 @@ package struct CacheGeometry: Sendable {
   package var slotCount: Int { slotRanges.last?.upperBound ?? 0 }
   package var expertCount: Int { firstOrdinals[layers.count] }
 
+  /// The numbers of a layer's experts among the experts of all layers.
+  package func ordinals(of layer: Int) -> Range<Int> {
+    firstOrdinals[layer]..<firstOrdinals[layer + 1]
+  }
+
   func sizeClass(ofSlot slot: Int) -> Int {
     guard let sizeClass = slotRanges.firstIndex(where: { $0.contains(slot) }) else {
       preconditionFailure("slot \(slot) of \(slotCount)")
@@ -64,7 +69,7 @@ package struct CacheGeometry: Sendable {
   }
 
   /// The number of an expert among the experts of all layers.
-  func ordinal(of expert: ExpertID) -> Int {
+  package func ordinal(of expert: ExpertID) -> Int {
     precondition(expert.index >= 0 && expert.index < layers[expert.layer].expertCount)
     return firstOrdinals[expert.layer] + expert.index
   }
@@ -76,13 +81,14 @@ package struct CacheGeometry: Sendable {
   /// the first layers have one more. A slot that belonged to no layer would go round among all of
   /// them, taken by each layer's misses from what the layer before has just read.
   ///
-  /// - Parameter withdrawnCounts: By class, slots that are out of use.
-  func floors(share: Double, withdrawnCounts: [Int]) -> [Int] {
+  /// - Parameter withdrawnCounts: By class, slots that are out of use; none by default.
+  package func floors(share: Double, withdrawnCounts: [Int] = []) -> [Int] {
     precondition(share >= 0 && share <= 1)
     return layers.indices.map { index in
       let layer = layers[index]
       guard layer.expertCount > 0 else { return 0 }
-      let inUse = slotRanges[layer.sizeClass].count - withdrawnCounts[layer.sizeClass]
+      let withdrawnCount = withdrawnCounts.isEmpty ? 0 : withdrawnCounts[layer.sizeClass]
+      let inUse = slotRanges[layer.sizeClass].count - withdrawnCount
       let slotCount = Int(Double(inUse) * share)
       let layerCount = layersByClass[layer.sizeClass].count
       let extra = placesInClass[index] < slotCount % layerCount ? 1 : 0

@@ -1,3 +1,5 @@
+package import MoECore
+
 /// One use of an expert by a step, as eviction policies see it.
 package struct ExpertUse: Sendable, Equatable {
   package var layer: Int
@@ -11,21 +13,70 @@ package struct ExpertUse: Sendable, Equatable {
   package var rank: Int
 }
 
+/// What one step selects in one layer, known before any of its experts is given a slot.
+package struct LayerStep: ~Escapable {
+  package let layer: Int
+  /// Position of the step's last token.
+  package let time: Int
+  /// (token, rank), best first, -1 behind the last where a token takes fewer: the experts of the
+  /// step's tokens, or of the last of them. Tokens follow one another; empty where nobody said.
+  package let experts: Span<Int>
+  package let expertsPerToken: Int
+
+  @_lifetime(copy experts)
+  package init(layer: Int, time: Int, experts: Span<Int>, expertsPerToken: Int) {
+    precondition(expertsPerToken > 0 && experts.count % expertsPerToken == 0)
+    self.layer = layer
+    self.time = time
+    self.experts = experts
+    self.expertsPerToken = expertsPerToken
+  }
+
+  package var tokenCount: Int { experts.count / expertsPerToken }
+
+  /// Position of one of the tokens in `experts`.
+  func time(ofToken token: Int) -> Int { time - tokenCount + 1 + token }
+
+  /// The experts of one of the tokens in `experts`, best first.
+  @_lifetime(copy self)
+  func selection(ofToken token: Int) -> Span<Int> {
+    let start = token * expertsPerToken
+    var end = start + expertsPerToken
+    while end > start, experts[end - 1] < 0 { end -= 1 }
+    return experts.extracting(start..<end)
+  }
+}
+
 /// Decides which expert loses its slot.
 ///
-/// A policy keeps its notes by slot in memory that it takes when it is made and never grows. It
-/// hears of every use and is asked for a victim once the size class has no empty slot. It must not
-/// name a pinned slot, and must respect `SlotTable.mayGive` while that leaves any unpinned slot;
-/// the conformance suite holds every registered policy to both.
+/// A policy keeps its notes by slot or by expert in memory that it takes when it is made and never
+/// grows. It hears of every use and is asked for a victim once the size class has no empty slot. It
+/// must not name a pinned slot, and must respect `SlotTable.mayGive` while that leaves any unpinned
+/// slot; the conformance suite holds every registered policy to both.
 package protocol EvictionPolicy: Sendable {
-  /// `layer` runs a step whose last token is at `time`: its residents have had their chance.
-  mutating func beginStep(layer: Int, time: Int)
+  /// A sequence begins that has nothing to do with the one before.
+  mutating func beginSequence()
+  /// A layer runs a step: its residents have had their chance once it is over. The uses follow.
+  mutating func beginStep(_ step: borrowing LayerStep, in table: borrowing SlotTable)
   /// An expert of `use.layer` was given `slot`; the use is the one that caused it.
   mutating func insert(_ slot: Int, for use: ExpertUse)
+  /// An expert of `use.layer` was given `slot` before anything asked for it: the use is none.
+  mutating func adopt(_ slot: Int, for use: ExpertUse)
   /// The expert in `slot` was used again.
   mutating func touch(_ slot: Int, for use: ExpertUse)
-  /// The slot lost its expert of `layer`, as a victim or because its load failed.
-  mutating func remove(_ slot: Int, of layer: Int)
-  /// An unpinned slot for a new expert of `layer`; nil where every slot of the class is pinned.
-  mutating func victim(for layer: Int, in table: borrowing SlotTable) -> Int?
+  /// The slot lost its expert, as a victim or because its load failed.
+  mutating func remove(_ slot: Int, of expert: ExpertID)
+  /// The number of slots in use has changed (`SlotTable.evenShares`); slots that went have been
+  /// removed.
+  mutating func resize(in table: borrowing SlotTable)
+  /// An unpinned slot for `expert`, which has none; nil where every slot of the class is pinned.
+  mutating func victim(for expert: ExpertID, in table: borrowing SlotTable) -> Int?
+}
+
+extension EvictionPolicy {
+  package mutating func beginSequence() {}
+
+  package mutating func resize(in table: borrowing SlotTable) {}
+
+  package mutating func adopt(_ slot: Int, for use: ExpertUse) { insert(slot, for: use) }
 }

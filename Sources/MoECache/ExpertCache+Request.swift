@@ -37,7 +37,10 @@ extension ExpertCache {
     into outcomes: inout [RequestedExpert]
   ) {
     outcomes.removeAll(keepingCapacity: true)
-    beginStep(layer: layer, time: time)
+    if !experts.isEmpty {
+      beginStep(
+        LayerStep(layer: layer, time: time, experts: experts, expertsPerToken: experts.count))
+    }
     for rank in experts.indices {
       let expert = ExpertID(layer: layer, index: experts[rank])
       let slot = lookup(expert)

@@ -11,7 +11,9 @@ package import MoECore
 package struct ExpertCache: ~Copyable, Sendable {
   package let geometry: CacheGeometry
   /// The phase that requests are counted under; set by the owner when a step begins.
-  package var phase: InferencePhase = .prefill
+  package var phase: InferencePhase = .prefill {
+    didSet { if oldValue == .decode && phase == .prefill { policy.beginSequence() } }
+  }
   private var prefillCounters = CacheCounters()
   private var decodeCounters = CacheCounters()
   /// Where everything is, for tests and reports.
@@ -19,45 +21,40 @@ package struct ExpertCache: ~Copyable, Sendable {
   private var policy: any EvictionPolicy
 
   /// `floorShare`, 0 to 1, is the part of an even division of a class's slots among its layers
-  /// that each layer keeps while other layers evict.
+  /// that each layer keeps while other layers evict; by default what suits the policy.
   package init(
     geometry: CacheGeometry, policy: PolicyEntry = PolicyRegistry.defaultEntry,
-    floorShare: Double = ExpertCache.defaultFloorShare
+    floorShare: Double? = nil
   ) {
     self.geometry = geometry
     self.policy = policy.make(geometry)
-    table = SlotTable(geometry: geometry, floorShare: floorShare)
+    table = SlotTable(geometry: geometry, floorShare: floorShare ?? policy.floorShare)
   }
 
-  /// An even division of the slots, only what is left over being shared.
-  ///
-  /// Hit rates in percent on recorded decode traces, by slots as a multiple of the experts that one
-  /// token uses, with floors of an even share (1) and of half of it (0.5):
-  ///
-  /// | model | share | LRU 1.5 | LRU 2 | LRU 3 | LFU 1.5 | LFU 2 | LFU 3 |
-  /// |---|---|---|---|---|---|---|---|
-  /// | gpt-oss-20b | 1 | 55.7 | 65.6 | 80.7 | 58.2 | 68.9 | 83.4 |
-  /// | gpt-oss-20b | 0.5 | 54.8 | 65.0 | 81.3 | 55.9 | 67.2 | 83.1 |
-  /// | DeepSeek-V2-Lite | 1 | 33.4 | 39.8 | 50.5 | 35.4 | 42.3 | 53.7 |
-  /// | DeepSeek-V2-Lite | 0.5 | 33.1 | 39.4 | 50.2 | 30.5 | 37.5 | 49.7 |
-  /// | Qwen3-30B-A3B | 1 | 45.3 | 52.6 | 64.5 | 49.5 | 57.2 | 67.8 |
-  /// | Qwen3-30B-A3B | 0.5 | 44.7 | 52.4 | 64.8 | 45.6 | 53.2 | 65.2 |
-  /// | Gemma-4-26B-A4B | 1 | 44.3 | 52.4 | 63.9 | 48.9 | 57.0 | 67.2 |
-  /// | Gemma-4-26B-A4B | 0.5 | 43.9 | 52.0 | 63.7 | 46.7 | 53.9 | 64.5 |
-  /// | Mixtral-8x7B | 1 | 51.8 | 62.3 | 81.9 | 53.2 | 64.5 | 83.8 |
-  /// | Mixtral-8x7B | 0.5 | 51.6 | 61.7 | 81.8 | 48.0 | 60.8 | 83.2 |
-  package static let defaultFloorShare = 1.0
+  /// A cache that replays uses which are known beforehand.
+  package init(
+    geometry: CacheGeometry, policy: ClairvoyantPolicyEntry, future: FutureUses,
+    floorShare: Double
+  ) {
+    self.geometry = geometry
+    self.policy = policy.make(geometry, future)
+    table = SlotTable(geometry: geometry, floorShare: floorShare)
+  }
 
   /// The slot that holds an expert, loaded or loading. Counts nothing.
   package func lookup(_ expert: ExpertID) -> Int? { table.slot(of: expert) }
 
-  /// Tells the policy that a step of `layer` begins whose last token is at `time`.
+  /// Tells the policy that a step begins.
   ///
   /// `request` does this itself. Wanted before a prefill chunk's experts are visited one by one, so
   /// that the layer's older residents are seen at their true age from the first admission on.
-  package mutating func beginStep(layer: Int, time: Int) {
-    policy.beginStep(layer: layer, time: time)
+  package mutating func beginStep(_ step: borrowing LayerStep) {
+    policy.beginStep(step, in: table)
   }
+
+  /// Tells the policy that a sequence begins which has nothing to do with the one before. A change
+  /// of phase from decode to prefill says so too.
+  package mutating func beginSequence() { policy.beginSequence() }
 
   /// Counts a hit on an expert that has a slot.
   ///
@@ -87,9 +84,9 @@ package struct ExpertCache: ~Copyable, Sendable {
     if let empty = table.takeEmptySlot(sizeClass: sizeClass) {
       slot = empty
     } else {
-      guard let victim = policy.victim(for: expert.layer, in: table) else { return nil }
+      guard let victim = policy.victim(for: expert, in: table) else { return nil }
       let loser = table.vacate(victim)
-      policy.remove(victim, of: loser.layer)
+      policy.remove(victim, of: loser)
       evicted = loser
       slot = victim
     }
@@ -100,6 +97,21 @@ package struct ExpertCache: ~Copyable, Sendable {
       if evicted != nil { counters.evictionCount += 1 }
     }
     return Admission(slot: slot, evicted: evicted)
+  }
+
+  /// Gives an empty slot to an expert that nobody has asked for, and counts nothing.
+  ///
+  /// The slot is loading until `markResident` or `remove`. Nil where the expert has one, where none
+  /// of its class is empty, or where its layer has its even share.
+  package mutating func adopt(_ expert: ExpertID) -> Int? {
+    guard table.slot(of: expert) == nil,
+      table.residentCounts[expert.layer] < table.evenShares[expert.layer],
+      let slot = table.takeEmptySlot(sizeClass: geometry.layers[expert.layer].sizeClass)
+    else { return nil }
+    table.assign(slot, to: expert)
+    // As if used by the token before the first one, which makes it older than anything asked for.
+    policy.adopt(slot, for: use(expert, -1, 1, table.residentCounts[expert.layer]))
+    return slot
   }
 
   /// The load into a slot is done: its bytes are the expert's, and only `pin` still holds it.
@@ -118,7 +130,7 @@ package struct ExpertCache: ~Copyable, Sendable {
       preconditionFailure("remove of \(expert), which has no slot")
     }
     if table.state(of: slot) == .loading { table.endLoading(slot) }
-    policy.remove(slot, of: expert.layer)
+    policy.remove(slot, of: expert)
     _ = table.vacate(slot)
     table.putBack(emptySlot: slot, sizeClass: geometry.layers[expert.layer].sizeClass)
   }
@@ -128,15 +140,17 @@ package struct ExpertCache: ~Copyable, Sendable {
   package mutating func withdraw(_ slot: Int) {
     let sizeClass = geometry.sizeClass(ofSlot: slot)
     if let expert = table.expert(in: slot) {
-      policy.remove(slot, of: expert.layer)
+      policy.remove(slot, of: expert)
       _ = table.vacate(slot)
     }
     table.withdraw(slot, sizeClass: sizeClass)
+    policy.resize(in: table)
   }
 
   /// Brings a withdrawn slot back into use.
   package mutating func restore(_ slot: Int) {
     table.restore(slot, sizeClass: geometry.sizeClass(ofSlot: slot))
+    policy.resize(in: table)
   }
 
   /// What was counted in one phase since `init` or `resetCounters`.

@@ -14,9 +14,13 @@ package enum SlotState: UInt8, Sendable {
 ///
 /// The part of the cache that every eviction policy may read and none may write.
 package struct SlotTable: Sendable {
-  let geometry: CacheGeometry
+  package let geometry: CacheGeometry
   /// Per layer, the residents that other layers must leave it.
   package private(set) var floors: [Int]
+  /// Per layer, its part of an even division of the slots that are in use.
+  package private(set) var evenShares: [Int]
+  /// Slots that are in use.
+  package private(set) var usableSlotCount: Int
   private let floorShare: Double
   /// Per class, slots that are out of use.
   private var withdrawnCounts: [Int]
@@ -35,6 +39,8 @@ package struct SlotTable: Sendable {
     self.floorShare = floorShare
     withdrawnCounts = geometry.slotRanges.map { _ in 0 }
     floors = geometry.floors(share: floorShare, withdrawnCounts: withdrawnCounts)
+    evenShares = geometry.floors(share: 1)
+    usableSlotCount = geometry.slotCount
     residentCounts = [Int](repeating: 0, count: geometry.layers.count)
     slots = [Int32](repeating: -1, count: geometry.expertCount)
     let count = geometry.slotCount
@@ -51,8 +57,10 @@ package struct SlotTable: Sendable {
     states[slot] == .loading || states[slot] == .resident ? experts[slot] : nil
   }
 
-  func slot(of expert: ExpertID) -> Int? {
-    let slot = slots[geometry.ordinal(of: expert)]
+  func slot(of expert: ExpertID) -> Int? { slot(ofOrdinal: geometry.ordinal(of: expert)) }
+
+  func slot(ofOrdinal ordinal: Int) -> Int? {
+    let slot = slots[ordinal]
     return slot < 0 ? nil : Int(slot)
   }
 
@@ -111,7 +119,9 @@ package struct SlotTable: Sendable {
 
   private mutating func changeWithdrawnCount(of sizeClass: Int, by change: Int) {
     withdrawnCounts[sizeClass] += change
+    usableSlotCount -= change
     floors = geometry.floors(share: floorShare, withdrawnCounts: withdrawnCounts)
+    evenShares = geometry.floors(share: 1, withdrawnCounts: withdrawnCounts)
   }
 
   mutating func pin(_ slot: Int) {

@@ -20,6 +20,13 @@ package struct ExpertRequest: Sendable, Equatable {
   }
 }
 
+/// Tells which experts are in memory.
+package protocol ExpertResidency: AnyObject {
+  /// Whether a step on the layer that begins now would find the expert without reading it. Follows
+  /// from what was asked for before alone, not from when reads end.
+  func isResident(layer: Int, expert: Int) -> Bool
+}
+
 /// Where the weights of routed experts come from: all of them in memory, or a pool filled from
 /// disk.
 ///
@@ -28,11 +35,17 @@ package struct ExpertRequest: Sendable, Equatable {
 /// `release`, and at last `end`. One thread uses a source; between `begin` and `end` no other step
 /// may begin. What is computed must not depend on the order in which experts become ready, so that
 /// results are the same for every source.
-package protocol ExpertSource: AnyObject {
+package protocol ExpertSource: ExpertResidency {
   var layout: ExpertLayout { get }
 
   /// A pass of `tokenCount` tokens through all layers begins.
   func beginPass(tokenCount: Int, phase: InferencePhase)
+
+  /// Says what the pass selects in a layer, before `begin` asks for it. Changes no result.
+  ///
+  /// - Parameter experts: (token, stride): the experts of each token, best first.
+  func willBegin(
+    layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int)
 
   /// Asks for experts of one MoE layer, ascending by index and each once. Reads start here. Where
   /// it throws, no step has begun.
@@ -81,6 +94,12 @@ package protocol ExpertSource: AnyObject {
   var statistics: ExpertStatistics { get }
 }
 
+extension ExpertSource {
+  package func willBegin(
+    layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int
+  ) {}
+}
+
 /// What a source did, by phase. Differences of two values give what happened in between.
 package struct ExpertStatistics: Sendable, Equatable {
   package struct Counts: Sendable, Equatable {
@@ -107,6 +126,22 @@ package struct ExpertStatistics: Sendable, Equatable {
     package var stallNanoseconds: UInt64 = 0
 
     package init() {}
+
+    package static func + (left: Counts, right: Counts) -> Counts {
+      var counts = Counts()
+      counts.requestCount = left.requestCount + right.requestCount
+      counts.hitCount = left.hitCount + right.hitCount
+      counts.readByteCount = left.readByteCount + right.readByteCount
+      counts.prefetchedCount = left.prefetchedCount + right.prefetchedCount
+      counts.prefetchCount = left.prefetchCount + right.prefetchCount
+      counts.prefetchByteCount = left.prefetchByteCount + right.prefetchByteCount
+      counts.prefetchWastedByteCount =
+        left.prefetchWastedByteCount + right.prefetchWastedByteCount
+      counts.guessCount = left.guessCount + right.guessCount
+      counts.rightGuessCount = left.rightGuessCount + right.rightGuessCount
+      counts.stallNanoseconds = left.stallNanoseconds + right.stallNanoseconds
+      return counts
+    }
 
     package static func - (left: Counts, right: Counts) -> Counts {
       var counts = Counts()

@@ -6,7 +6,10 @@ import MoECore
 extension OffloadedExperts {
   func requestInTurn() throws(ExpertError) {
     let last = entries.map(\.request.lastToken).max() ?? 0
-    cache.beginStep(layer: layer, time: passTime + last)
+    cache.beginStep(
+      LayerStep(
+        layer: layer, time: passTime + last, experts: selected.span,
+        expertsPerToken: selectedPerToken))
     // Resident experts are kept for their turn, but some slots must go round for the others.
     claimLimit = claimCountMax
     var kept = claimLimit - max(1, min(8, claimLimit / 2))

@@ -12,9 +12,12 @@ extension OffloadedExperts {
     assert(entries.isEmpty, "a step is in progress")
     let wanted = pool.lentPlaceCount(byteCount: byteCount)
     if wanted < lentPlaceCount {
-      // Nothing may be on its way into memory that goes.
+      // Nothing may be on its way into memory that goes. A failure stays with the reader, which
+      // throws it at the next request.
+      try? endWarmUp()
       reader.drain()
       forgetStagings()
+      forgetWarmUp()
       let going = pool.lentPlaces(wanted..<lentPlaceCount)
       for slot in placeOfSlot.indices where going.contains(placeOfSlot[slot]) {
         cache.withdraw(slot)

@@ -30,6 +30,10 @@ package final class OffloadedExperts: ExpertSource {
   var entryOfPlace: [Int]
   /// Experts that were read ahead, or are being read.
   var staged: [StagedExpert] = []
+  /// Experts that are read before the first step.
+  var warming: WarmUp
+  /// (expert ordinal): tokens that used it.
+  var useCounts: [Int]
   let readAhead: ReadAhead
   var ahead = WantedAhead()
   var pace = DiskPace()
@@ -48,9 +52,12 @@ package final class OffloadedExperts: ExpertSource {
   private var outcomes: [RequestedExpert] = []
   private var rankedExperts: [Int] = []
   private var rankedNumbers: [Int] = []
+  /// (token, rank): what the last tokens of the pass select in the layer, and how many each.
+  private(set) var selected: [Int] = []
+  private(set) var selectedPerToken = 1
   package internal(set) var statistics = ExpertStatistics()
   /// What the reader had read when that was last put into the statistics.
-  private var countedReadByteCount = 0
+  private(set) var countedReadByteCount = 0
 
   /// One request of the step in progress.
   struct Entry {
@@ -109,6 +116,10 @@ package final class OffloadedExperts: ExpertSource {
     lentPlaceCount = slots.lent.count
     isWithdrawn = Array(repeating: false, count: placeOfSlot.count)
     entryOfPlace = Array(repeating: -1, count: pool.placeCount)
+    warming = WarmUp(placeCount: pool.placeCount)
+    useCounts = Array(repeating: 0, count: cache.geometry.expertCount)
+    // What was read before is none of the experts'.
+    countedReadByteCount = reader.counters.readByteCount
     for sizeClass in poolLayout.classes.indices {
       staged += pool.stagingPlaces(sizeClass: sizeClass).map {
         StagedExpert(sizeClass: sizeClass, place: $0)
@@ -119,6 +130,7 @@ package final class OffloadedExperts: ExpertSource {
     outcomes.reserveCapacity(largest)
     rankedExperts.reserveCapacity(layout.expertsPerToken)
     rankedNumbers.reserveCapacity(layout.expertsPerToken)
+    selected.reserveCapacity(SelectionHistory.tokenCount * layout.expertsPerToken)
     // Provided now: a promise of memory that cannot be kept fails here, not in the middle of a
     // text.
     team.populate(pool.memory())
@@ -140,6 +152,11 @@ package final class OffloadedExperts: ExpertSource {
 
   package func simultaneousExpertCount(layer: Int) -> Int {
     pool.slots.cached[pool.layout.classOfLayer[layer]]
+  }
+
+  /// Experts that were read ahead do not count: whether they are there depends on the disk's pace.
+  package func isResident(layer: Int, expert: Int) -> Bool {
+    cache.lookup(ExpertID(layer: layer, index: expert)) != nil
   }
 
   package func beginPass(tokenCount: Int, phase: InferencePhase) {
@@ -167,6 +184,16 @@ package final class OffloadedExperts: ExpertSource {
     tokenStart = nil
   }
 
+  package func willBegin(
+    layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int
+  ) {
+    selected.removeAll(keepingCapacity: true)
+    selectedPerToken = expertsPerToken
+    for token in max(0, tokenCount - SelectionHistory.tokenCount)..<tokenCount {
+      for rank in 0..<expertsPerToken { selected.append(Int(experts[token * stride + rank])) }
+    }
+  }
+
   package func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError) {
     assert(entries.isEmpty, "the step before has not been ended")
     self.layer = layer
@@ -175,6 +202,8 @@ package final class OffloadedExperts: ExpertSource {
     endAhead()
     if phase == .decode { pace.beginStep(byteCount: reader.counters.readByteCount) }
     do {
+      try endWarmUp()
+      for request in requests { countUse(request) }
       if passTokenCount == 1 && requests.count <= simultaneousExpertCount(layer: layer) {
         try requestTogether()
       } else {
@@ -265,7 +294,7 @@ package final class OffloadedExperts: ExpertSource {
         count += 1
         let number = entryOfPlace[place]
         if number < 0 {
-          endStaging(at: place)
+          if !endWarming(at: place) { endStaging(at: place) }
           continue
         }
         entryOfPlace[place] = -1
@@ -335,6 +364,7 @@ package final class OffloadedExperts: ExpertSource {
     if reader.failure != nil || entries.contains(where: { $0.state == .loading }) {
       reader.drain()
       forgetStagings()
+      forgetWarmUp()
       for number in entries.indices where entries[number].state == .loading {
         let slot = entries[number].slot
         entryOfPlace[placeOfSlot[slot]] = -1
@@ -345,8 +375,15 @@ package final class OffloadedExperts: ExpertSource {
     }
     for number in entries.indices where entries[number].state == .ready { release(number) }
     entries.removeAll(keepingCapacity: true)
+    selected.removeAll(keepingCapacity: true)
     lastStepEnd = MonotonicClock.nanoseconds()
-    statistics[phase].readByteCount += reader.counters.readByteCount - countedReadByteCount
-    countedReadByteCount = reader.counters.readByteCount
+    statistics[phase].readByteCount += takeReadByteCount()
+  }
+
+  /// Bytes read since this was last asked.
+  func takeReadByteCount() -> Int {
+    let all = reader.counters.readByteCount
+    defer { countedReadByteCount = all }
+    return all - countedReadByteCount
   }
 }

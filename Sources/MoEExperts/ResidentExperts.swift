@@ -71,6 +71,8 @@ package final class ResidentExperts: ExpertSource {
     stackOffsets = offsets
   }
 
+  package func isResident(layer: Int, expert: Int) -> Bool { true }
+
   package func beginPass(tokenCount: Int, phase: InferencePhase) { self.phase = phase }
 
   package func begin(layer: Int, requests: [ExpertRequest]) {

@@ -17,7 +17,13 @@ package final class Decoder {
   package weak var observer: (any DecoderObserver)?
   /// Positions that keys and values are held for.
   package private(set) var position = 0
+  /// What changes the router's choices; nil: nothing does. To be changed between passes.
+  package var gating: (any Gating)?
+  /// Counts of what was selected since the decoder was made.
+  package internal(set) var routed = RoutedCounts()
 
+  /// Of the pass in progress.
+  private(set) var phase = InferencePhase.prefill
   private(set) var cache: KVCache
   let scratch: Scratch
   let rotary: RotaryTable
@@ -97,6 +103,8 @@ package final class Decoder {
     let count = tokens.count
     precondition(count >= 1 && count <= chunkTokenCountMax && position + count <= contextLength)
     chunkTokenCount = 0
+    self.phase = phase
+    if position == 0 { gating?.beginSequence() }
     hold(positions: position + count)
     let layout = scratch.layout
     let ids = scratch.indices(layout.tokens)

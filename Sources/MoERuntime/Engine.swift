@@ -55,6 +55,15 @@ public final class Engine: Sendable {
     }
     self.driver = driver
     self.box = box
+    if options.warmStart { Self.warmUp(box, on: driver) }
+  }
+
+  /// Reads what the last run used most, an expert at a time, while nothing else is to be done: a
+  /// request waits for one of them at most.
+  private static func warmUp(_ box: CoreBox, on driver: DriverThread) {
+    driver.enqueue {
+      if box.core?.continueWarmUp() ?? false { warmUp(box, on: driver) }
+    }
   }
 
   deinit {

@@ -20,14 +20,17 @@ extension EngineCore {
     timeline?.startRecording()
     defer { timeline?.stopRecording() }
     let meter = GenerationMeter(self)
-    return try recording(options.routingTrace) {
-      do {
-        try generate(
-          prompt, options: options, cancellation: cancellation, meter: meter, emit: emit)
-      } catch is CancellationError {
-        // Asked for, so no failure.
+    return try gated(options.gating) {
+      try recording(options.routingTrace, gating: options.gating) {
+        do {
+          try generate(
+            prompt, options: options, cancellation: cancellation, meter: meter, emit: emit)
+        } catch is CancellationError {
+          // Asked for, so no failure.
+        }
+        rememberHottestExperts()
+        return meter.statistics(gating: options.gating)
       }
-      return meter.statistics()
     }
   }
 
@@ -86,6 +89,7 @@ extension EngineCore {
 private final class GenerationMeter {
   private let core: EngineCore
   private var before: ExpertStatistics
+  private var routedBefore: RoutedCounts
   private var start = MonotonicClock.nanoseconds()
   private var prefillEnd: UInt64?
   private var firstToken: UInt64 = 0
@@ -95,11 +99,13 @@ private final class GenerationMeter {
   init(_ core: EngineCore) {
     self.core = core
     before = core.decoder.experts.statistics
+    routedBefore = core.decoder.routed
   }
 
   /// Leaves out what was done until now.
   func restart() {
     before = core.decoder.experts.statistics
+    routedBefore = core.decoder.routed
     start = MonotonicClock.nanoseconds()
   }
 
@@ -113,13 +119,21 @@ private final class GenerationMeter {
     result.generatedTokenCount += 1
   }
 
-  func statistics() -> GenerationStatistics {
+  func statistics(gating: GatingSpecification) -> GenerationStatistics {
+    if !gating.isOff {
+      let routed = core.decoder.routed - routedBefore
+      result.gating = GatingStatistics(
+        gating: gating.description, prefillExpertsPerToken: routed.prefill.meanExpertCount,
+        decodeExpertsPerToken: routed.decode.meanExpertCount)
+    }
     let traffic = core.decoder.experts.statistics - before
     let prefillEnd = prefillEnd ?? MonotonicClock.nanoseconds()
     result.prefillSeconds = Double(prefillEnd - start) * 1e-9
     result.decodeSeconds = Double(lastToken - firstToken) * 1e-9
     result.prefill = ExpertTraffic(traffic.prefill)
     result.decode = ExpertTraffic(traffic.decode)
+    result.warmedExpertCount =
+      (core.decoder.experts as? OffloadedExperts)?.warmedExpertCount ?? 0
     result.peakByteCount = ProcessMemory.peakByteCount()
     result.budgetByteCount = core.plan.budgetByteCount
     return result

@@ -4,6 +4,7 @@
   private import Musl
 #endif
 import MoECore
+import MoEExperts
 import MoEKernels
 import MoEModel
 
@@ -11,12 +12,16 @@ extension EngineCore {
   func perplexity(
     of tokens: [Int32], options: PerplexityOptions, cancellation: CancellationFlag
   ) throws -> PerplexityResult {
-    let start = MonotonicClock.nanoseconds()
+    let meter = PerplexityMeter(decoder)
     let tokens = Array(tokens.prefix(max(0, options.tokenCountMax ?? tokens.count)))
     let window = options.windowTokenCount
     let stride = options.stride ?? window
     try checkPerplexity(window: window, stride: stride, tokenCount: tokens.count, options)
-    var (sum, count) = (0.0, 0)
+    let gating = try makeGating(options.gating)
+    let isDecoded = options.readsOneByOne || gating?.dependsOnResidency == true
+    decoder.gating = gating
+    defer { decoder.gating = nil }
+    var (sum, count, readCount) = (0.0, 0, 0)
     var windowStart = 0
     while windowStart + 1 < tokens.count {
       let end = min(windowStart + window, tokens.count)
@@ -26,7 +31,12 @@ extension EngineCore {
       case .all: first = windowStart == 0 ? 1 : max(1, window - stride)
       case .secondHalf: first = window / 2 + 1
       }
-      let scored = try score(tokens[windowStart..<end], from: first, cancellation: cancellation)
+      let window = tokens[windowStart..<end]
+      let scored =
+        try isDecoded
+        ? scoreOneByOne(window, from: first, cancellation: cancellation)
+        : score(window, from: first, cancellation: cancellation)
+      readCount += window.count
       sum += scored.sum
       count += scored.count
       options.progress?(end, tokens.count)
@@ -36,10 +46,7 @@ extension EngineCore {
     guard count > 0 else {
       throw EngineError.textTooShort(tokenCount: tokens.count, wanted: window)
     }
-    return PerplexityResult(
-      perplexity: exp(sum / Double(count)), tokens: count,
-      meanNegativeLogLikelihood: sum / Double(count),
-      seconds: Double(MonotonicClock.nanoseconds() - start) * 1e-9)
+    return meter.result(sum: sum, count: count, readCount: readCount)
   }
 
   private func checkPerplexity(
@@ -55,6 +62,23 @@ extension EngineCore {
         name: "the stride", wanted: "from 1 to the window of \(window)", found: "\(stride)")
     }
     guard tokenCount >= 2 else { throw .textTooShort(tokenCount: tokenCount, wanted: 2) }
+  }
+
+  /// The same as `score` by decode steps.
+  private func scoreOneByOne(
+    _ window: ArraySlice<Int32>, from first: Int, cancellation: CancellationFlag
+  ) throws -> (sum: Double, count: Int) {
+    decoder.truncate()
+    var (sum, count) = (0.0, 0)
+    for (row, token) in window.enumerated() {
+      try forward(CollectionOfOne(token), phase: .decode, cancellation: cancellation)
+      guard row >= first - 1 && row + 1 < window.count else { continue }
+      let values = decoder.lastLogits()
+      sum +=
+        VectorMath.logSumExp(values) - Double(values[Int(window[window.startIndex + row + 1])])
+      count += 1
+    }
+    return (sum, count)
   }
 
   /// Negative log-likelihoods of a window's tokens from number `first` on.
@@ -81,5 +105,30 @@ extension EngineCore {
       }
     }
     return (sum, count)
+  }
+}
+
+/// Measures the reading of a text.
+private struct PerplexityMeter {
+  let decoder: Decoder
+  let start = MonotonicClock.nanoseconds()
+  let traffic: ExpertStatistics
+  let routed: RoutedCounts
+
+  init(_ decoder: Decoder) {
+    self.decoder = decoder
+    traffic = decoder.experts.statistics
+    routed = decoder.routed
+  }
+
+  func result(sum: Double, count: Int, readCount: Int) -> PerplexityResult {
+    let routed = decoder.routed - routed
+    let traffic = decoder.experts.statistics - traffic
+    return PerplexityResult(
+      perplexity: exp(sum / Double(count)), tokens: count,
+      meanNegativeLogLikelihood: sum / Double(count),
+      seconds: Double(MonotonicClock.nanoseconds() - start) * 1e-9,
+      expertsPerToken: (routed.prefill + routed.decode).meanExpertCount ?? 0,
+      readTokens: readCount, traffic: ExpertTraffic(traffic.prefill + traffic.decode))
   }
 }

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import MoECache
 import MoECore
 import MoEExperts
@@ -17,6 +18,8 @@ final class EngineCore {
   let timeline: Timeline?
   /// Keeps the memory that the decoder borrows.
   private let dense: DenseWeights
+  /// Nil where nothing is remembered from run to run, or all experts are in memory.
+  private let warmStart: WarmStart?
 
   /// Reads the weights. `progress` gets bytes read so far, and in all.
   init(
@@ -56,14 +59,20 @@ final class EngineCore {
     let experts: any ExpertSource
     do {
       if isResident {
+        warmStart = nil
         experts = try ResidentExperts(
           tensors.experts, reader: reader, team: team, progress: report)
       } else {
-        experts = try OffloadedExperts(
+        let offloaded = try OffloadedExperts(
           tensors.experts, reader: reader, team: team, poolByteCount: plan.experts.byteCount,
           loanByteCount: plan.loanByteCount,
           readAhead: ReadAhead(slotCount: options.readAheadSlotCount),
           policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry)
+        warmStart =
+          options.warmStart
+          ? WarmStart(header, environment: ProcessInfo.processInfo.environment) : nil
+        if let warmStart { offloaded.warmUp(warmStart.experts()) }
+        experts = offloaded
       }
     } catch {
       throw .experts(error)
@@ -81,6 +90,17 @@ final class EngineCore {
       throw .outOfMemory("keys, values and scratch do not fit in memory: \(error)")
     }
     decoder.populate()
+  }
+
+  /// Goes on reading what the last run used most; false where there is nothing left to wait for.
+  func continueWarmUp() -> Bool {
+    (decoder.experts as? OffloadedExperts)?.continueWarmUp() ?? false
+  }
+
+  /// Remembers for the next run what this one used most.
+  func rememberHottestExperts() {
+    guard let warmStart, let experts = decoder.experts as? OffloadedExperts else { return }
+    warmStart.store(experts.hottestExperts)
   }
 
   /// The prompt's tokens, checked against vocabulary and context.

@@ -13,6 +13,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
   /// The disk, the file or its reader failed.
   case experts(ExpertError)
   case store(String)
+  /// A gating is not written as any is, or does not suit the model.
+  case gating(String)
   /// A routing trace could not be written.
   case trace(String)
   case outOfMemory(String)
@@ -33,7 +35,7 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case .model(let error): return error.description
     case .tokenizer(let error): return error.description
     case .experts(let error): return error.description
-    case .store(let text), .trace(let text), .outOfMemory(let text): return text
+    case .store(let text), .gating(let text), .trace(let text), .outOfMemory(let text): return text
     case .budgetTooSmall(let plan):
       return
         "a memory budget of \(ByteSize(plan.budgetByteCount)) is too small for this model: give at "

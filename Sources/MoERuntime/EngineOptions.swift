@@ -30,6 +30,10 @@ public struct EngineOptions: Sendable {
   public var readAhead: Int?
   /// How the cache chooses whom to evict; a name of `Engine.cachePolicies`.
   public var cachePolicy = Engine.cachePolicies[0].name
+  /// Whether the experts that the last run used most are read into the pool before anything asks
+  /// for them, and those of this run remembered in the user's cache folder. Changes no result, but
+  /// how many requests find their expert in memory.
+  public var warmStart = false
   /// Whether a model that fits in the budget is read whole at load.
   public var placement = ExpertPlacement.automatic
   /// Rows of logits that are computed at once; more than 1 serves `perplexity` alone.

@@ -11,6 +11,8 @@ public struct GenerationOptions: Sendable {
   public var parsesSpecialTokens = true
   /// Write special tokens that the model generates as their names instead of leaving them out.
   public var rendersSpecialTokens = false
+  /// What changes which experts tokens take. Off: the model as it is.
+  public var gating = GatingSpecification.off
   /// Record the routing of the generation, prompt included. Nil: not recorded.
   public var routingTrace: RoutingTraceOptions?
   /// Leading tokens of the prompt that are run before the statistics begin: they are the context in
@@ -52,6 +54,11 @@ public struct GenerationStatistics: Sendable, Codable, Equatable {
   public var decodeSeconds = 0.0
   public var prefill = ExpertTraffic()
   public var decode = ExpertTraffic()
+  /// Experts that were read into the pool before anything asked for them
+  /// (`EngineOptions.warmStart`).
+  public var warmedExpertCount = 0
+  /// Nil where no gating was on.
+  public var gating: GatingStatistics?
   /// Peak of the resident set as the kernel counts it, of the whole process so far.
   public var peakByteCount = 0
   public var budgetByteCount = 0

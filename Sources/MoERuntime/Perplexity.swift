@@ -13,6 +13,13 @@ public struct PerplexityOptions: Sendable {
   /// Tokens from one window's start to the next. Nil: windows do not overlap.
   public var stride: Int?
   public var scoring = Scoring.all
+  /// What changes which experts tokens take. Off: the model as it is. A gating that depends on what
+  /// is in memory has the text read token by token (`readsOneByOne`).
+  public var gating = GatingSpecification.off
+  /// Read the text token by token, as if it were generated, instead of a window at once: slower,
+  /// and what the experts cost is then what they cost a generation. Does not change the result of
+  /// a gating that does not depend on what is in memory.
+  public var readsOneByOne = false
   /// Use only this many tokens of the text. Nil: all.
   public var tokenCountMax: Int?
   /// Called on the engine's thread: tokens done, tokens in all.
@@ -30,4 +37,10 @@ public struct PerplexityResult: Sendable, Codable, Equatable {
   /// In nats.
   public var meanNegativeLogLikelihood: Double
   public var seconds: Double
+  /// Experts that a token took in a layer, in the mean.
+  public var expertsPerToken: Double
+  /// Tokens that were read: those that were scored, and those before them in their windows.
+  public var readTokens: Int
+  /// What the experts cost.
+  public var traffic: ExpertTraffic
 }

@@ -24,8 +24,8 @@ struct BenchmarkContext {
 /// A subject lists its benchmarks here, and its file holds them.
 let benchmarkSubjects: [@Sendable (BenchmarkContext) -> [Benchmark]] = [
   MemoryBenchmark.benchmarks, MatMulBenchmark.benchmarks, AttentionBenchmark.benchmarks,
-  OperationBenchmark.benchmarks, ReadBenchmark.benchmarks, ReplayBenchmark.benchmarks,
-  LookAheadBenchmark.benchmarks,
+  OperationBenchmark.benchmarks, CachePolicyBenchmark.benchmarks, DispatchBenchmark.benchmarks,
+  ReadBenchmark.benchmarks, ReplayBenchmark.benchmarks, LookAheadBenchmark.benchmarks,
 ]
 
 /// One thing to be timed. Its memory is allocated when it is prepared and freed after it ran.

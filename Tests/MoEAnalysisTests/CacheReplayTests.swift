@@ -86,7 +86,17 @@ import Testing
     return hits + best
   }
 
-  @Test func theOptimumIsTheBestOfAllChoicesOfVictims() {
+  /// Hits of one layer.
+  private func optimum(_ trace: RoutingTrace, layer: Int, slotCount: Int) throws -> Int {
+    let experts = (0..<trace.tokenCount).flatMap { trace.selection(token: $0, layer: layer) }
+    let alone = RoutingTrace(
+      layerCount: 1, expertsPerToken: trace.expertsPerToken, experts: experts,
+      sequenceStarts: trace.sequenceStarts)
+    var optimum = OptimalReplay(alone)
+    return try optimum.inOnePool(geometry(1, trace.expertCount, slotCount)).hitCount
+  }
+
+  @Test func theOptimumIsTheBestOfAllChoicesOfVictims() throws {
     for seed in 0..<60 as Range<UInt64> {
       let expertsPerToken = 1 + Int(seed % 2)
       let trace = randomTrace(
@@ -94,28 +104,45 @@ import Testing
       for slotCount in expertsPerToken...5 {
         for layer in 0..<2 {
           let requests = (0..<9).map { Array(trace.selection(token: $0, layer: layer)) }
-          let found = CacheReplay.optimum(trace, layer: layer, slotCount: slotCount)
+          let found = try optimum(trace, layer: layer, slotCount: slotCount)
           let best = bruteForce(requests[...], slotCount: slotCount, resident: [])
-          #expect(found.hitCount == best, "seed \(seed), layer \(layer), \(slotCount) slots")
+          #expect(found == best, "seed \(seed), layer \(layer), \(slotCount) slots")
         }
       }
     }
   }
 
   /// Published with the traces (two slots for each expert that a token takes, per layer).
-  @Test(arguments: [("qwen3-30b-a3b-chat", 0.667), ("mixtral-8x7b-humaneval", 0.750)])
+  @Test(arguments: [
+    ("deepseek-v2-lite-chat-prompts", 0.568), ("gemma-4-26b-a4b-chat", 0.661),
+    ("gpt-oss-20b-mmlu", 0.774), ("mixtral-8x7b-humaneval", 0.750),
+    ("qwen3-30b-a3b-chat", 0.667),
+  ])
   func theOptimumMatchesThePublishedRate(_ name: String, _ published: Double) throws {
     let file = try RoutingTraceFile("real/" + name)
-    let hits = (0..<file.layerCount).reduce(0) {
-      $0 + CacheReplay.optimum(file.trace, layer: $1, slotCount: 2 * file.expertsPerToken).hitCount
-    }
-    let rate = Double(hits) / Double(file.experts.count)
-    #expect((rate * 1000).rounded() / 1000 == published)
     let geometry = geometry(
       file.layerCount, file.expertCount, 2 * file.expertsPerToken * file.layerCount)
-    let best = CacheReplay.optimalHitRate(file.trace, geometry: geometry)
-    for policy in PolicyRegistry.all {
-      #expect(CacheReplay(file.trace, geometry: geometry, policy: policy).hitRate <= best)
+    var optimum = OptimalReplay(file.trace)
+    let even = try optimum.inEvenShares(geometry)
+    let rate = Double(even.hitCount) / Double(file.experts.count)
+    #expect((rate * 1000).rounded() / 1000 == published)
+    #expect(even.requestCount == file.experts.count)
+    #expect(try optimum.inOnePool(geometry).hitCount >= even.hitCount)
+  }
+
+  /// The policy, told the future, in the cache of the engine, in one pool for all layers.
+  @Test func theClairvoyantPolicyHitsWhatTheOptimumHits() throws {
+    let belady = try #require(PolicyRegistry.clairvoyant.first { $0.name == "belady" })
+    let file = try RoutingTraceFile("real/mixtral-8x7b-humaneval")
+    var optimum = OptimalReplay(file.trace)
+    for slotCount in [2, 3, 4, 7].map({ $0 * file.layerCount }) {
+      let geometry = geometry(file.layerCount, file.expertCount, slotCount)
+      let pool = CacheReplay(file.trace, geometry: geometry, policy: belady, floorShare: 0)
+      let best = try optimum.inOnePool(geometry)
+      #expect(pool.hitCount == best.hitCount)
+      #expect(pool.evictingMissCount == best.evictingMissCount)
+      let even = try optimum.inEvenShares(geometry)
+      #expect(pool.hitCount >= even.hitCount)
     }
   }
 

@@ -80,10 +80,11 @@ import Testing
     let routing = try routing("real/mixtral-8x7b-humaneval")
     let curves = try HitCurves(routing, rule: .belady, conventions: .engine)
     for slots in 2...8 {
+      let statistics = TraceStatistics(file.trace, capacity: slots)
       for layer in 0..<file.layerCount {
         #expect(
           curves.parts[layer].hitCount(slots: slots, coldMisses: .counted)
-            == CacheReplay.optimum(file.trace, layer: layer, slotCount: slots).hitCount)
+            == statistics.layers[layer].optimalHitCount)
       }
     }
   }

@@ -41,11 +41,13 @@ struct LockstepRun: ~Copyable {
   /// Runs one random operation and compares everything that can be seen.
   mutating func step() {
     guard !hasDiverged else { return }
-    switch Int.random(in: 0..<11, using: &random) {
-    case 0..<5: requestSome()
-    case 5: visitOne()
-    case 6: failOne()
-    case 7: withdrawOrRestoreOne()
+    switch Int.random(in: 0..<26, using: &random) {
+    case 0..<11: requestSome()
+    case 11: beginChunk()
+    case 12..<14: visitOne()
+    case 14..<16: failOne()
+    case 16: beginSequence()
+    case 17..<19: withdrawOrRestoreOne()
     default: finishOne()
     }
     compare()
@@ -72,7 +74,7 @@ struct LockstepRun: ~Copyable {
   private mutating func requestOfNaive(
     _ layer: Int, _ experts: [Int], hints: [ExpertID?]
   ) -> [RequestedExpert] {
-    naive.policy.beginStep(layer: layer, time: time)
+    naive.beginStep(layer: layer, time: time, selections: [experts])
     var outcomes = experts.map { index in
       let expert = ExpertID(layer: layer, index: index)
       return RequestedExpert(expert: expert, slot: nil, isHit: naive.residents[expert] != nil)
@@ -104,6 +106,28 @@ struct LockstepRun: ~Copyable {
       if !outcome.isHit { naive.residents[outcome.expert]?.isLoading = false }
       naive.residents[outcome.expert]?.pinCount -= 1
     }
+  }
+
+  /// Says what some tokens select, as before the experts of a prefill chunk are visited.
+  private mutating func beginChunk() {
+    guard let layer = randomLayer() else { return }
+    let all = Array(0..<geometry.layers[layer].expertCount)
+    let count = Int.random(in: 1...min(3, all.count), using: &random)
+    let selections = (0..<Int.random(in: 1...4, using: &random)).map { _ in
+      // Tokens may take fewer experts than others.
+      let own = Int.random(in: 0..<4, using: &random) == 0 ? max(1, count - 1) : count
+      return Array(all.shuffled(using: &random).prefix(own))
+    }
+    time += selections.count
+    let experts = selections.flatMap { $0 + [Int](repeating: -1, count: count - $0.count) }
+    cache.beginStep(
+      LayerStep(layer: layer, time: time, experts: experts.span, expertsPerToken: count))
+    naive.beginStep(layer: layer, time: time, selections: selections)
+  }
+
+  private mutating func beginSequence() {
+    cache.beginSequence()
+    naive.policy.beginSequence()
   }
 
   /// One expert of a prefill chunk, visited on its own at a time that may lie in the past.

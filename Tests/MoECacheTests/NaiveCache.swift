@@ -50,8 +50,14 @@ struct NaiveCache {
     return residents.filter { !$0.value.isPinned && givers.contains($0.key.layer) }.keys.sorted()
   }
 
+  mutating func beginStep(layer: Int, time: Int, selections: [[Int]]) {
+    let view = self
+    policy.beginStep(layer: layer, time: time, selections: selections, in: view)
+  }
+
   mutating func recordUse(_ expert: ExpertID, time: Int, tokenCount: Int, rank: Int) {
-    policy.use(expert, time: time, tokenCount: tokenCount, rank: rank)
+    let view = self
+    policy.use(expert, time: time, tokenCount: tokenCount, rank: rank, in: view)
     counters.hitCount += 1
   }
 
@@ -65,15 +71,17 @@ struct NaiveCache {
       // The policy looks at a copy, since looking changes it.
       let view = self
       evicted =
-        policy.victim(for: expert.layer, in: view, respectingFloors: true, hint: hint)
-        ?? policy.victim(for: expert.layer, in: view, respectingFloors: false, hint: hint)
+        policy.victim(for: expert, in: view, respectingFloors: true, hint: hint)
+        ?? policy.victim(for: expert, in: view, respectingFloors: false, hint: hint)
       guard let evicted else { return (false, nil) }
       policy.remove(evicted)
       residents[evicted] = nil
       counters.evictionCount += 1
     }
     residents[expert] = Resident()
-    policy.use(expert, time: time, tokenCount: tokenCount, rank: rank)
+    policy.miss(expert)
+    let view = self
+    policy.use(expert, time: time, tokenCount: tokenCount, rank: rank, in: view)
     counters.missCount += 1
     return (true, evicted)
   }
@@ -81,11 +89,63 @@ struct NaiveCache {
 
 /// An eviction policy by its definition.
 protocol NaivePolicy {
-  mutating func beginStep(layer: Int, time: Int)
+  /// `selections`: (token, rank) of the tokens up to `time`; none where nobody said.
+  mutating func beginStep(layer: Int, time: Int, selections: [[Int]], in cache: NaiveCache)
   /// A use of an expert that has a slot, or has just been given one.
-  mutating func use(_ expert: ExpertID, time: Int, tokenCount: Int, rank: Int)
+  mutating func use(
+    _ expert: ExpertID, time: Int, tokenCount: Int, rank: Int, in cache: NaiveCache)
+  /// An expert was given a slot; its use follows.
+  mutating func miss(_ expert: ExpertID)
   mutating func remove(_ expert: ExpertID)
+  mutating func beginSequence()
   mutating func victim(
-    for layer: Int, in cache: NaiveCache, respectingFloors: Bool, hint: ExpertID?
+    for expert: ExpertID, in cache: NaiveCache, respectingFloors: Bool, hint: ExpertID?
   ) -> ExpertID?
+}
+
+extension NaivePolicy {
+  mutating func beginSequence() {}
+  mutating func miss(_ expert: ExpertID) {}
+}
+
+extension NaiveCache {
+  /// Slots of a layer in an even division, dealt out one by one, like cards.
+  func evenShare(of layer: Int) -> Int {
+    guard layers[layer].expertCount > 0 else { return 0 }
+    let players = classmates(of: layer)
+    return min(
+      (0..<slotCounts[layers[layer].sizeClass]).count { players[$0 % players.count] == layer },
+      layers[layer].expertCount)
+  }
+
+  /// How many turns of the class's layers ago a layer had its last one, seen from `layer`.
+  func turnsBack(from layer: Int, to giver: Int) -> Int {
+    let ring = classmates(of: layer)
+    guard let here = ring.firstIndex(of: layer), let there = ring.firstIndex(of: giver) else {
+      return 0
+    }
+    return (here - there + ring.count) % ring.count
+  }
+
+  /// The candidate with the least key; of even ones the one whose layer's next turn is furthest
+  /// away, then the one with the smallest index.
+  func least(
+    for expert: ExpertID, respectingFloors: Bool, by key: (ExpertID) -> [Double]
+  ) -> ExpertID? {
+    func full(_ candidate: ExpertID) -> [Double] {
+      key(candidate) + [
+        Double(turnsBack(from: expert.layer, to: candidate.layer)), Double(candidate.index),
+      ]
+    }
+    return candidates(for: expert.layer, respectingFloors: respectingFloors).min {
+      full($0).lexicographicallyPrecedes(full($1))
+    }
+  }
+
+  /// Layers that may give a slot to `layer`, the one whose next turn is furthest away first.
+  func givers(to layer: Int, respectingFloors: Bool) -> [Int] {
+    classmates(of: layer)
+      .sorted { turnsBack(from: layer, to: $0) < turnsBack(from: layer, to: $1) }
+      .filter { !respectingFloors || mayGive($0, to: layer) }
+  }
 }

@@ -9,6 +9,15 @@ enum NaivePolicies {
     case "lru": NaiveLRU()
     case "lfu": NaiveLFU(halfLife: 32)
     case "clock": NaiveClock()
+    case "lru-2": NaiveLRU2()
+    case "segment": NaiveSegmentFrequency(segmentLength: 16)
+    case "lifo": NaiveLIFO()
+    case "activation-matrix": NaiveActivationMatrix()
+    case "flush": NaiveFlush()
+    case "mark0": NaiveMark0()
+    case "mark-predict": NaiveMarkAndPredict()
+    case "follower": NaiveFollower()
+    case "learned": NaiveLearned()
     default: nil
     }
   }
@@ -21,12 +30,18 @@ struct NaiveLRU: NaivePolicy {
   private var clocks: [Int: Int] = [:]
   private var callCount = 0
 
-  mutating func beginStep(layer: Int, time: Int) {
+  mutating func beginStep(layer: Int, time: Int, selections: [[Int]], in cache: NaiveCache) {
+    advance(layer, to: time)
+  }
+
+  private mutating func advance(_ layer: Int, to time: Int) {
     clocks[layer] = max(clocks[layer] ?? 0, time)
   }
 
-  mutating func use(_ expert: ExpertID, time: Int, tokenCount: Int, rank: Int) {
-    beginStep(layer: expert.layer, time: time)
+  mutating func use(
+    _ expert: ExpertID, time: Int, tokenCount: Int, rank: Int, in cache: NaiveCache
+  ) {
+    advance(expert.layer, to: time)
     callCount += 1
     lastUses[expert] = (max(lastUses[expert]?.time ?? 0, time), rank, callCount)
   }
@@ -34,8 +49,9 @@ struct NaiveLRU: NaivePolicy {
   mutating func remove(_ expert: ExpertID) { lastUses[expert] = nil }
 
   func victim(
-    for layer: Int, in cache: NaiveCache, respectingFloors: Bool, hint: ExpertID?
+    for expert: ExpertID, in cache: NaiveCache, respectingFloors: Bool, hint: ExpertID?
   ) -> ExpertID? {
+    let layer = expert.layer
     let ring = cache.classmates(of: layer)
     func key(_ expert: ExpertID) -> [Int] {
       guard let last = lastUses[expert], let here = ring.firstIndex(of: layer),
@@ -58,12 +74,18 @@ struct NaiveLFU: NaivePolicy {
 
   init(halfLife: Double) { self.halfLife = halfLife }
 
-  mutating func beginStep(layer: Int, time: Int) {
+  mutating func beginStep(layer: Int, time: Int, selections: [[Int]], in cache: NaiveCache) {
+    advance(layer, to: time)
+  }
+
+  private mutating func advance(_ layer: Int, to time: Int) {
     clocks[layer] = max(clocks[layer] ?? 0, time)
   }
 
-  mutating func use(_ expert: ExpertID, time: Int, tokenCount: Int, rank: Int) {
-    beginStep(layer: expert.layer, time: time)
+  mutating func use(
+    _ expert: ExpertID, time: Int, tokenCount: Int, rank: Int, in cache: NaiveCache
+  ) {
+    advance(expert.layer, to: time)
     uses[expert, default: []] += (0..<tokenCount).map { time - $0 }
   }
 
@@ -71,13 +93,13 @@ struct NaiveLFU: NaivePolicy {
 
   /// Sums that differ by rounding alone are even; the hint says which of them the cache took.
   func victim(
-    for layer: Int, in cache: NaiveCache, respectingFloors: Bool, hint: ExpertID?
+    for expert: ExpertID, in cache: NaiveCache, respectingFloors: Bool, hint: ExpertID?
   ) -> ExpertID? {
     func score(_ expert: ExpertID) -> Double {
       let now = clocks[expert.layer] ?? 0
       return (uses[expert] ?? []).reduce(0) { $0 + exp2(Double($1 - now) / halfLife) }
     }
-    let candidates = cache.candidates(for: layer, respectingFloors: respectingFloors)
+    let candidates = cache.candidates(for: expert.layer, respectingFloors: respectingFloors)
     guard let least = candidates.map(score).min() else { return nil }
     let even = candidates.filter { score($0) <= least * (1 + 1e-9) }
     return even.first { $0 == hint } ?? even.first
@@ -92,9 +114,11 @@ struct NaiveClock: NaivePolicy {
   /// By size class: whose turn it is among its layers, and the looks left in it.
   private var turns: [Int: (place: Int, looksLeft: Int)] = [:]
 
-  mutating func beginStep(layer: Int, time: Int) {}
+  mutating func beginStep(layer: Int, time: Int, selections: [[Int]], in cache: NaiveCache) {}
 
-  mutating func use(_ expert: ExpertID, time: Int, tokenCount: Int, rank: Int) {
+  mutating func use(
+    _ expert: ExpertID, time: Int, tokenCount: Int, rank: Int, in cache: NaiveCache
+  ) {
     if rings[expert.layer, default: []].contains(expert) {
       used.insert(expert)
     } else {
@@ -108,8 +132,9 @@ struct NaiveClock: NaivePolicy {
   }
 
   mutating func victim(
-    for layer: Int, in cache: NaiveCache, respectingFloors: Bool, hint: ExpertID?
+    for expert: ExpertID, in cache: NaiveCache, respectingFloors: Bool, hint: ExpertID?
   ) -> ExpertID? {
+    let layer = expert.layer
     let sizeClass = cache.layers[layer].sizeClass
     let layers = cache.classmates(of: layer)
     for _ in 0...2 * layers.count {

@@ -153,7 +153,7 @@ import Testing
       "placement", "pool_slots",
       "prefill_expert_requests", "prefill_hit_rate", "prefill_read_bytes", "prefill_seconds",
       "prefill_stall_seconds", "prefill_tokens_per_second", "prompt_tokens", "seed", "store",
-      "threads",
+      "threads", "warm_start_experts",
     ]
     #expect(report.keys.sorted() == keys)
     #expect(report["prompt_tokens"] as? Int == 4)

@@ -48,7 +48,10 @@ struct Program {
     errorURL = scratch.url("err")
     process.executableURL = executable
     process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    // Nothing is left in, or taken from, the cache folder of whoever runs the tests.
+    process.environment = ProcessInfo.processInfo.environment
+      .merging(["XDG_CACHE_HOME": scratch.url("cache").path]) { $1 }
+      .merging(environment) { $1 }
     try Data(input.utf8).write(to: scratch.url("in"))
     process.standardInput = try inputHandle ?? FileHandle(forReadingFrom: scratch.url("in"))
     for url in [outputURL, errorURL] { try Data().write(to: url) }

@@ -12,10 +12,14 @@ import Testing
     let list = output.text.split(separator: "SUBCOMMANDS:").last ?? ""
     let names = list.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
       .compactMap { $0.split(separator: " ").first }.filter { $0 != "See" }
-    #expect(names == ["generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace"])
+    #expect(
+      names == [
+        "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "report",
+        "policies", "frontier",
+      ])
   }
 
-  @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench"])
+  @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench", "frontier"])
   func everySubcommandExplainsItself(_ name: String) async throws {
     let output = try await Program.run(name, "--help")
     #expect(output.code == 0)
@@ -85,6 +89,23 @@ import Testing
     (["tokenize", "MODEL", "-p", "x", "--ids", "--json"], 64, ["--ids", "--json"]),
     (["perplexity", "MODEL", "-c", "8", "--stride", "9"], 64, ["--stride", "9", "8"]),
     (["perplexity", "MODEL", "--score", "best"], 64, ["--score", "second-half"]),
+    (["MODEL", "-p", "x", "--gating", "top-q:1"], 64, ["--gating", "top-q:1", "give one of off"]),
+    (["MODEL", "-p", "x", "--gating", "top-k:0"], 64, ["--gating", "top-k:0", "from 1"]),
+    (["MODEL", "-p", "x", "--gating", "top-k:9"], 1, ["top-k:9", "takes 4 experts"]),
+    (["MODEL", "-p", "x", "--gating", "auto"], 64, ["--gating", "auto:1%"]),
+    (["MODEL", "-p", "x", "--gating", "auto:1"], 64, ["--gating", "auto:1%"]),
+    (["MODEL", "-p", "x", "--gating", "auto:-1%"], 64, ["--gating", "0% to 1000%"]),
+    (["MODEL", "-p", "x", "--calibration", "a.txt"], 64, ["--calibration", "auto"]),
+    (
+      ["MODEL", "-p", "x", "--gating", "auto:1%", "--calibration", "/nowhere.txt"], 1,
+      ["/nowhere.txt"]
+    ),
+    (["perplexity", "MODEL", "-p", "x", "--gating", "auto:1%"], 64, ["--gating", "give one of"]),
+    (["frontier", "MODEL"], 64, ["--text"]),
+    (["frontier", "MODEL", "--text", "/nowhere.txt"], 1, ["/nowhere.txt"]),
+    (["frontier", "MODEL", "--text", "/dev/null"], 64, ["/dev/null", "0 tokens"]),
+    (["frontier", "MODEL", "--text", "/dev/null", "-o", "/tmp"], 1, ["/tmp", "directory"]),
+    (["frontier", "MODEL", "--text", "a", "--gating", "top-p:2"], 64, ["--gating", "top-p:2"]),
     (["bench"], 64, ["give a model"]),
     (["bench", "MODEL", "-p", "0", "-n", "0"], 64, ["-p", "-n", "above 0"]),
     (["bench", "MODEL", "-p", "8,x"], 64, ["-p", "8,x", "whole number"]),
@@ -140,6 +161,14 @@ import Testing
     (["trace", "stats", "TRACE", "--lags", "0"], 64, ["--lags", "0"]),
     (["trace", "convert", "TRACE", "x.txt"], 64, ["x.txt", ".npz"]),
     (["trace", "convert", "TRACE", "/nowhere/a.npz"], 1, ["/nowhere/a.npz"]),
+    (["policies"], 64, ["<trace>"]),
+    (["policies", "a.npz", "--pools", "1,x"], 64, ["--pools", "1,x"]),
+    (["policies", "a.npz", "--pools", "0.5"], 64, ["--pools", "from 1"]),
+    (["policies", "a.npz", "--only", "lru,magic"], 64, ["--only", "lfu"]),
+    (["policies", "a.npz", "--floor-share", "2"], 64, ["--floor-share", "0 to 1"]),
+    (["policies", "/nowhere/a.npz"], 1, ["/nowhere/a.npz", "routing trace"]),
+    (["policies", "/dev/zero"], 1, ["/dev/zero", "regular file"]),
+    (["policies", "/proc/self/fd"], 1, ["/proc/self/fd", "no routing trace"]),
     (["perplexity", "/nowhere/a.gguf", "-p", "x"], 1, ["/nowhere/a.gguf"]),
     (["bench", "/nowhere/a.gguf"], 1, ["/nowhere/a.gguf", "No such file"]),
     (["bench", "MODEL", "-d", "4096"], 1, ["context", "1024"]),

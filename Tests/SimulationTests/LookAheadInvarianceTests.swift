@@ -116,6 +116,18 @@ private final class GuessRecorder: ExpertSource {
     source.beginPass(tokenCount: tokenCount, phase: phase)
   }
 
+  func isResident(layer: Int, expert: Int) -> Bool {
+    source.isResident(layer: layer, expert: expert)
+  }
+
+  func willBegin(
+    layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int
+  ) {
+    source.willBegin(
+      layer: layer, experts: experts, stride: stride, tokenCount: tokenCount,
+      expertsPerToken: expertsPerToken)
+  }
+
   func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError) {
     if let guessed, phase == .decode, guessed.layer == layer {
       guessCount += guessed.experts.count

@@ -44,6 +44,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
   let promptTokens: [Int32]
   let chunk: Int
   let decodeTokens: [Int32]
+  /// What is read before the first step, and how often that is waited for; 0: there is no warm-up.
+  let hottest: [ExpertID]
+  let warmUpWaitCount: Int
 
   var tokens: [Int32] { promptTokens + decodeTokens }
 
@@ -80,6 +83,12 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     promptTokens = draw.tokens(draw.integer(1...24), of: first)
     chunk = draw.integer(1...promptTokens.count)
     decodeTokens = draw.tokens(draw.integer(1...16), of: first)
+    hottest = (0..<draw.integer(0...40)).map { _ in
+      ExpertID(
+        layer: draw.integer(0...first.layerCount - 1),
+        index: draw.integer(0...first.expertCount - 1))
+    }
+    warmUpWaitCount = draw.one(of: [0, 0, 1, 3, 100])
     lookAhead = draw.one(of: LookAheadRegistry.all)
   }
 
@@ -97,7 +106,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       \(limits.tagCapacity) tags, requests of \(limits.maxRequestByteCount); \
       \(faults), \(moods), \(damage), \
       cancellation \(cancellation); \(promptTokens.count) prompt tokens by \(chunk), \
-      \(decodeTokens.count) more, \(workerCount) threads, keys in \(kvType)
+      \(decodeTokens.count) more, \(workerCount) threads, keys in \(kvType), \
+      \(hottest.count) experts warmed up, waiting \(warmUpWaitCount) times
       """
   }
 }

@@ -45,6 +45,10 @@ final class SimulationRun {
     experts = try OffloadedExperts(
       layout, reader: reader, team: team, poolByteCount: max(pool.floorByteCount, wanted),
       readAhead: scenario.readAhead, policy: policy)
+    if scenario.warmUpWaitCount > 0 {
+      experts.warmUp(scenario.hottest)
+      for _ in 1..<scenario.warmUpWaitCount { _ = experts.continueWarmUp() }
+    }
     decoder = try model.decoder(
       experts, team: team, chunk: scenario.chunk, contextLength: scenario.tokens.count,
       kvType: scenario.kvType, lookAhead: scenario.lookAhead)
@@ -132,8 +136,12 @@ final class SimulationRun {
     let held = (0..<experts.slotCount).filter {
       experts.cache.table.isPinned($0) || experts.cache.table.state(of: $0) == .loading
     }
-    if !held.isEmpty { problems.append("slots \(held) are still held") }
-    let (underWay, ahead) = (backend.disk.inFlightCount, experts.stagingCountUnderWay)
+    // A pass that was cancelled before its first step leaves a warm-up as it was.
+    let warming = experts.warmingCountUnderWay
+    if held.count != warming { problems.append("slots \(held) are still held") }
+    let (underWay, ahead) = (
+      backend.disk.inFlightCount, experts.stagingCountUnderWay + warming
+    )
     if underWay > 0 && ahead == 0 { problems.append("\(underWay) reads are still under way") }
     if reader.pendingTagCount > ahead {
       problems.append("\(reader.pendingTagCount) tags are pending, \(ahead) are read ahead")
@@ -149,7 +157,7 @@ final class SimulationRun {
     checkAhead(experts.statistics)
     let statistics = experts.statistics
     let readByteCount = statistics.prefill.readByteCount + statistics.decode.readByteCount
-    if readByteCount != reader.counters.readByteCount {
+    if readByteCount + experts.warmedByteCount != reader.counters.readByteCount {
       problems.append("\(readByteCount) bytes of \(reader.counters.readByteCount) accounted for")
     }
   }

@@ -55,4 +55,20 @@ static MOE_AVX2 void halve_avx2(const float *x, uint16_t *out, size_t count) {
 void moe_kv_append_avx2(const void *job, unsigned worker, unsigned worker_count) {
   kv_append(job, halve_avx2, worker, worker_count);
 }
+#elif defined(__aarch64__)
+#include "../quant/neon.h"
+
+static void halve_neon(const float *x, uint16_t *out, size_t count) {
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    float32x4x2_t floats = moe_load_8_neon(x + i);
+    float16x8_t halves = vcvt_high_f16_f32(vcvt_f16_f32(floats.val[0]), floats.val[1]);
+    vst1q_u16(out + i, vreinterpretq_u16_f16(halves));
+  }
+  for (; i < count; i++) out[i] = moe_f16_from_float(x[i]);
+}
+
+void moe_kv_append_neon(const void *job, unsigned worker, unsigned worker_count) {
+  kv_append(job, halve_neon, worker, worker_count);
+}
 #endif

@@ -56,6 +56,25 @@ static const moe_operations avx512_operations = {
     .log_sum_exp = moe_log_sum_exp_avx2,
     .argmax = moe_argmax_avx2,
 };
+#elif defined(__aarch64__)
+/* What has one body for all levels is compiled to NEON already, which every such processor has. */
+static const moe_operations neon_operations = {
+    .embed = moe_embed,
+    .rms_norm = moe_rms_norm_neon,
+    .quantize = moe_quantize,
+    .matmul = moe_matmul,
+    .rope = moe_rope_scalar,
+    .kv_append = moe_kv_append_neon,
+    .attention = moe_attention_neon,
+    .attention_merge = moe_attention_merge_scalar,
+    .swiglu = moe_swiglu_neon,
+    .add = moe_add_scalar,
+    .scatter_add = moe_scatter_add_scalar,
+    .gather = moe_gather,
+    .softmax = moe_softmax_neon,
+    .log_sum_exp = moe_log_sum_exp_neon,
+    .argmax = moe_argmax_neon,
+};
 #endif
 
 const moe_operations *moe_operations_at(moe_isa isa) {
@@ -63,6 +82,8 @@ const moe_operations *moe_operations_at(moe_isa isa) {
 #if defined(__x86_64__)
   if (isa == MOE_ISA_AVX2 && moe_isa_supported(isa)) return &avx2_operations;
   if (isa == MOE_ISA_AVX512 && moe_isa_supported(isa)) return &avx512_operations;
+#elif defined(__aarch64__)
+  if (isa == MOE_ISA_NEON) return &neon_operations;
 #endif
   return NULL;
 }

@@ -53,6 +53,14 @@ MOE_DECLARE_OP(moe_scatter_add_avx2);
 float moe_softmax_avx2(float *x, size_t count);
 double moe_log_sum_exp_avx2(const float *x, size_t count);
 size_t moe_argmax_avx2(const float *x, size_t count);
+#elif defined(__aarch64__)
+MOE_DECLARE_OP(moe_rms_norm_neon);
+MOE_DECLARE_OP(moe_kv_append_neon);
+MOE_DECLARE_OP(moe_attention_neon);
+MOE_DECLARE_OP(moe_swiglu_neon);
+float moe_softmax_neon(float *x, size_t count);
+double moe_log_sum_exp_neon(const float *x, size_t count);
+size_t moe_argmax_neon(const float *x, size_t count);
 #endif
 
 #endif

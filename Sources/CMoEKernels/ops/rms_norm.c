@@ -73,4 +73,38 @@ static MOE_AVX2 void norm_row_avx2(const float *x, const float *weight, float *y
 void moe_rms_norm_avx2(const void *job, unsigned worker, unsigned worker_count) {
   norm_rows(job, norm_row_avx2, worker, worker_count);
 }
+#elif defined(__aarch64__)
+#include "../quant/neon.h"
+
+/* The same 32 partial sums. */
+static void norm_row_neon(const float *x, const float *weight, float *y, size_t columns,
+                          float epsilon) {
+  float32x4x2_t sums[4];
+  for (int i = 0; i < 4; i++) sums[i] = moe_broadcast_8_neon(0);
+  size_t c = 0;
+  for (; c + 32 <= columns; c += 32) {
+    for (int i = 0; i < 4; i++) {
+      float32x4x2_t values = moe_load_8_neon(x + c + 8 * i);
+      sums[i] = moe_fma_8_neon(sums[i], values, values);
+    }
+  }
+  for (; c + 8 <= columns; c += 8) {
+    float32x4x2_t values = moe_load_8_neon(x + c);
+    sums[0] = moe_fma_8_neon(sums[0], values, values);
+  }
+  float32x4x2_t all =
+      moe_add_8_neon(moe_add_8_neon(sums[0], sums[1]), moe_add_8_neon(sums[2], sums[3]));
+  float sum = moe_sum_pairs_neon(all);
+  for (; c < columns; c++) sum = fmaf(x[c], x[c], sum);
+
+  float scale = inverse_norm(sum, columns, epsilon);
+  for (c = 0; c + 4 <= columns; c += 4) {
+    vst1q_f32(y + c, vmulq_f32(vmulq_n_f32(vld1q_f32(x + c), scale), vld1q_f32(weight + c)));
+  }
+  for (; c < columns; c++) y[c] = x[c] * scale * weight[c];
+}
+
+void moe_rms_norm_neon(const void *job, unsigned worker, unsigned worker_count) {
+  norm_rows(job, norm_row_neon, worker, worker_count);
+}
 #endif

@@ -43,4 +43,19 @@ static MOE_AVX2 void swiglu_run_avx2(float *gate, const float *up, size_t count)
 void moe_swiglu_avx2(const void *job, unsigned worker, unsigned worker_count) {
   swiglu(job, swiglu_run_avx2, worker, worker_count);
 }
+#elif defined(__aarch64__)
+static void swiglu_run_neon(float *gate, const float *up, size_t count) {
+  const float32x4_t one = vdupq_n_f32(1.0f);
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    float32x4_t x = vld1q_f32(gate + i);
+    float32x4_t divisor = vaddq_f32(one, moe_exp_neon(vnegq_f32(x)));
+    vst1q_f32(gate + i, vmulq_f32(vdivq_f32(x, divisor), vld1q_f32(up + i)));
+  }
+  for (; i < count; i++) gate[i] = silu(gate[i]) * up[i];
+}
+
+void moe_swiglu_neon(const void *job, unsigned worker, unsigned worker_count) {
+  swiglu(job, swiglu_run_neon, worker, worker_count);
+}
 #endif

@@ -8,6 +8,7 @@
 #include "x86.h"
 #include "format.h"
 #include "half.h"
+#include "neon.h"
 
 enum { INFINITY_BITS = 0x7f800000, MAGNITUDE_BITS = 0x7fffffff };
 
@@ -157,6 +158,58 @@ static MOE_TARGET_AVX2 void quantize_q8_k_avx2(const float *x, uint8_t *out, siz
   }
 }
 
+#elif defined(__aarch64__)
+
+static uint32_t largest_magnitude_bits_neon(const float *x, size_t count) {
+  uint32x4_t mask = vdupq_n_u32(MAGNITUDE_BITS), largest = vdupq_n_u32(0);
+  for (size_t i = 0; i < count; i += 4) {
+    largest = vmaxq_u32(largest, vandq_u32(vreinterpretq_u32_f32(vld1q_f32(x + i)), mask));
+  }
+  return vmaxvq_u32(largest);
+}
+
+/* 16 values times the factor, rounded, as bytes. */
+static int8x16_t quantize_16_neon(const float *x, float to_integer) {
+  if (to_integer == 0) return vdupq_n_s8(0);
+  int32x4_t q0 = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x), to_integer));
+  int32x4_t q1 = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 4), to_integer));
+  int32x4_t q2 = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 8), to_integer));
+  int32x4_t q3 = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 12), to_integer));
+  int16x8_t low = vqmovn_high_s32(vqmovn_s32(q0), q1);
+  int16x8_t high = vqmovn_high_s32(vqmovn_s32(q2), q3);
+  return vqmovn_high_s16(vqmovn_s16(low), high);
+}
+
+static void quantize_q8_0_neon(const float *x, uint8_t *out, size_t columns) {
+  int8_t *quants = (int8_t *)out;
+  float *scales = (float *)(out + columns);
+  for (size_t block = 0; block < columns / MOE_Q8_0_ELEMENTS; block++) {
+    const float *values = x + block * MOE_Q8_0_ELEMENTS;
+    block_scale s = q8_0_scale(largest_magnitude_bits_neon(values, MOE_Q8_0_ELEMENTS));
+    scales[block] = s.scale;
+    for (size_t i = 0; i < MOE_Q8_0_ELEMENTS; i += 16) {
+      vst1q_s8(quants + block * MOE_Q8_0_ELEMENTS + i, quantize_16_neon(values + i, s.to_integer));
+    }
+  }
+}
+
+static void quantize_q8_k_neon(const float *x, uint8_t *out, size_t columns) {
+  int8_t *quants = (int8_t *)out;
+  int16_t *sums = (int16_t *)(out + columns);
+  float *scales = (float *)(out + columns + columns / 8);
+  for (size_t block = 0; block < columns / MOE_Q8_K_ELEMENTS; block++) {
+    const float *values = x + block * MOE_Q8_K_ELEMENTS;
+    uint32_t magnitude_bits = largest_magnitude_bits_neon(values, MOE_Q8_K_ELEMENTS);
+    block_scale s = q8_k_scale(first_of_magnitude(values, MOE_Q8_K_ELEMENTS, magnitude_bits));
+    scales[block] = s.scale;
+    for (size_t i = 0; i < MOE_Q8_K_ELEMENTS; i += 16) {
+      int8x16_t bytes = quantize_16_neon(values + i, s.to_integer);
+      vst1q_s8(quants + block * MOE_Q8_K_ELEMENTS + i, bytes);
+      sums[block * MOE_Q8_K_SUMS + i / 16] = vaddlvq_s8(bytes);
+    }
+  }
+}
+
 #endif
 
 moe_quantize_fn moe_activation_variant(moe_activation activation, moe_isa isa) {
@@ -165,6 +218,8 @@ moe_quantize_fn moe_activation_variant(moe_activation activation, moe_isa isa) {
   if (isa == MOE_ISA_SCALAR) return is_q8_k ? quantize_q8_k_scalar : quantize_q8_0_scalar;
 #if defined(__x86_64__)
   if (isa == MOE_ISA_AVX2) return is_q8_k ? quantize_q8_k_avx2 : quantize_q8_0_avx2;
+#elif defined(__aarch64__)
+  if (isa == MOE_ISA_NEON) return is_q8_k ? quantize_q8_k_neon : quantize_q8_0_neon;
 #endif
   return NULL;
 }

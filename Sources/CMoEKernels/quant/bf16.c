@@ -36,6 +36,25 @@ moe_matmul_bf16_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8
   moe_tiled_matmul(tile_avx2, &all, rows, tokens);
 }
 
+#elif defined(__aarch64__)
+
+MOE_ALWAYS_INLINE float32x4x2_t load_8(const uint8_t *weights) {
+  uint16x8_t halves = vreinterpretq_u16_u8(vld1q_u8(weights));
+  return (float32x4x2_t){{vreinterpretq_f32_u32(vshll_n_u16(vget_low_u16(halves), 16)),
+                          vreinterpretq_f32_u32(vshll_high_n_u16(halves, 16))}};
+}
+
+MOE_ALWAYS_INLINE void tile_neon(const moe_tile *tile, int tokens) {
+  moe_floats_tile_neon(load_8, 2, tile, tokens);
+}
+
+static void
+moe_matmul_bf16_neon(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  moe_tiled_matmul(tile_neon, &all, rows, tokens);
+}
+
 #endif
 
 const moe_format_definition moe_definition_bf16 = {
@@ -50,6 +69,8 @@ const moe_format_definition moe_definition_bf16 = {
             [MOE_ISA_SCALAR] = moe_matmul_bf16_scalar,
 #if defined(__x86_64__)
             [MOE_ISA_AVX2] = moe_matmul_bf16_avx2,
+#elif defined(__aarch64__)
+            [MOE_ISA_NEON] = moe_matmul_bf16_neon,
 #endif
         },
 };

@@ -1,7 +1,9 @@
 /* Q4_K: blocks of 256 in 8 groups of 32. An element is scale * q - minimum, with q of 4 bits; scale
  * and minimum of a group have 6 bits, by a 16-bit float for all 8. Activations are Q8_K. */
+#include <math.h>
 #include <stddef.h>
 
+#include "neon.h"
 #include "panel.h"
 
 enum { ELEMENTS = 256, GROUPS = 8, GROUP_ELEMENTS = 32 };
@@ -427,6 +429,90 @@ moe_matmul_q4_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uin
   moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
 }
 
+#elif defined(__aarch64__)
+
+/* Products of one block by the scales of its groups, as 4 sums for each token. x: the first
+ * token's quants of the block. */
+MOE_ALWAYS_INLINE void products_neon(const block *w, uint64_t scales, const uint8_t *x,
+                                     size_t x_stride, int tokens, moe_dot_neon_fn dot,
+                                     int32x4_t products[]) {
+  const int32x4_t zero = vdupq_n_s32(0);
+  const uint8x16_t low_bits = vdupq_n_u8(15);
+  for (int t = 0; t < tokens; t++) products[t] = zero;
+#pragma clang loop unroll(full)
+  for (int k = 0; k < GROUPS / 2; k++) {
+    uint8x16_t bytes0 = vld1q_u8(w->quants + k * GROUP_ELEMENTS);
+    uint8x16_t bytes1 = vld1q_u8(w->quants + k * GROUP_ELEMENTS + 16);
+    int8x16_t low0 = vreinterpretq_s8_u8(vandq_u8(bytes0, low_bits));
+    int8x16_t low1 = vreinterpretq_s8_u8(vandq_u8(bytes1, low_bits));
+    int8x16_t high0 = vreinterpretq_s8_u8(vshrq_n_u8(bytes0, 4));
+    int8x16_t high1 = vreinterpretq_s8_u8(vshrq_n_u8(bytes1, 4));
+    int32_t low_scale = (int32_t)(scales >> (16 * k) & 0xff);
+    int32_t high_scale = (int32_t)(scales >> (16 * k + 8) & 0xff);
+    for (int t = 0; t < tokens; t++) {
+      const int8_t *values =
+          (const int8_t *)x + (size_t)t * x_stride + k * 2 * GROUP_ELEMENTS;
+      int32x4_t low = dot(dot(zero, low0, vld1q_s8(values)), low1, vld1q_s8(values + 16));
+      int32x4_t high = dot(dot(zero, high0, vld1q_s8(values + 32)), high1, vld1q_s8(values + 48));
+      products[t] = vmlaq_n_s32(products[t], low, low_scale);
+      products[t] = vmlaq_n_s32(products[t], high, high_scale);
+    }
+  }
+}
+
+/* Sums of one block's activations by the minima of their groups. */
+MOE_ALWAYS_INLINE int32_t minima_neon(const int16_t *x_sums, int16x8_t minima) {
+  /* Activations are summed by 16. */
+  int16x8_t sums = vpaddq_s16(vld1q_s16(x_sums), vld1q_s16(x_sums + 8));
+  int32x4_t products = vmull_s16(vget_low_s16(sums), vget_low_s16(minima));
+  return vaddvq_s32(vmlal_high_s16(products, sums, minima));
+}
+
+/* Block after block: its sums as integers, by the scales of the weights, by that of the
+ * activations. */
+MOE_ALWAYS_INLINE void tile_by_dot(const moe_tile *tile, int tokens, moe_dot_neon_fn dot) {
+  float sums[MOE_TILE_TOKENS_MAX] = {0};
+  for (size_t i = 0; i < tile->columns / ELEMENTS; i++) {
+    const block *w = (const block *)tile->w + i;
+    float scale = moe_load_f16_neon(w->scale), minimum = moe_load_f16_neon(w->minimum);
+    group_factors factors = unpack_factors(w->packed);
+    int16x8_t minima = vreinterpretq_s16_u16(vmovl_u8(vcreate_u8(factors.minima)));
+    int32x4_t products[MOE_TILE_TOKENS_MAX];
+    products_neon(w, factors.scales, tile->x + i * ELEMENTS, tile->x_stride, tokens, dot,
+                  products);
+    for (int t = 0; t < tokens; t++) {
+      moe_q8_k_row x = moe_q8_k_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
+      float below = minimum * (float)minima_neon(x.sums + i * MOE_Q8_K_SUMS, minima);
+      float value = fmaf(scale, (float)vaddvq_s32(products[t]), -below);
+      sums[t] = fmaf(value, x.scales[i], sums[t]);
+    }
+  }
+  for (int t = 0; t < tokens; t++) tile->y[(size_t)t * tile->y_stride] = sums[t];
+}
+
+MOE_ALWAYS_INLINE void tile_neon(const moe_tile *tile, int tokens) {
+  tile_by_dot(tile, tokens, moe_dot_neon);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_DOTPROD void tile_dotprod(const moe_tile *tile, int tokens) {
+  tile_by_dot(tile, tokens, moe_dot_dotprod);
+}
+
+static MOE_TARGET_DOTPROD void matmul_dotprod(const moe_tile *all, size_t rows, size_t tokens) {
+  moe_tiled_matmul(tile_dotprod, all, rows, tokens);
+}
+
+static void
+moe_matmul_q4_k_neon(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  if (moe_has_dotprod()) {
+    matmul_dotprod(&all, rows, tokens);
+  } else {
+    moe_tiled_matmul(tile_neon, &all, rows, tokens);
+  }
+}
+
 #endif
 
 const moe_format_definition moe_definition_q4_k = {
@@ -442,6 +528,8 @@ const moe_format_definition moe_definition_q4_k = {
 #if defined(__x86_64__)
             [MOE_ISA_AVX2] = moe_matmul_q4_k_avx2,
             [MOE_ISA_AVX512] = moe_matmul_q4_k_avx512,
+#elif defined(__aarch64__)
+            [MOE_ISA_NEON] = moe_matmul_q4_k_neon,
 #endif
         },
 };

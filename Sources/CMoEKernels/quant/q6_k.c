@@ -1,7 +1,9 @@
 /* Q6_K: blocks of 256 in 16 groups of 16. An element is scale * (q - 32), with q of 6 bits; the
  * scale of a group is a signed byte, by a 16-bit float for all 16. Activations are Q8_K. */
+#include <math.h>
 #include <stddef.h>
 
+#include "neon.h"
 #include "panel.h"
 
 enum { ELEMENTS = 256, GROUPS = 16, GROUP_ELEMENTS = 16, OFFSET = 32 };
@@ -381,6 +383,87 @@ moe_matmul_q6_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uin
   moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
 }
 
+#elif defined(__aarch64__)
+
+/* The four runs of one half of a block, 16 of the 32 elements of each, with the offset removed.
+ * low: the bytes of the runs 0 and 2; those of 1 and 3 come 32 after them. */
+MOE_ALWAYS_INLINE void unpack_runs_neon(const uint8_t *low, const uint8_t *high,
+                                        int8x16_t runs[4]) {
+  const uint8x16_t low_bits = vdupq_n_u8(0x0f), high_bits = vdupq_n_u8(0x30);
+  uint8x16_t low0 = vld1q_u8(low), low1 = vld1q_u8(low + 32), top = vld1q_u8(high);
+  uint8x16_t below[4] = {vandq_u8(low0, low_bits), vandq_u8(low1, low_bits), vshrq_n_u8(low0, 4),
+                         vshrq_n_u8(low1, 4)};
+  uint8x16_t above[4] = {vshlq_n_u8(top, 4), vshlq_n_u8(top, 2), top, vshrq_n_u8(top, 2)};
+  for (int run = 0; run < 4; run++) {
+    uint8x16_t quants = vorrq_u8(below[run], vandq_u8(above[run], high_bits));
+    runs[run] = vsubq_s8(vreinterpretq_s8_u8(quants), vdupq_n_s8(OFFSET));
+  }
+}
+
+/* Products of one block by the scales of its groups, as 4 sums for each token. x: the first
+ * token's quants of the block. */
+MOE_ALWAYS_INLINE void products_neon(const block *w, const uint8_t *x, size_t x_stride, int tokens,
+                                     moe_dot_neon_fn dot, int32x4_t products[]) {
+  const int32x4_t zero = vdupq_n_s32(0);
+  for (int t = 0; t < tokens; t++) products[t] = zero;
+#pragma clang loop unroll(full)
+  for (int part = 0; part < 4; part++) {
+    int half = part / 2, first = part % 2;
+    int8x16_t runs[4];
+    unpack_runs_neon(w->low + half * 64 + first * 16, w->high + half * 32 + first * 16, runs);
+    for (int run = 0; run < 4; run++) {
+      int group = half * 8 + run * 2 + first;
+      for (int t = 0; t < tokens; t++) {
+        const int8_t *values =
+            (const int8_t *)x + (size_t)t * x_stride + group * GROUP_ELEMENTS;
+        int32x4_t dots = dot(zero, runs[run], vld1q_s8(values));
+        products[t] = vmlaq_n_s32(products[t], dots, w->scales[group]);
+      }
+    }
+  }
+}
+
+/* Block after block: its sums as integers, by the scale of the weights, by that of the
+ * activations. */
+MOE_ALWAYS_INLINE void tile_by_dot(const moe_tile *tile, int tokens, moe_dot_neon_fn dot) {
+  float sums[MOE_TILE_TOKENS_MAX] = {0};
+  for (size_t i = 0; i < tile->columns / ELEMENTS; i++) {
+    const block *w = (const block *)tile->w + i;
+    float scale = moe_load_f16_neon(w->scale);
+    int32x4_t products[MOE_TILE_TOKENS_MAX];
+    products_neon(w, tile->x + i * ELEMENTS, tile->x_stride, tokens, dot, products);
+    for (int t = 0; t < tokens; t++) {
+      moe_q8_k_row x = moe_q8_k_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
+      float value = scale * (float)vaddvq_s32(products[t]);
+      sums[t] = fmaf(value, x.scales[i], sums[t]);
+    }
+  }
+  for (int t = 0; t < tokens; t++) tile->y[(size_t)t * tile->y_stride] = sums[t];
+}
+
+MOE_ALWAYS_INLINE void tile_neon(const moe_tile *tile, int tokens) {
+  tile_by_dot(tile, tokens, moe_dot_neon);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_DOTPROD void tile_dotprod(const moe_tile *tile, int tokens) {
+  tile_by_dot(tile, tokens, moe_dot_dotprod);
+}
+
+static MOE_TARGET_DOTPROD void matmul_dotprod(const moe_tile *all, size_t rows, size_t tokens) {
+  moe_tiled_matmul(tile_dotprod, all, rows, tokens);
+}
+
+static void
+moe_matmul_q6_k_neon(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  if (moe_has_dotprod()) {
+    matmul_dotprod(&all, rows, tokens);
+  } else {
+    moe_tiled_matmul(tile_neon, &all, rows, tokens);
+  }
+}
+
 #endif
 
 const moe_format_definition moe_definition_q6_k = {
@@ -396,6 +479,8 @@ const moe_format_definition moe_definition_q6_k = {
 #if defined(__x86_64__)
             [MOE_ISA_AVX2] = moe_matmul_q6_k_avx2,
             [MOE_ISA_AVX512] = moe_matmul_q6_k_avx512,
+#elif defined(__aarch64__)
+            [MOE_ISA_NEON] = moe_matmul_q6_k_neon,
 #endif
         },
 };

@@ -1,4 +1,5 @@
 /* Q8_0: blocks of 32 signed bytes with one 16-bit float scale. Activations are Q8_0 too. */
+#include "neon.h"
 #include "tile.h"
 #include "x86.h"
 
@@ -89,6 +90,54 @@ moe_matmul_q8_0_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uin
   moe_tiled_matmul(tile_avx512, &all, rows, tokens);
 }
 
+#elif defined(__aarch64__)
+
+/* As on x86-64: 8 integers per block and token, times both scales, added to 8 floats. */
+MOE_ALWAYS_INLINE void tile_by_dot(const moe_tile *tile, int tokens, moe_dot_neon_fn dot) {
+  const int32x4_t zero = vdupq_n_s32(0);
+  float32x4x2_t sums[MOE_TILE_TOKENS_MAX];
+  for (int t = 0; t < tokens; t++) sums[t] = moe_broadcast_8_neon(0);
+  for (size_t i = 0; i < tile->columns / ELEMENTS; i++) {
+    const block *b = (const block *)tile->w + i;
+    float w_scale = moe_load_f16_neon(b->scale);
+    int8x16_t w0 = vld1q_s8(b->quants), w1 = vld1q_s8(b->quants + 16);
+    for (int t = 0; t < tokens; t++) {
+      moe_q8_0_row x = moe_q8_0_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
+      const int8_t *quants = x.quants + i * ELEMENTS;
+      float32x4x2_t products = {{vcvtq_f32_s32(dot(zero, w0, vld1q_s8(quants))),
+                                 vcvtq_f32_s32(dot(zero, w1, vld1q_s8(quants + 16)))}};
+      float32x4x2_t scale = moe_broadcast_8_neon(w_scale * x.scales[i]);
+      sums[t] = moe_fma_8_neon(sums[t], products, scale);
+    }
+  }
+  for (int t = 0; t < tokens; t++) {
+    tile->y[(size_t)t * tile->y_stride] = moe_sum_lanes_neon(sums[t]);
+  }
+}
+
+MOE_ALWAYS_INLINE void tile_neon(const moe_tile *tile, int tokens) {
+  tile_by_dot(tile, tokens, moe_dot_neon);
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_DOTPROD void tile_dotprod(const moe_tile *tile, int tokens) {
+  tile_by_dot(tile, tokens, moe_dot_dotprod);
+}
+
+static MOE_TARGET_DOTPROD void matmul_dotprod(const moe_tile *all, size_t rows, size_t tokens) {
+  moe_tiled_matmul(tile_dotprod, all, rows, tokens);
+}
+
+static void
+moe_matmul_q8_0_neon(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
+                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
+  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
+  if (moe_has_dotprod()) {
+    matmul_dotprod(&all, rows, tokens);
+  } else {
+    moe_tiled_matmul(tile_neon, &all, rows, tokens);
+  }
+}
+
 #endif
 
 const moe_format_definition moe_definition_q8_0 = {
@@ -104,6 +153,8 @@ const moe_format_definition moe_definition_q8_0 = {
 #if defined(__x86_64__)
             [MOE_ISA_AVX2] = moe_matmul_q8_0_avx2,
             [MOE_ISA_AVX512] = moe_matmul_q8_0_avx512,
+#elif defined(__aarch64__)
+            [MOE_ISA_NEON] = moe_matmul_q8_0_neon,
 #endif
         },
 };

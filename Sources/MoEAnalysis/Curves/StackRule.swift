@@ -54,6 +54,9 @@ extension HitCurves {
       slotsPerToken: routing.expertsPerToken * (scopes[0].count))
   }
 
+  /// Experts that may share one pool: entries of a stack have 16 bits for them.
+  package static let poolExpertCountMax = 1 << 16
+
   /// Hits are kept by sequence and number of slots.
   static func checkTable(
     _ routing: RoutingSequences, expertCount: Int
@@ -68,10 +71,10 @@ extension HitCurves {
   ) throws(RoutingAnalysisError) {
     let layers = conventions.scope == .pool ? routing.layerCount : 1
     let (expertCount, overflow) = layers.multipliedReportingOverflow(by: routing.expertCount)
-    guard !overflow, expertCount <= 1 << 16 else {
+    guard !overflow, expertCount <= poolExpertCountMax else {
       throw RoutingAnalysisError(
         "a pool of \(layers) layers with \(routing.expertCount) experts cannot be replayed: at "
-          + "most 65536 experts share one pool")
+          + "most \(poolExpertCountMax) experts share one pool")
     }
     try Self.checkTable(routing, expertCount: expertCount)
     let requestCount = routing.experts.count / routing.layerCount * layers

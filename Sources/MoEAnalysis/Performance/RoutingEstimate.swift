@@ -94,7 +94,9 @@ package struct RoutingEstimate: Sendable, Equatable {
       estimate.missDistribution = distribution
     }
     if withOptimum && !costs.isResident {
-      estimate.optimalHitRate = CacheReplay.optimalHitRate(trace, geometry: geometry)
+      // A trace that is too large to be analysed has none.
+      var optimum = OptimalReplay(trace)
+      estimate.optimalHitRate = try? optimum.inOnePool(geometry).hitRate
     }
     return estimate
   }

@@ -29,29 +29,29 @@ package struct RoutingFamily: Sendable {
   package static let all: [RoutingFamily] = [
     RoutingFamily(
       trace: "deepseek-v2-lite-chat-prompts", architecturePrefixes: ["deepseek"],
-      hitRates: [0.266, 0.361, 0.434, 0.555, 0.653, 0.808, 0.919],
+      hitRates: [0.325, 0.41, 0.478, 0.587, 0.676, 0.821, 0.927],
       distinctShares: [
         0.094, 0.162, 0.272, 0.436, 0.622, 0.778, 0.892, 0.958, 0.986, 0.996, 1, 1, 1,
       ], expertsPerChoice: 64.0 / 6),
     RoutingFamily(
       trace: "gemma-4-26b-a4b-chat", architecturePrefixes: ["gemma"],
-      hitRates: [0.357, 0.495, 0.579, 0.688, 0.762, 0.868, 0.941, 1, 1],
+      hitRates: [0.404, 0.51, 0.589, 0.694, 0.761, 0.867, 0.944, 1, 1],
       distinctShares: [0.047, 0.078, 0.123, 0.185, 0.27, 0.368, 0.45, 0.523],
       expertsPerChoice: 128.0 / 6),
     RoutingFamily(
       trace: "gpt-oss-20b-mmlu", architecturePrefixes: ["gpt-oss"],
-      hitRates: [0.43, 0.573, 0.68, 0.829, 0.912, 0.983],
+      hitRates: [0.494, 0.623, 0.721, 0.855, 0.932, 0.991],
       distinctShares: [
         0.125, 0.196, 0.295, 0.411, 0.522, 0.619, 0.704, 0.78, 0.845, 0.911, 0.962, 0.988, 0.996,
       ], expertsPerChoice: 32.0 / 4),
     RoutingFamily(
       trace: "mixtral-8x7b-humaneval", architecturePrefixes: ["llama", "mixtral"],
-      hitRates: [0.397, 0.534, 0.649, 0.846],
+      hitRates: [0.412, 0.555, 0.668, 0.858],
       distinctShares: [0.25, 0.399, 0.604, 0.807, 0.947, 0.989, 0.998, 1, 1],
       expertsPerChoice: 8.0 / 2),
     RoutingFamily(
       trace: "qwen3-30b-a3b-chat", architecturePrefixes: ["qwen3", "olmoe"],
-      hitRates: [0.38, 0.501, 0.581, 0.694, 0.778, 0.893, 0.964, 1, 1],
+      hitRates: [0.409, 0.511, 0.592, 0.704, 0.786, 0.905, 0.963, 1, 1],
       distinctShares: [0.047, 0.076, 0.124, 0.186, 0.259, 0.339, 0.416, 0.498],
       expertsPerChoice: 128.0 / 6),
   ]

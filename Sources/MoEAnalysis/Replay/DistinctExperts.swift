@@ -43,7 +43,7 @@ package struct DistinctExperts: Sendable, Equatable {
       }
       points.append(
         Point(
-          demand: Double(size * trace.expertsPerToken) / Double(expertCount),
+          demand: Double(size) * trace.meanExpertCount / Double(expertCount),
           share: Double(distinctCount) / Double(chunkCount * expertCount)))
       size *= 2
     }

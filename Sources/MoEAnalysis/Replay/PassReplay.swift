@@ -83,7 +83,13 @@ package struct PassReplay: ~Copyable {
   ) -> Counts {
     group(trace, pass, layer)
     var counts = Counts(requestCount: requests.count, hitCount: 0)
-    cache.beginStep(layer: layer, time: time + (requests.map(\.lastToken).max() ?? 0))
+    // The policy hears of the last tokens' experts.
+    let known = pass.suffix(SelectionHistory.tokenCount)
+    let experts = known.flatMap { trace.selection(token: $0, layer: layer).map(Int.init) }
+    cache.beginStep(
+      LayerStep(
+        layer: layer, time: time + (requests.map(\.lastToken).max() ?? 0), experts: experts.span,
+        expertsPerToken: trace.expertsPerToken))
     let sizeClass = cache.geometry.layers[layer].sizeClass
     let slotCount = cache.geometry.slotRanges[sizeClass].count
     let share = slotCount / cache.geometry.layersByClass[sizeClass].count

@@ -66,8 +66,11 @@ extension RoutingTrace {
     let (layerCount, expertsPerToken) = (array.shape[1], array.shape[2])
     let experts = try array.integers()
     let largest = Int(experts.max() ?? 0)
-    guard experts.allSatisfy({ $0 >= 0 }), largest < RoutingTraceFormat.expertCountMax else {
-      throw ZipArchive.Problem(text: "'experts' names an expert below 0 or above 65535")
+    guard largest >= 0, experts.allSatisfy({ $0 >= noExpert }),
+      largest < RoutingTraceFormat.expertCountMax
+    else {
+      throw ZipArchive.Problem(
+        text: "'experts' names an expert below 0, other than -1 for none, or above 65535")
     }
     guard layerCount <= RoutingTraceFormat.layerCountMax else {
       throw ZipArchive.Problem(

@@ -8,6 +8,7 @@ extension RoutingTrace {
     contents.logits = logits != nil
     contents.tokenIDs = tokenIDs != nil
     contents.passes = passStarts != nil
+    contents.emptySlots = hasEmptySlots
     let writer = try RoutingTraceWriter(path: path, metadata: metadata, contents: contents)
     var sequence = 0
     for pass in passes {
@@ -21,6 +22,7 @@ extension RoutingTrace {
         for token in pass {
           let first = (token * layerCount + layer) * expertsPerToken
           writer.addSelection(
+            count: selection(token: token, layer: layer).count,
             expert: { Int(experts[first + $0]) }, weight: { weights?[first + $0] ?? 0 },
             logit: { logits?[(token * layerCount + layer) * expertCount + $0] ?? 0 })
         }

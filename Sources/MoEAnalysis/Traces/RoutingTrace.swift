@@ -7,7 +7,8 @@ package struct RoutingTrace: Sendable, Equatable {
   package let tokenCount: Int
   package let layerCount: Int
   package let expertsPerToken: Int
-  /// (token, layer, rank), best first, each expert at most once in a selection.
+  /// (token, layer, rank), best first, each expert at most once in a selection. A token that takes
+  /// fewer than there is room for, though at least one, has `noExpert` behind its last.
   package let experts: [Int32]
   /// (sequence): its first token, ascending; begins with 0. Tokens in between follow each other.
   package let sequenceStarts: [Int]
@@ -26,6 +27,8 @@ package struct RoutingTrace: Sendable, Equatable {
   /// (pass): its first token, ascending. A pass is what went through the model at once: a chunk of
   /// a prompt, or one generated token. Every sequence begins with one.
   package var passStarts: [Int]?
+
+  package static let noExpert: Int32 = -1
 
   /// A file of more than this, packed or unpacked, is refused.
   package static let byteCountMax = 1 << 30
@@ -61,8 +64,20 @@ package struct RoutingTrace: Sendable, Equatable {
   /// The experts of one token in one layer, best first.
   package func selection(token: Int, layer: Int) -> ArraySlice<Int32> {
     let first = (token * layerCount + layer) * expertsPerToken
-    return experts[first..<first + expertsPerToken]
+    var end = first + expertsPerToken
+    while end > first && experts[end - 1] == Self.noExpert { end -= 1 }
+    return experts[first..<end]
   }
+
+  /// Experts that a token takes in a layer, in the mean.
+  package var meanExpertCount: Double {
+    guard hasEmptySlots else { return Double(expertsPerToken) }
+    let chosenCount = experts.count { $0 != Self.noExpert }
+    return Double(chosenCount) / Double(max(1, tokenCount * layerCount))
+  }
+
+  /// Whether some token takes fewer experts than there is room for.
+  package var hasEmptySlots: Bool { experts.contains(Self.noExpert) }
 
   /// Experts of each layer: as the trace's description says, else the largest number of one and one
   /// more.

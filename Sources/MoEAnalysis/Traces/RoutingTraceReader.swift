@@ -156,7 +156,7 @@ struct RoutingTraceReader {
     _ count: Int, _ cursor: inout ByteCursor
   ) throws(Problem) {
     let (layerCount, rankCount) = (metadata.layers.count, metadata.expertsPerToken)
-    let isShort = metadata.expertCount <= RoutingTraceFormat.shortExpertCount
+    let isShort = RoutingTraceFormat.isShort(metadata, contents)
     experts.append(contentsOf: repeatElement(0, count: count * layerCount * rankCount))
     if contents.weights {
       weights.append(contentsOf: repeatElement(0, count: count * layerCount * rankCount))
@@ -168,9 +168,12 @@ struct RoutingTraceReader {
       for token in tokenCount..<tokenCount + count {
         let first = (token * layerCount + layer) * rankCount
         for index in first..<first + rankCount {
-          experts[index] =
+          let number =
             isShort
             ? Int32(cursor.integer(UInt8.self) ?? 0) : Int32(cursor.integer(UInt16.self) ?? 0)
+          let isEmpty =
+            contents.emptySlots && number == (isShort ? Int32(UInt8.max) : Int32(UInt16.max))
+          experts[index] = isEmpty ? RoutingTrace.noExpert : number
         }
         if contents.weights {
           for index in first..<first + rankCount {

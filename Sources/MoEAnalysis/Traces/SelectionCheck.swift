@@ -1,7 +1,7 @@
 import MoECore
 
-/// Finds selections that no router makes: unknown experts, one of them twice, weights that are no
-/// weights.
+/// Finds selections that nobody makes: unknown experts, one of them twice, none at all, gaps
+/// between them, weights that are no weights.
 struct SelectionCheck {
   private let metadata: RoutingTraceMetadata
   /// (expert): number of the last selection that named it.
@@ -25,6 +25,16 @@ struct SelectionCheck {
     let first = selection * metadata.expertsPerToken
     for index in first..<first + metadata.expertsPerToken {
       let expert = Int(experts[index])
+      if experts[index] == RoutingTrace.noExpert && index > first {
+        guard weights.isEmpty || weights[index] == 0 else {
+          return
+            "an empty slot of token \(token) in layer \(layer) has the weight \(weights[index])"
+        }
+        continue
+      }
+      guard index == first || experts[index - 1] != RoutingTrace.noExpert else {
+        return "token \(token) has an empty slot before its last expert in layer \(layer)"
+      }
       guard expert >= 0 && expert < metadata.expertCount else {
         return "token \(token) takes expert \(expert) in layer \(layer), but there are "
           + "\(metadata.expertCount)"

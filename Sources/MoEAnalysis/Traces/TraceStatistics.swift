@@ -12,6 +12,8 @@
 /// Every request counts, also those of an empty cache.
 package struct TraceStatistics: Sendable, Equatable {
   package struct Layer: Sendable, Equatable {
+    /// One for each expert that a token takes.
+    package var requestCount = 0
     /// Requests that found the expert resident, the least recently used being evicted.
     package var leastRecentHitCount = 0
     /// The same where what is used furthest in the future is evicted, which no policy beats
@@ -29,8 +31,6 @@ package struct TraceStatistics: Sendable, Equatable {
 
   /// Slots of each layer's cache.
   package let capacity: Int
-  /// Requests of each layer.
-  package let requestCount: Int
   /// Experts per token over experts: the reuse of an even and independent choice.
   package let evenReuse: Double
   package private(set) var layers: [Layer] = []
@@ -40,10 +40,12 @@ package struct TraceStatistics: Sendable, Equatable {
     let capacity = capacity ?? 2 * trace.expertsPerToken
     precondition(capacity >= trace.expertsPerToken)
     self.capacity = capacity
-    requestCount = trace.tokenCount * trace.expertsPerToken
-    evenReuse = Double(trace.expertsPerToken) / Double(trace.expertCount)
+    evenReuse = trace.meanExpertCount / Double(trace.expertCount)
     for layer in 0..<trace.layerCount {
       var figures = Layer()
+      figures.requestCount = (0..<trace.tokenCount).reduce(0) {
+        $0 + trace.selection(token: $1, layer: layer).count
+      }
       figures.leastRecentHitCount = Self.leastRecentHits(trace, layer, capacity)
       figures.optimalHitCount = Self.optimalHits(trace, layer, capacity)
       let shared = Self.shared(trace, layer, lag: 1)
@@ -56,12 +58,14 @@ package struct TraceStatistics: Sendable, Equatable {
   // Of all layers together.
 
   package var leastRecentHitRate: Double {
-    Double(layers.reduce(0) { $0 + $1.leastRecentHitCount }) / Double(layers.count * requestCount)
+    Double(layers.reduce(0) { $0 + $1.leastRecentHitCount }) / Double(requestCount)
   }
 
   package var optimalHitRate: Double {
-    Double(layers.reduce(0) { $0 + $1.optimalHitCount }) / Double(layers.count * requestCount)
+    Double(layers.reduce(0) { $0 + $1.optimalHitCount }) / Double(requestCount)
   }
+
+  private var requestCount: Int { layers.reduce(0) { $0 + $1.requestCount } }
 
   /// Not a number where no sequence has two tokens.
   package var previousTokenReuse: Double {
@@ -95,10 +99,9 @@ package struct TraceStatistics: Sendable, Equatable {
     for sequence in trace.sequences {
       for token in sequence.dropFirst(lag) {
         let earlier = trace.selection(token: token - lag, layer: layer)
-        for expert in trace.selection(token: token, layer: layer) where earlier.contains(expert) {
-          count += 1
-        }
-        comparedCount += trace.expertsPerToken
+        let selection = trace.selection(token: token, layer: layer)
+        count += selection.count { earlier.contains($0) }
+        comparedCount += selection.count
       }
     }
     return (count, comparedCount)
@@ -111,15 +114,17 @@ package struct TraceStatistics: Sendable, Equatable {
     for token in 0..<trace.tokenCount {
       for expert in trace.selection(token: token, layer: layer) { counts[Int(expert)] += 1 }
     }
+    let requestCount = counts.reduce(0, +)
     var (bits, squares) = (0.0, 0.0)
     for count in counts where count > 0 {
       let share = Double(count) / Double(trace.tokenCount)
-      let probability = share / Double(trace.expertsPerToken)
+      let probability = Double(count) / Double(requestCount)
       bits -= probability * log2(probability)
       squares += share * share
     }
     return (
-      bits / log2(Double(trace.expertCount)), squares / Double(trace.expertsPerToken)
+      bits / log2(Double(trace.expertCount)),
+      squares * Double(trace.tokenCount) / Double(requestCount)
     )
   }
 

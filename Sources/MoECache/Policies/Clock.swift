@@ -1,3 +1,5 @@
+import MoECore
+
 /// Second chance: a hand passes over the slots, spares those used since it last came by, and stops
 /// at the first that was not.
 ///
@@ -24,7 +26,7 @@ struct Clock: EvictionPolicy {
     turns = geometry.slotRanges.map { _ in (0, 0) }
   }
 
-  mutating func beginStep(layer: Int, time: Int) {}
+  mutating func beginStep(_ step: borrowing LayerStep, in table: borrowing SlotTable) {}
 
   /// A new slot goes in just behind the hand, where it is looked at last, without a use to spare:
   /// the round that it waits for is its first chance.
@@ -43,16 +45,17 @@ struct Clock: EvictionPolicy {
 
   mutating func touch(_ slot: Int, for use: ExpertUse) { wasUsed[slot] = true }
 
-  mutating func remove(_ slot: Int, of layer: Int) {
+  mutating func remove(_ slot: Int, of expert: ExpertID) {
+    let layer = expert.layer
     let following = next[slot]
     if hands[layer] == Int32(slot) { hands[layer] = following == Int32(slot) ? -1 : following }
     next[Int(previous[slot])] = following
     previous[Int(following)] = previous[slot]
   }
 
-  mutating func victim(for layer: Int, in table: borrowing SlotTable) -> Int? {
-    sweep(for: layer, in: table, respectingFloors: true)
-      ?? sweep(for: layer, in: table, respectingFloors: false)
+  mutating func victim(for expert: ExpertID, in table: borrowing SlotTable) -> Int? {
+    sweep(for: expert.layer, in: table, respectingFloors: true)
+      ?? sweep(for: expert.layer, in: table, respectingFloors: false)
   }
 
   /// After two full turns of every layer each unpinned slot has been looked at without a use to

@@ -1,3 +1,5 @@
+import MoECore
+
 /// Least recently used, where recency is counted in turns of the expert's own layer.
 struct LRU: EvictionPolicy {
   private var slots: RankedSlots
@@ -6,7 +8,9 @@ struct LRU: EvictionPolicy {
     slots = RankedSlots(geometry: geometry, lossPerToken: 1)
   }
 
-  mutating func beginStep(layer: Int, time: Int) { slots.advanceClock(of: layer, to: time) }
+  mutating func beginStep(_ step: borrowing LayerStep, in table: borrowing SlotTable) {
+    slots.advanceClock(of: step.layer, to: step.time)
+  }
 
   mutating func insert(_ slot: Int, for use: ExpertUse) {
     slots.advanceClock(of: use.layer, to: use.time)
@@ -21,9 +25,9 @@ struct LRU: EvictionPolicy {
     slots.insert(slot, layer: use.layer, worth: max(last, Double(use.time)), rank: use.rank)
   }
 
-  mutating func remove(_ slot: Int, of layer: Int) { slots.remove(slot) }
+  mutating func remove(_ slot: Int, of expert: ExpertID) { slots.remove(slot) }
 
-  mutating func victim(for layer: Int, in table: borrowing SlotTable) -> Int? {
-    slots.victim(for: layer, in: table)
+  mutating func victim(for expert: ExpertID, in table: borrowing SlotTable) -> Int? {
+    slots.victim(for: expert.layer, in: table)
   }
 }

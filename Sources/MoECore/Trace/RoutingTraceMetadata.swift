@@ -65,11 +65,14 @@ package struct RoutingTraceContents: Sendable, Equatable {
   package var tokenIDs = false
   /// Whether passes are those of the recorded run; else they are cut as it suited the writer.
   package var passes = false
+  /// Whether tokens may take fewer experts than there is room for.
+  package var emptySlots = false
 
   package init() {}
 
   package static let names: [(name: String, path: any WritableKeyPath<Self, Bool> & Sendable)] = [
     ("weights", \.weights), ("logits", \.logits), ("token_ids", \.tokenIDs), ("passes", \.passes),
+    ("empty_slots", \.emptySlots),
   ]
 }
 
@@ -79,7 +82,8 @@ package enum RoutingTraceFormat {
   package static let version: UInt32 = 1
   /// A header's JSON has at most as many bytes.
   package static let headerByteCountMax = 1 << 20
-  /// Experts up to this many are numbered by one byte, more of them by two.
+  /// Experts up to this many are numbered by one byte, more of them by two; the number with all
+  /// bits set is none of them where slots may be empty, and stands in these.
   package static let shortExpertCount = 256
   package static let expertCountMax = 1 << 16
   package static let layerCountMax = 1 << 12
@@ -100,11 +104,18 @@ package enum RoutingTraceFormat {
     }
   }
 
+  /// Whether one byte is enough for an expert's number.
+  package static func isShort(
+    _ metadata: RoutingTraceMetadata, _ contents: RoutingTraceContents
+  ) -> Bool {
+    metadata.expertCount + (contents.emptySlots ? 1 : 0) <= shortExpertCount
+  }
+
   /// Bytes of one token's selection in one layer.
   package static func recordByteCount(
     _ metadata: RoutingTraceMetadata, _ contents: RoutingTraceContents
   ) -> Int {
-    let expertByteCount = metadata.expertCount <= shortExpertCount ? 1 : 2
+    let expertByteCount = isShort(metadata, contents) ? 1 : 2
     return metadata.expertsPerToken * (expertByteCount + (contents.weights ? 2 : 0))
       + (contents.logits ? 4 * metadata.expertCount : 0)
   }

@@ -60,9 +60,14 @@
       metadata.expertsPerToken >= 1 && metadata.expertsPerToken <= metadata.expertCount
         && metadata.expertCount <= RoutingTraceFormat.expertCountMax
         && !metadata.layers.isEmpty)
+    guard !contents.emptySlots || metadata.expertCount < RoutingTraceFormat.expertCountMax else {
+      throw RoutingTraceWriteError(
+        path: path,
+        reason: "with \(metadata.expertCount) experts no number is left for an empty slot")
+    }
     self.metadata = metadata
     self.contents = contents
-    isShort = metadata.expertCount <= RoutingTraceFormat.shortExpertCount
+    isShort = RoutingTraceFormat.isShort(metadata, contents)
     recordByteCount = RoutingTraceFormat.recordByteCount(metadata, contents)
     do {
       buffer = try AlignedBuffer(byteCount: max(Self.bufferByteCount, recordByteCount))
@@ -119,15 +124,20 @@
   /// One token's selection in one layer.
   ///
   /// - Parameters:
+  ///   - count: Experts that the token takes; fewer than the trace's `k` only in a file that may
+  ///     have empty slots. Nil: `k`.
   ///   - expert, weight: By rank, the best first. Weights are not asked for where the file is to
   ///     have none.
   ///   - logit: Of any expert; not asked for where the file is to have none.
   package func addSelection(
-    expert: (_ rank: Int) -> Int, weight: (_ rank: Int) -> Float, logit: (_ expert: Int) -> Float
+    count: Int? = nil, expert: (_ rank: Int) -> Int, weight: (_ rank: Int) -> Float,
+    logit: (_ expert: Int) -> Float
   ) {
+    let count = count ?? metadata.expertsPerToken
+    precondition(count == metadata.expertsPerToken || contents.emptySlots)
     makeRoom(recordByteCount)
     for rank in 0..<metadata.expertsPerToken {
-      let expert = expert(rank)
+      let expert = rank < count ? expert(rank) : Int(UInt16.max)
       if isShort {
         put(UInt8(truncatingIfNeeded: expert))
       } else {
@@ -135,7 +145,9 @@
       }
     }
     if contents.weights {
-      for rank in 0..<metadata.expertsPerToken { put(Float16(weight(rank)).bitPattern) }
+      for rank in 0..<metadata.expertsPerToken {
+        put(rank < count ? Float16(weight(rank)).bitPattern : 0)
+      }
     }
     guard contents.logits else { return }
     for expert in 0..<metadata.expertCount { put(logit(expert).bitPattern) }

@@ -1,22 +1,25 @@
-import MoECore
-import MoEExperts
-import MoEKernels
+package import MoECore
+package import MoEExperts
 
 /// A step's selection turned around: for each chosen expert, the tokens that take it.
 ///
 /// Experts ascending, tokens of an expert ascending. Made anew for every layer and step without
 /// allocating.
-struct ExpertGrouping {
+///
+/// The *dynamic gating* of "Towards MoE Deployment" (arXiv 2303.06182, section 4): assignments
+/// sorted by expert, groups of exactly as many tokens as take it. No expert has a capacity, so
+/// nothing is padded and no token is dropped.
+package struct ExpertGrouping {
   /// One per chosen expert, ascending by index.
-  private(set) var requests: [ExpertRequest] = []
+  package private(set) var requests: [ExpertRequest] = []
   /// First entry of each request in the grouped arrays, and the end of the last.
-  private(set) var starts: [Int] = []
+  package private(set) var starts: [Int] = []
   /// (expert): tokens that take it, then the next free entry of its group.
   private var cursors: [Int]
   /// (expert): its request's number.
   private var numbers: [Int]
 
-  init(expertCount: Int) {
+  package init(expertCount: Int) {
     cursors = Array(repeating: 0, count: expertCount)
     numbers = cursors
     requests.reserveCapacity(expertCount)
@@ -25,12 +28,12 @@ struct ExpertGrouping {
 
   /// - Parameters:
   ///   - tokens, weights: Receive the token number and weight of every choice, grouped.
-  mutating func group(_ selection: Selection, tokens: IndexView, weights: FloatView) {
+  package mutating func group(_ selection: Selection, tokens: IndexView, weights: FloatView) {
     requests.removeAll(keepingCapacity: true)
     starts.removeAll(keepingCapacity: true)
     for expert in cursors.indices { cursors[expert] = 0 }
     for token in 0..<selection.tokenCount {
-      for rank in 0..<selection.expertsPerToken {
+      for rank in 0..<selection.count(token: token) {
         cursors[selection.expert(token: token, rank: rank)] += 1
       }
     }
@@ -46,7 +49,7 @@ struct ExpertGrouping {
     }
     starts.append(start)
     for token in 0..<selection.tokenCount {
-      for rank in 0..<selection.expertsPerToken {
+      for rank in 0..<selection.count(token: token) {
         let expert = selection.expert(token: token, rank: rank)
         tokens[cursors[expert]] = UInt32(token)
         weights[cursors[expert]] = selection.weight(token: token, rank: rank)

@@ -38,7 +38,8 @@ struct LookAhead {
     let tokenCount = min(selection.tokenCount, predictor == nil ? 1 : tokenCountMax)
     for token in 0..<tokenCount {
       for rank in 0..<selection.expertsPerToken {
-        selected.append(Int32(selection.expert(token: token, rank: rank)))
+        let isTaken = rank < selection.count(token: token)
+        selected.append(isTaken ? Int32(selection.expert(token: token, rank: rank)) : -1)
       }
     }
     // The same memory under a name of its own, which a span of it may hold while others change.

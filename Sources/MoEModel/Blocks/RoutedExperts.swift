@@ -22,12 +22,33 @@ extension Decoder {
     team.multiply(products, as: .router)
     let selection = selection(start: start, count: count)
     timed(.select) {
-      router.select(
-        logits: logits, probabilities: scratch.rows(layout.routerProbabilities, count: count),
-        into: selection)
+      select(
+        layer: layer, logits: logits,
+        scratch: scratch.rows(layout.routerProbabilities, count: count), into: selection)
     }
     observer?.didRoute(
       layer: layer, position: position + start, logits: logits, selection: selection)
+  }
+
+  /// The experts of a tile's tokens, by the model's own rule and by the gating, where there is one
+  /// that has a say in this phase.
+  private func select(
+    layer: Int, logits: FloatRows, scratch: FloatRows, into selection: Selection
+  ) {
+    let selectionCount = logits.rowCount
+    var expertCount = selectionCount * selection.expertsPerToken
+    if var gating, phase == .decode || !gating.dependsOnResidency {
+      // Taken out while it is in use, so that it is not copied.
+      self.gating = nil
+      expertCount = router.select(
+        logits: logits, probabilities: scratch, into: selection, layer: layer,
+        residency: experts, gating: &gating)
+      self.gating = gating
+    } else {
+      router.select(logits: logits, probabilities: scratch, into: selection)
+    }
+    routed[phase].selectionCount += selectionCount
+    routed[phase].expertCount += expertCount
   }
 
   /// hidden += weight * expert(norm(hidden)) for each expert that was selected.
@@ -41,6 +62,9 @@ extension Decoder {
     grouping.group(
       selection, tokens: scratch.indices(layout.groupTokens),
       weights: scratch.floats(layout.groupWeights))
+    experts.willBegin(
+      layer: layer, experts: selection.experts, stride: selection.expertStride, tokenCount: count,
+      expertsPerToken: selection.expertsPerToken)
     try timed(.request) { try experts.begin(layer: layer, requests: grouping.requests) }
     defer { experts.end() }
     lookAhead.observe(layer: layer, selection)

@@ -80,14 +80,15 @@ package struct MemoryPlanner {
 
   private func fixedRows() -> [MemoryPlan.Row] {
     let vocabulary = description.vocabularySize * Sampler.byteCountPerCandidate
-    let growth = Self.growthByteCount + threadCount * Self.workerByteCount + vocabulary
+    let growth =
+      Self.growthByteCount + threadCount * Self.workerByteCount + vocabulary + policyByteCount
     var rows = [
       MemoryPlan.Row(
         name: "process", byteCount: processByteCount, basis: .measured,
         note: "code, Swift runtime, tokenizer, file header"),
       MemoryPlan.Row(
         name: "growth", byteCount: growth, basis: .derived,
-        note: "\(threadCount) workers, reader, sampler, code not run yet"),
+        note: "\(threadCount) workers, reader, sampler, cache policy, code not run yet"),
       MemoryPlan.Row(
         name: "dense weights", byteCount: DenseWeights.byteCount(tensors), basis: .derived,
         note: "attention, norms, routers, embedding, output"),
@@ -121,6 +122,17 @@ package struct MemoryPlanner {
           note: "\(options.timelineEventCount) events"))
     }
     return rows
+  }
+
+  /// What the cache policy learns is kept beside the experts.
+  private var policyByteCount: Int {
+    guard options.placement != .resident,
+      let policy = PolicyRegistry.entry(named: options.cachePolicy)
+    else { return 0 }
+    let layers = tensors.experts.layers.map {
+      LayerGeometry(expertCount: $0.expertCount, sizeClass: 0)
+    }
+    return policy.noteByteCount(CacheGeometry(layers: layers, slotCounts: [0]))
   }
 
   private func scratchByteCount(_ chunk: Int) -> Int {

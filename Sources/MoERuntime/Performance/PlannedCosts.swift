@@ -58,8 +58,8 @@ extension Engine {
     let position = min(promptTokenCount ?? 512, plan.memory.contextLength)
     guard probe != .none, prepared.plan.fits else { return (plan, nil) }
     let request = ProbeRequest(prepared)
-    let cache = ProbeCache(environment: environment)
-    if probe == .cached, let result = cache.result(for: request) {
+    let cache = ResultCache<ProbeRequest, ProbeResult>(prefix: "probe", environment: environment)
+    if probe == .cached, let result = cache.result(for: request), result.suits(request) {
       let note = ["measured before, on this machine", result.warning]
       return (plan, try prepared.plannedCosts(plan, at: position, probe: result, note: note))
     }

@@ -54,6 +54,7 @@ final class ProbeExperts: ExpertSource {
     self.memory = memory
   }
 
+  func isResident(layer: Int, expert: Int) -> Bool { true }
   func beginPass(tokenCount: Int, phase: InferencePhase) {}
 
   func begin(layer: Int, requests: [ExpertRequest]) {

@@ -5,10 +5,10 @@ extension EngineCore {
   /// Does something and records the routing of it, where that is asked for. The trace is complete
   /// where nothing is thrown; else there is none.
   func recording<Value>(
-    _ trace: RoutingTraceOptions?, _ body: () throws -> Value
+    _ trace: RoutingTraceOptions?, gating: GatingSpecification, _ body: () throws -> Value
   ) throws -> Value {
     guard let trace else { return try body() }
-    let recorder = try makeRecorder(trace)
+    let recorder = try makeRecorder(trace, gating: gating)
     recorder.beginSequence(label: trace.label)
     decoder.observer = recorder
     defer { decoder.observer = nil }
@@ -34,7 +34,7 @@ extension EngineCore {
     let texts = try texts.map { RoutingText(label: $0.label, tokens: try checked($0.tokens)) }
     let total = texts.reduce(0) { $0 + $1.tokens.count }
     guard total > 0 else { throw EngineError.textTooShort(tokenCount: 0, wanted: 1) }
-    let recorder = try makeRecorder(trace)
+    let recorder = try makeRecorder(trace, gating: .off)
     decoder.observer = recorder
     defer { decoder.observer = nil }
     for text in texts {
@@ -60,11 +60,15 @@ extension EngineCore {
       byteCount: byteCount, seconds: Double(MonotonicClock.nanoseconds() - start) * 1e-9)
   }
 
-  private func makeRecorder(_ trace: RoutingTraceOptions) throws(EngineError) -> RoutingRecorder {
+  private func makeRecorder(
+    _ trace: RoutingTraceOptions, gating: GatingSpecification
+  ) throws(EngineError) -> RoutingRecorder {
     var contents = RoutingTraceContents()
     (contents.weights, contents.tokenIDs, contents.passes) = (true, true, true)
     contents.logits = trace.includesLogits
-    let metadata = RoutingTraceMetadata(header, weights: decoder.weights)
+    contents.emptySlots = !gating.isOff
+    var metadata = RoutingTraceMetadata(header, weights: decoder.weights)
+    if !gating.isOff { metadata.others["gating"] = .string(gating.description) }
     return try reportingTrace { () throws(RoutingTraceWriteError) in
       RoutingRecorder(
         try RoutingTraceWriter(path: trace.path, metadata: metadata, contents: contents))

@@ -53,6 +53,7 @@ package final class RoutingRecorder: DecoderObserver {
     for token in 0..<selection.tokenCount {
       let row = logits.row(token)
       writer.addSelection(
+        count: selection.count(token: token),
         expert: { selection.expert(token: token, rank: $0) },
         weight: { selection.weight(token: token, rank: $0) },
         logit: { row[$0] })

@@ -77,6 +77,7 @@ struct Bench: AsyncParsableCommand {
     transform: { try FlagValue.list($0) { try FlagValue.integer($0, in: 1...256) } })
   var threads: [[Int]] = []
 
+  @OptionGroup(title: "Gating") var gating: GatingOptions
   @OptionGroup(title: "Memory and machine") var experts: ExpertOptions
 
   @Option(
@@ -118,7 +119,7 @@ struct Bench: AsyncParsableCommand {
       path: path,
       engineOptions: experts.engineOptions(memory: nil, threadCount: nil, contextLength: nil),
       tests: tests, settings: settings, repetitionCount: repetitions, isCold: cold,
-      seed: UInt64(seed), isQuiet: quiet, text: text)
+      seed: UInt64(seed), isQuiet: quiet, text: text, gating: gating.gating)
     try runner.check()
     let plan = try Engine.plan(modelAt: path, options: runner.engineOptions)
     do {
@@ -128,7 +129,8 @@ struct Bench: AsyncParsableCommand {
     }
     ProgressBar.eraseAny()
     let report = BenchReport(
-      runner.rows, plan: plan, seed: UInt64(seed), prompt: file == nil ? "sampled" : "file")
+      runner.rows, plan: plan, seed: UInt64(seed), prompt: file == nil ? "sampled" : "file",
+      gating: gating.gating)
     try StandardOutput.write(BenchTable.text(report.rows))
     try csvFile?.write(BenchTable.csv(report.rows))
     try jsonFile?.write(JSON.text(report))

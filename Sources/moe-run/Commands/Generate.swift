@@ -35,6 +35,21 @@ struct Generate: AsyncParsableCommand {
   @Flag(help: "Write special tokens that the model generates as their names.")
   var special = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Let tokens take fewer or other experts, which changes the text: " + GatingOptions.kinds
+        + ", or auto:B% (the fastest that raises perplexity by at most B percent, as measured "
+        + "first). (default: off)", valueName: "kind"),
+    transform: GatingRequest.init(parsing:))
+  var gating = GatingRequest.fixed(.off)
+
+  @Option(
+    help: ArgumentHelp(
+      "A file with the text that --gating auto measures on. (default: one that comes with the "
+        + "program: a story, dialogue, German, code and sums)", valueName: "file"),
+    completion: .file())
+  var calibration: String?
+
   @OptionGroup(title: "Sampling") var sampling: SamplingFlags
   @OptionGroup(title: "Memory and machine") var context: ContextOptions
   @OptionGroup(title: "Memory and machine") var memory: MemoryOptions
@@ -60,12 +75,28 @@ struct Generate: AsyncParsableCommand {
     completion: .file(extensions: ["moetrace"]))
   var trace: String?
 
+  @Flag(
+    name: .customLong("no-warm-start"),
+    help: ArgumentHelp(
+      "Start with an empty pool, and do not remember which experts this run used most; the next "
+        + "run would read them while nothing else is to be read. With --gating so as well."))
+  var startsCold = false
+
   @Flag(name: [.customShort("q"), .long], help: "No progress and no statistics on standard error.")
   var quiet = false
+
+  func validate() throws {
+    if case .fixed = gating, calibration != nil {
+      throw ValidationError("--calibration has no meaning without --gating auto:B%")
+    }
+  }
 
   func run() async throws {
     let path = try model.path()
     let text = try promptText()
+    let calibrationText = try calibration.map { path throws(Failure) in
+      try InputText.file(path)
+    }
     let reportFile = try statsJson.map { path throws(Failure) in
       try ReportFile(path, flag: "--stats-json")
     }
@@ -74,6 +105,8 @@ struct Generate: AsyncParsableCommand {
     }
     if let trace { try TraceRecord.check(trace, flag: "--trace") }
     var engineOptions = memory.engineOptions(contextLength: context.ctxSize)
+    // What is in memory may decide what a gating chooses, and the same run must give the same text.
+    engineOptions.warmStart = !startsCold && !isGated
     if timeline != nil { engineOptions.timelineEventCount = Self.timelineEventCount }
 
     let loadStart = MonotonicClock.nanoseconds()
@@ -86,7 +119,8 @@ struct Generate: AsyncParsableCommand {
       for note in engine.tokenizer.notes { StandardError.write("moe-run: note: \(note)\n") }
     }
 
-    let options = generationOptions()
+    var options = generationOptions()
+    options.gating = try await chosenGating(engine, calibrationText)
     guard let statistics = try await write(engine.generate(text, options), after: text) else {
       throw CancellationError()
     }
@@ -105,6 +139,11 @@ struct Generate: AsyncParsableCommand {
     try Interruption.check()
   }
 
+  private var isGated: Bool {
+    if case .fixed(.off) = gating { return false }
+    return true
+  }
+
   /// 24 MiB: some hundred tokens of most models.
   private static let timelineEventCount = 1 << 19
 
@@ -112,6 +151,20 @@ struct Generate: AsyncParsableCommand {
   private func promptText() throws(Failure) -> String {
     let text = try prompt.text()
     return prompt.prompt == nil && text.hasSuffix("\n") ? String(text.dropLast()) : text
+  }
+
+  /// The gating of the run; what `auto` found is said.
+  private func chosenGating(
+    _ engine: Engine, _ text: String?
+  ) async throws -> GatingSpecification {
+    switch gating {
+    case .fixed(let gating): return gating
+    case .automatic(let bound):
+      let outcome = try await GatingCalibration(engine: engine, bound: bound, isQuiet: quiet)
+        .run(on: text)
+      if !quiet { StandardError.write(outcome.text + "\n") }
+      return outcome.gating
+    }
   }
 
   private func generationOptions() -> GenerationOptions {

@@ -38,6 +38,7 @@ struct Perplexity: AsyncParsableCommand {
     transform: { try FlagValue.integer($0, in: 2 ... .max) })
   var maxTokens: Int?
 
+  @OptionGroup(title: "Gating") var gating: GatingOptions
   @OptionGroup(title: "Memory and machine") var memory: MemoryOptions
 
   @Flag(help: "Write the result as JSON.")
@@ -79,6 +80,7 @@ struct Perplexity: AsyncParsableCommand {
     var options = PerplexityOptions()
     options.windowTokenCount = ctxSize
     options.stride = stride
+    options.gating = gating.gating
     options.scoring = PerplexityOptions.Scoring(rawValue: score) ?? options.scoring
     options.tokenCountMax = maxTokens
     options.progress = ProgressBar("reading the text", isQuiet: quiet).update

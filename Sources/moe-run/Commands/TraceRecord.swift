@@ -95,7 +95,7 @@ struct TraceRecord: AsyncParsableCommand {
   }
 
   /// A file's name without its folder and its last ending.
-  private static func stem(_ path: String) -> String {
+  static func stem(_ path: String) -> String {
     let name = path.split(separator: "/").last ?? ""
     guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return String(name) }
     return String(name[..<dot])

@@ -23,6 +23,10 @@ struct BenchRunner {
   let isQuiet: Bool
   /// The text of prompts; nil: generated.
   let text: String?
+  /// Of what is measured. Prompts are written by the model as it is.
+  let gating: GatingSpecification
+  /// A context at least so long, also where the tests need less: what shares the memory with it.
+  var contextLengthMin = 0
 
   /// What has been measured so far, also where a run ends early.
   private(set) var rows: [BenchRow] = []
@@ -36,7 +40,8 @@ struct BenchRunner {
 
   init(
     path: String, engineOptions: EngineOptions, tests: [BenchTest], settings: [BenchSetting],
-    repetitionCount: Int, isCold: Bool, seed: UInt64, isQuiet: Bool, text: String?
+    repetitionCount: Int, isCold: Bool, seed: UInt64, isQuiet: Bool, text: String?,
+    gating: GatingSpecification
   ) {
     self.path = path
     self.engineOptions = engineOptions
@@ -47,6 +52,7 @@ struct BenchRunner {
     self.seed = seed
     self.isQuiet = isQuiet
     self.text = text
+    self.gating = gating
   }
 
   /// Finds out before the first measurement that a setting cannot work.
@@ -74,7 +80,7 @@ struct BenchRunner {
     var options = engineOptions
     options.memory = setting.memory
     options.threadCount = setting.threadCount
-    options.contextLength = tests.map(\.positionCount).max()
+    options.contextLength = max(contextLengthMin, tests.map(\.positionCount).max() ?? 1)
     return options
   }
 
@@ -124,12 +130,13 @@ struct BenchRunner {
     var options = sampling(seed: seed &+ 1 &+ UInt64(repetition))
     // The first token of a text comes from its prompt and is not counted.
     options.tokenCountMax = test.phase == .prefill ? 0 : test.tokenCount + 1
+    options.gating = gating
     options.contextTokenCount = test.phase == .prefill ? test.depth : 0
     let prompt = (0..<test.promptTokenCount).map { tokens[$0 % tokens.count] }
     let statistics = try await finish(loaded.engine.generate(tokens: prompt, options)).statistics
     return BenchSample(
       seconds: test.seconds(statistics), traffic: test.traffic(statistics),
-      loadSeconds: loaded.seconds,
+      expertsPerToken: test.expertsPerToken(statistics), loadSeconds: loaded.seconds,
       peakByteCount: loaded.canResetPeak ? statistics.peakByteCount : nil)
   }
 

@@ -33,6 +33,12 @@ struct BenchTest: Sendable, Equatable {
     phase == .prefill ? statistics.prefill : statistics.decode
   }
 
+  /// Experts that a token took in a layer; nil where no gating was on.
+  func expertsPerToken(_ statistics: GenerationStatistics) -> Double? {
+    phase == .prefill
+      ? statistics.gating?.prefillExpertsPerToken : statistics.gating?.decodeExpertsPerToken
+  }
+
   /// The time that the test is about.
   func seconds(_ statistics: GenerationStatistics) -> Double {
     phase == .prefill ? statistics.prefillSeconds : statistics.decodeSeconds
@@ -53,6 +59,8 @@ struct BenchSetting: Sendable {
 struct BenchSample: Sendable {
   let seconds: Double
   let traffic: ExpertTraffic
+  /// Nil where no gating was on.
+  let expertsPerToken: Double?
   /// Of the engine that ran it; the same for all repetitions that share one.
   let loadSeconds: Double
   /// Nil where the kernel does not let the peak begin anew.

@@ -128,7 +128,7 @@ struct ExpertOptions: ParsableArguments {
 
 extension DefaultStringInterpolation {
   /// A registry's summary line inside brackets: small first letter, no full stop.
-  fileprivate mutating func appendInterpolation(summary: String) {
+  mutating func appendInterpolation(summary: String) {
     let text = summary.hasSuffix(".") ? summary.dropLast() : summary[...]
     appendLiteral(text.prefix(1).lowercased() + text.dropFirst())
   }

@@ -8,6 +8,8 @@ struct BenchReport: Encodable {
   let store: String
   let cachePolicy: String
   let instructionSet: String
+  /// Absent where none was on.
+  let gating: String?
   let seed: UInt64
   /// `file` or `sampled`.
   let prompt: String
@@ -15,13 +17,15 @@ struct BenchReport: Encodable {
   let interrupted: Bool
   let rows: [BenchRow]
 
-  init(_ rows: [BenchRow], plan: RunPlan, seed: UInt64, prompt: String) {
+  init(_ rows: [BenchRow], plan: RunPlan, seed: UInt64, prompt: String, gating: GatingSpecification)
+  {
     model = plan.path
     architecture = plan.architecture
     modelBytes = plan.modelByteCount
     store = plan.store
     cachePolicy = plan.cachePolicy
     instructionSet = plan.instructionSet
+    self.gating = gating.isOff ? nil : gating.description
     self.seed = seed
     self.prompt = prompt
     interrupted = Interruption.received != nil
@@ -62,6 +66,8 @@ struct BenchRow: Encodable {
   /// The following are means over the repetitions. Requests whose expert was in memory.
   let hitRate: Double
   let readBytesPerToken: Double
+  /// Experts that a token took in a layer; absent where no gating was on.
+  let expertsPerToken: Double?
   /// Share of the time with nothing to compute until the disk delivered.
   let stallShare: Double
   let loadSeconds: Double
@@ -101,6 +107,8 @@ struct BenchRow: Encodable {
     }
     let seconds = samples.reduce(0) { $0 + $1.seconds }
     hitRate = total.hitRate
+    let counts = samples.compactMap(\.expertsPerToken)
+    expertsPerToken = counts.isEmpty ? nil : SampleStatistics(counts).mean
     readBytesPerToken =
       Double(total.readByteCount) / Double(Swift.max(1, test.tokenCount * samples.count))
     stallShare = seconds > 0 ? total.stallSeconds / seconds : 0

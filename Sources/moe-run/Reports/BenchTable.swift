@@ -18,20 +18,34 @@ enum BenchTable {
         row.peakBytes.map { mebibytes(Double($0), 1) } ?? "-", Decimals.text(row.loadSeconds, 2),
       ]
     }
-    let right = Set(heading.indices).subtracting([0, 3, 4])
-    return Columns.text([heading] + cells, right: right)
+    var table = [heading] + cells
+    if rows.contains(where: { $0.expertsPerToken != nil }) {
+      let counts = rows.map { $0.expertsPerToken.map { Decimals.text($0, 2) } ?? "-" }
+      for (index, cell) in (["experts/token"] + counts).enumerated() { table[index].append(cell) }
+    }
+    let right = Set(table[0].indices).subtracting([0, 3, 4])
+    return Columns.text(table, right: right)
   }
 
   /// One line per row, under the names that the same values have in JSON; an unknown value is
   /// empty, and what each repetition gave is left to JSON.
   static func csv(_ rows: [BenchRow]) -> String {
+    let isGated = rows.contains { $0.expertsPerToken != nil }
+    let columns = isGated ? columns + [gatedColumn] : columns
     let lines = rows.map { row in
       columns.map { quoted($0.value(row)) }.joined(separator: ",") + "\n"
     }
     return columns.map(\.name).joined(separator: ",") + "\n" + lines.joined()
   }
 
-  private static let columns: [(name: String, value: @Sendable (BenchRow) -> String)] = [
+  private typealias Column = (name: String, value: @Sendable (BenchRow) -> String)
+
+  /// Only there where a gating was on.
+  private static let gatedColumn: Column = (
+    "experts_per_token", { row in row.expertsPerToken.map { "\($0)" } ?? "" }
+  )
+
+  private static let columns: [Column] = [
     ("model", { $0.model }), ("model_bytes", { "\($0.modelBytes)" }),
     ("architecture", { $0.architecture }), ("threads", { "\($0.threads)" }),
     ("budget", { $0.budget }), ("budget_bytes", { "\($0.budgetBytes)" }),

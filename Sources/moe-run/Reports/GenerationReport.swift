@@ -22,11 +22,13 @@ import MoERuntime
 /// | `decode_look_ahead_guesses`, `_right` | experts guessed a layer ahead; and asked for |
 /// | `decode_read_bytes_per_token` | the same over generated tokens but the first |
 /// | `*_stall_seconds` | with nothing to compute until the disk delivered |
+/// | `warm_start_experts` | read before anything asked for them, as used most by the last run |
 /// | `peak_bytes` | peak resident set of the process (`VmHWM`) at the generation's end |
 /// | `budget_bytes` | the memory budget |
 /// | `fits_budget` | whether the peak is within the budget |
 /// | `context_length`, `chunk_tokens`, `threads` | as used |
 /// | `placement`, `pool_slots`, `experts` | where experts are; how many have room; how many exist |
+/// | `gating`, `*_experts_per_token` | where one was on: its text, experts of a token in a layer |
 /// | `cache_policy`, `look_ahead`, `store`, `instruction_set` | as used; `store` in words |
 ///
 /// `*` stands for `prefill` and `decode`.
@@ -61,6 +63,7 @@ struct GenerationReport: Encodable {
   let decodeReadBytesPerToken: Double
   let decodeStallSeconds: Double
 
+  let warmStartExperts: Int
   let peakBytes: Int
   let budgetBytes: Int
   let fitsBudget: Bool
@@ -73,6 +76,9 @@ struct GenerationReport: Encodable {
   let lentSlots: Int
   let lentBytes: Int
   let experts: Int
+  let gating: String?
+  let prefillExpertsPerToken: Double?
+  let decodeExpertsPerToken: Double?
   let cachePolicy: String
   let lookAhead: String
   let store: String
@@ -108,6 +114,7 @@ struct GenerationReport: Encodable {
     decodeReadBytes = statistics.decode.readByteCount
     decodeReadBytesPerToken = statistics.decodeReadByteCountPerToken
     decodeStallSeconds = statistics.decode.stallSeconds
+    warmStartExperts = statistics.warmedExpertCount
     peakBytes = statistics.peakByteCount
     budgetBytes = statistics.budgetByteCount
     fitsBudget = statistics.peakByteCount <= statistics.budgetByteCount
@@ -119,6 +126,9 @@ struct GenerationReport: Encodable {
     lentSlots = plan.memory.lentSlotCount
     lentBytes = plan.memory.loanByteCount
     experts = plan.memory.expertCount
+    gating = statistics.gating?.gating
+    prefillExpertsPerToken = statistics.gating?.prefillExpertsPerToken
+    decodeExpertsPerToken = statistics.gating?.decodeExpertsPerToken
     cachePolicy = plan.cachePolicy
     lookAhead = plan.lookAhead
     store = plan.store

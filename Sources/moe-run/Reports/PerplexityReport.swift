@@ -13,6 +13,10 @@ struct PerplexityReport: Encodable {
   let score: PerplexityOptions.Scoring
   let seconds: Double
   let budgetBytes: Int
+  /// The next two only where a gating was on.
+  let gating: String?
+  /// Experts that a token took in a layer, in the mean.
+  let expertsPerToken: Double?
 
   init(_ result: PerplexityResult, plan: RunPlan, options: PerplexityOptions) {
     model = plan.path
@@ -24,14 +28,21 @@ struct PerplexityReport: Encodable {
     score = options.scoring
     seconds = result.seconds
     budgetBytes = plan.memory.budgetByteCount
+    gating = options.gating.isOff ? nil : options.gating.description
+    expertsPerToken = options.gating.isOff ? nil : result.expertsPerToken
   }
 
   var text: String {
     """
     perplexity \(Decimals.text(perplexity, 4)) over \(tokens) tokens \
     (\(Decimals.text(meanNegativeLogLikelihood, 5)) nats per token, windows of \(windowTokens), \
-    \(Decimals.text(seconds, 1)) s)
+    \(Decimals.text(seconds, 1)) s)\(gatingText)
 
     """
+  }
+
+  private var gatingText: String {
+    guard let gating, let expertsPerToken else { return "" }
+    return ", gating \(gating), \(Decimals.text(expertsPerToken, 2)) experts per token"
   }
 }

@@ -5,7 +5,7 @@ enum StatisticsLine {
   static func text(_ statistics: GenerationStatistics) -> String {
     let decode = statistics.decode
     let read = statistics.decodeReadByteCountPerToken
-    var parts = [
+    return [
       "prefill \(statistics.promptTokenCount) tokens, "
         + "\(Decimals.text(statistics.prefillTokensPerSecond, 1)) t/s",
       "decode \(statistics.generatedTokenCount) tokens, "
@@ -16,17 +16,23 @@ enum StatisticsLine {
       "stalled \(Decimals.text(decode.stallSeconds, 2)) s",
       "peak \(mebibytes(Double(statistics.peakByteCount), 1)) of "
         + "\(mebibytes(Double(statistics.budgetByteCount), 1)) MiB",
-    ]
-    parts.removeAll(where: \.isEmpty)
-    return parts.joined(separator: " | ")
+      statistics.gating.map(text),
+    ].compactMap(\.self).joined(separator: " | ")
   }
 
   /// What was guessed and read ahead, where anything was.
-  private static func ahead(_ decode: ExpertTraffic) -> String {
-    guard decode.guessCount > 0 else { return "" }
+  private static func ahead(_ decode: ExpertTraffic) -> String? {
+    guard decode.guessCount > 0 else { return nil }
     let wasted = mebibytes(Double(decode.prefetchWastedByteCount), 1)
     return "\(decode.rightGuessCount) of \(decode.guessCount) guesses right, "
       + "\(mebibytes(Double(decode.prefetchByteCount), 1)) MiB read ahead, \(wasted) in vain"
+  }
+
+  private static func text(_ gating: GatingStatistics) -> String {
+    guard let count = gating.decodeExpertsPerToken ?? gating.prefillExpertsPerToken else {
+      return "gating \(gating.gating)"
+    }
+    return "gating \(gating.gating), \(Decimals.text(count, 2)) experts per token"
   }
 
   private static func mebibytes(_ byteCount: Double, _ places: Int) -> String {

@@ -17,6 +17,8 @@ struct TraceReport: Encodable {
   let experts: Int
   let expertsPerToken: Int
   let nativeExpertsPerToken: Int?
+  /// What changed the router's choices, as the recorder wrote it.
+  let gating: String?
   /// Blocks of the model that the trace's layers are.
   let layers: [Int]
   let tokens: Int
@@ -38,6 +40,7 @@ struct TraceReport: Encodable {
     experts = trace.expertCount
     expertsPerToken = trace.expertsPerToken
     nativeExpertsPerToken = trace.metadata.nativeExpertsPerToken
+    gating = trace.metadata.others["gating"]?.asString
     layers = trace.metadata.layers
     tokens = trace.tokenCount
     sequences = trace.sequenceStarts.count
@@ -49,6 +52,7 @@ struct TraceReport: Encodable {
       ("weights", trace.weights != nil), ("logits", trace.logits != nil),
       ("token ids", trace.tokenIDs != nil), ("phases", trace.phases != nil),
       ("passes", trace.passStarts != nil), ("labels", trace.labels != nil),
+      ("empty slots", trace.hasEmptySlots),
     ]
     holds = held.filter(\.1).map(\.0)
     var texts: [Text] = []
@@ -80,9 +84,10 @@ extension TraceReport {
         "\(expertsPerToken) of \(experts) experts in each of \(layers.count) layers"
           + (nativeExpertsPerToken.map { $0 == expertsPerToken ? "" : ", made for \($0)" } ?? ""),
       ],
+      gating.map { ["gating", $0.quotedForMessage] },
       ["tokens", "\(tokens) in \(sequences) sequences" + phaseText],
       ["holds", (["experts"] + holds).joined(separator: ", ")],
-    ]
+    ].compactMap(\.self)
     if let promptHash { rows.append(["prompts", promptHash]) }
     let labels = texts.map {
       [

@@ -52,12 +52,11 @@ struct TraceStatisticsReport: Encodable {
     popularityReuse = statistics.popularityReuse
     uniformReuse = statistics.evenReuse
     entropy = statistics.entropy
-    let requestCount = Double(statistics.requestCount)
     byLayer = statistics.layers.enumerated().map { number, figures in
       Layer(
         layer: trace.metadata.layers[number],
-        lruHitRate: Double(figures.leastRecentHitCount) / requestCount,
-        beladyHitRate: Double(figures.optimalHitCount) / requestCount,
+        lruHitRate: Double(figures.leastRecentHitCount) / Double(figures.requestCount),
+        beladyHitRate: Double(figures.optimalHitCount) / Double(figures.requestCount),
         previousTokenReuse: Double(figures.sharedCount) / Double(figures.comparedCount),
         popularityReuse: figures.popularityReuse, entropy: figures.entropy)
     }

@@ -1,0 +1,208 @@
+/* Causal attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of four, in
+ * twos.
+ *
+ * The same steps and the same order of every sum as in attention_avx2.c, which says why: a score
+ * adds each of eight lanes over the head dimension and then the lanes; an output element adds its
+ * positions. Nothing is prefetched by hand: how far ahead is found by measuring. */
+#include "attention.h"
+
+#if defined(__aarch64__)
+#include "../quant/neon.h"
+
+enum { LANES = 8, SUMS = 8, TILE_ROWS = 4, BLOCK = MOE_ATTENTION_BLOCK };
+
+/* One block as the products see it. */
+typedef struct {
+  const float *const *q; /* (rows) */
+  float *const *out;     /* (rows) */
+  float *weights;        /* (rows, BLOCK): scores, then their exponentials */
+  size_t position;       /* the block's first */
+} block_tile;
+
+MOE_INLINE float32x4x2_t load_lanes(const void *cache, size_t index, moe_kv_type type) {
+  if (type == MOE_KV_F32) return moe_load_8_neon((const float *)cache + index);
+  return moe_load_8_f16_neon((const uint16_t *)cache + index);
+}
+
+MOE_INLINE float load_one(const void *cache, size_t index, moe_kv_type type) {
+  if (type == MOE_KV_F32) return ((const float *)cache)[index];
+  return moe_float_from_f16(((const uint16_t *)cache)[index]);
+}
+
+/* Scores of `positions` positions from j on, for `rows` rows from `row` on. */
+MOE_INLINE void score_tile(const int rows, const int positions, const moe_kv_type type,
+                           const moe_attention_head *head, const block_tile *tile, size_t row,
+                           size_t j) {
+  size_t width = head->head_dimension, start = (tile->position + j) * width, d = 0;
+  float32x4x2_t sums[SUMS];
+  for (int i = 0; i < SUMS; i++) sums[i] = moe_broadcast_8_neon(0);
+  for (; d + LANES <= width; d += LANES) {
+    float32x4x2_t keys[SUMS];
+    for (int p = 0; p < positions; p++)
+      keys[p] = load_lanes(head->keys, start + (size_t)p * width + d, type);
+    for (int r = 0; r < rows; r++) {
+      float32x4x2_t q = moe_load_8_neon(tile->q[row + (size_t)r] + d);
+      for (int p = 0; p < positions; p++)
+        sums[r * positions + p] = moe_fma_8_neon(sums[r * positions + p], q, keys[p]);
+    }
+  }
+  float dots[SUMS];
+  vst1q_f32(dots, moe_fold_4_neon(sums[0], sums[1], sums[2], sums[3]));
+  if (rows * positions > 4)
+    vst1q_f32(dots + 4, moe_fold_4_neon(sums[4], sums[5], sums[6], sums[7]));
+  for (int r = 0; r < rows; r++) {
+    for (int p = 0; p < positions; p++) {
+      float dot = dots[r * positions + p];
+      for (size_t t = d; t < width; t++)
+        dot = fmaf(tile->q[row + (size_t)r][t],
+                   load_one(head->keys, start + (size_t)p * width + t, type), dot);
+      tile->weights[(row + (size_t)r) * BLOCK + j + (size_t)p] = dot * head->scale;
+    }
+  }
+}
+
+/* Scores of positions [begin, end) of the block. */
+MOE_INLINE void score(const int rows, const moe_kv_type type, const moe_attention_head *head,
+                      const block_tile *tile, size_t row, size_t begin, size_t end) {
+  const int positions = SUMS / rows;
+  size_t j = begin;
+  for (; j + (size_t)positions <= end; j += (size_t)positions)
+    score_tile(rows, positions, type, head, tile, row, j);
+  for (; j < end; j++) score_tile(rows, 1, type, head, tile, row, j);
+}
+
+/* out += weights * values over positions [begin, end), `vectors` eights from dimension d on. */
+MOE_INLINE void accumulate_tile(const int rows, const int vectors, const moe_kv_type type,
+                                const moe_attention_head *head, const block_tile *tile, size_t row,
+                                size_t begin, size_t end, size_t d) {
+  size_t width = head->head_dimension;
+  float32x4x2_t sums[SUMS];
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors; v++)
+      sums[r * vectors + v] = moe_load_8_neon(tile->out[row + (size_t)r] + d + LANES * v);
+  for (size_t j = begin; j < end; j++) {
+    size_t start = (tile->position + j) * width + d;
+    float32x4x2_t values[SUMS];
+    for (int v = 0; v < vectors; v++)
+      values[v] = load_lanes(head->values, start + (size_t)(LANES * v), type);
+    for (int r = 0; r < rows; r++) {
+      float32x4x2_t weight =
+          moe_broadcast_8_neon(tile->weights[(row + (size_t)r) * BLOCK + j]);
+      for (int v = 0; v < vectors; v++)
+        sums[r * vectors + v] = moe_fma_8_neon(sums[r * vectors + v], weight, values[v]);
+    }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors; v++)
+      moe_store_8_neon(tile->out[row + (size_t)r] + d + LANES * v, sums[r * vectors + v]);
+}
+
+MOE_INLINE void accumulate(const int rows, const moe_kv_type type, const moe_attention_head *head,
+                           const block_tile *tile, size_t row, size_t begin, size_t end) {
+  const int vectors = SUMS / rows;
+  size_t width = head->head_dimension, d = 0;
+  for (; d + (size_t)(vectors * LANES) <= width; d += (size_t)(vectors * LANES))
+    accumulate_tile(rows, vectors, type, head, tile, row, begin, end, d);
+  for (; d + LANES <= width; d += LANES)
+    accumulate_tile(rows, 1, type, head, tile, row, begin, end, d);
+  for (; d < width; d++) {
+    for (int r = 0; r < rows; r++) {
+      const float *weights = tile->weights + (row + (size_t)r) * BLOCK;
+      float *out = tile->out[row + (size_t)r] + d;
+      for (size_t j = begin; j < end; j++)
+        *out = fmaf(weights[j], load_one(head->values, (tile->position + j) * width + d, type),
+                    *out);
+    }
+  }
+}
+
+/* The largest lane in every lane, by the steps that the vectors of eight take. */
+MOE_INLINE float32x4x2_t largest_lanes(float32x4x2_t v) {
+  float32x4_t halves[2] = {moe_larger_neon(v.val[0], v.val[1]),
+                           moe_larger_neon(v.val[1], v.val[0])};
+  for (int i = 0; i < 2; i++) {
+    halves[i] = moe_larger_neon(halves[i], vextq_f32(halves[i], halves[i], 2));
+    halves[i] = moe_larger_neon(halves[i], vrev64q_f32(halves[i]));
+  }
+  return (float32x4x2_t){{halves[0], halves[1]}};
+}
+
+/* Scores of one row to weights relative to the largest so far; what was summed before fades. */
+static void weigh(float *weights, size_t count, float *largest, float *sum, float *out,
+                  size_t width) {
+  size_t padded = (count + LANES - 1) / LANES * LANES;
+  for (size_t j = count; j < padded; j++) weights[j] = -INFINITY; /* weighs 0 */
+  float32x4x2_t most = moe_broadcast_8_neon(*largest);
+  for (size_t j = 0; j < padded; j += LANES) {
+    for (int i = 0; i < 2; i++)
+      most.val[i] = moe_larger_neon(most.val[i], vld1q_f32(weights + j + 4 * i));
+  }
+  most = largest_lanes(most);
+  float new_largest = vgetq_lane_f32(most.val[0], 0);
+
+  float32x4x2_t sums = moe_broadcast_8_neon(0);
+  for (size_t j = 0; j < padded; j += LANES) {
+    for (int i = 0; i < 2; i++) {
+      float32x4_t score = vld1q_f32(weights + j + 4 * i);
+      float32x4_t weight = moe_exp_neon(vsubq_f32(score, most.val[i]));
+      vst1q_f32(weights + j + 4 * i, weight);
+      sums.val[i] = vaddq_f32(sums.val[i], weight);
+    }
+  }
+  float added = moe_sum_pairs_neon(sums);
+  if (new_largest != *largest) {
+    float fade = moe_exp(*largest - new_largest);
+    *sum *= fade;
+    for (size_t d = 0; d < width; d++) out[d] *= fade;
+    *largest = new_largest;
+  }
+  *sum += added;
+}
+
+/* Takes a block of positions into `count` rows from `first` on. Rows see different numbers of its
+ * positions; those that all see are taken together and the others row by row. */
+MOE_INLINE void attend_block(const int count, const moe_kv_type type,
+                             const moe_attention_head *head, moe_attention_rows *rows,
+                             size_t first, size_t position) {
+  float weights[TILE_ROWS * BLOCK];
+  block_tile tile = {rows->q + first, rows->out + first, weights, position};
+  /* Limits never fall with the index. */
+  size_t common = moe_attention_visible(rows, first, position);
+  score(count, type, head, &tile, 0, 0, common);
+  for (int r = 0; r < count; r++) {
+    size_t row = first + (size_t)r, visible = moe_attention_visible(rows, row, position);
+    if (visible == 0) continue;
+    if (visible > common) score(1, type, head, &tile, (size_t)r, common, visible);
+    weigh(weights + (size_t)r * BLOCK, visible, &rows->largest[row], &rows->sum[row],
+          rows->out[row], head->head_dimension);
+  }
+  if (common > 0) accumulate(count, type, head, &tile, 0, 0, common);
+  for (int r = 1; r < count; r++) {
+    size_t visible = moe_attention_visible(rows, first + (size_t)r, position);
+    if (visible > common) accumulate(1, type, head, &tile, (size_t)r, common, visible);
+  }
+}
+
+MOE_INLINE void attend_blocks(const moe_kv_type type, const moe_attention_head *head,
+                              moe_attention_rows *rows, size_t begin, size_t end) {
+  for (size_t position = begin; position < end; position += BLOCK) {
+    size_t row = 0;
+    for (; row + 4 <= rows->count; row += 4) attend_block(4, type, head, rows, row, position);
+    for (; row + 2 <= rows->count; row += 2) attend_block(2, type, head, rows, row, position);
+    for (; row < rows->count; row++) attend_block(1, type, head, rows, row, position);
+  }
+}
+
+static void attend(const moe_attention_head *head, moe_attention_rows *rows, size_t begin,
+                   size_t end) {
+  if (head->type == MOE_KV_F16) {
+    attend_blocks(MOE_KV_F16, head, rows, begin, end);
+  } else {
+    attend_blocks(MOE_KV_F32, head, rows, begin, end);
+  }
+}
+
+void moe_attention_neon(const void *job, unsigned worker, unsigned worker_count) {
+  moe_attention_share(job, worker, worker_count, attend);
+}
+#endif

@@ -1,0 +1,149 @@
+#if canImport(Glibc)
+  private import Glibc
+#else
+  private import Musl
+#endif
+
+import MoECore
+
+/// Evicts the expert whose next use is estimated to be furthest away, as learnt from what the model
+/// has selected so far (`ReusePredictor`), over all layers alike; while that does worse than LRU,
+/// it is LRU (`RecencyGuard`).
+///
+/// Layers are compared as of now: one that ran just now has its next turn after all others.
+struct Learned<Estimator: ReuseEstimator>: EvictionPolicy {
+  private let geometry: CacheGeometry
+  private var estimator: Estimator
+  private var recencyGuard: RecencyGuard
+  /// (layer): its slot with the least estimate, pinned or not; -1 where that has to be looked for.
+  private var leastSlots: [Int32]
+  private var leastEstimates: [Float]
+  /// (layer): its place among the layers with experts.
+  private let places: [Int]
+  /// (places back from the running layer): what an estimate of a layer there is worth now.
+  private let factors: [Float]
+
+  init(geometry: CacheGeometry, estimator: Estimator) {
+    self.geometry = geometry
+    self.estimator = estimator
+    recencyGuard = RecencyGuard(geometry: geometry)
+    leastSlots = [Int32](repeating: -1, count: geometry.layers.count)
+    leastEstimates = [Float](repeating: 0, count: geometry.layers.count)
+    var (places, count) = ([Int](), 0)
+    for layer in geometry.layers {
+      places.append(count)
+      if layer.expertCount > 0 { count += 1 }
+    }
+    self.places = places
+    factors = (0..<count).map { powf(estimator.discount, -Float($0) / Float(count)) }
+  }
+
+  /// Learns from each token; from the last ones where there are very many.
+  mutating func beginStep(_ step: borrowing LayerStep, in table: borrowing SlotTable) {
+    let count = step.tokenCount
+    for token in max(0, count - SelectionHistory.tokenCount)..<count {
+      let selection = step.selection(ofToken: token)
+      recencyGuard.add(selection, layer: step.layer, in: table, counts: count == 1)
+      estimator.add(selection, layer: step.layer, time: max(0, step.time(ofToken: token)))
+    }
+    leastSlots[step.layer] = -1
+  }
+
+  mutating func insert(_ slot: Int, for use: ExpertUse) {
+    guard leastSlots[use.layer] >= 0 else { return }
+    let index = use.ordinal - geometry.ordinals(of: use.layer).lowerBound
+    let estimate = estimator.estimate(layer: use.layer, index: index)
+    if estimate < leastEstimates[use.layer] {
+      leastSlots[use.layer] = Int32(slot)
+      leastEstimates[use.layer] = estimate
+    }
+  }
+
+  mutating func touch(_ slot: Int, for use: ExpertUse) {}
+
+  mutating func remove(_ slot: Int, of expert: ExpertID) {
+    if leastSlots[expert.layer] == Int32(slot) { leastSlots[expert.layer] = -1 }
+  }
+
+  mutating func victim(for expert: ExpertID, in table: borrowing SlotTable) -> Int? {
+    if !recencyGuard.isTrusting, let slot = recencyVictim(for: expert.layer, in: table) {
+      return slot
+    }
+    return leastLikely(for: expert.layer, in: table, respectingFloors: true)
+      ?? leastLikely(for: expert.layer, in: table, respectingFloors: false)
+  }
+
+  /// The slot with the least estimate as of now. Of even ones, that of the layer whose next turn is
+  /// furthest away.
+  private mutating func leastLikely(
+    for layer: Int, in table: borrowing SlotTable, respectingFloors: Bool
+  ) -> Int? {
+    var best: Int?
+    var bestWorth = Float.infinity
+    for step in 0..<table.classLayerCount(of: layer) {
+      let giver = table.giver(step, to: layer)
+      if respectingFloors && !table.mayGive(giver, to: layer) { continue }
+      guard let (slot, estimate) = least(of: giver, in: table) else { continue }
+      let back = places[layer] - places[giver]
+      let worth = estimate * factors[back >= 0 ? back : back + factors.count]
+      if worth < bestWorth { (best, bestWorth) = (slot, worth) }
+    }
+    return best
+  }
+
+  /// A layer's unpinned slot with the least estimate.
+  private mutating func least(
+    of layer: Int, in table: borrowing SlotTable
+  ) -> (slot: Int, estimate: Float)? {
+    if leastSlots[layer] >= 0, !table.isPinned(Int(leastSlots[layer])) {
+      return (Int(leastSlots[layer]), leastEstimates[layer])
+    }
+    var (all, allEstimate) = (-1, Float.infinity)
+    var (unpinned, unpinnedEstimate) = (-1, Float.infinity)
+    let first = geometry.ordinals(of: layer).lowerBound
+    for ordinal in geometry.ordinals(of: layer) {
+      guard let slot = table.slot(ofOrdinal: ordinal) else { continue }
+      let estimate = estimator.estimate(layer: layer, index: ordinal - first)
+      if estimate < allEstimate { (all, allEstimate) = (slot, estimate) }
+      if estimate < unpinnedEstimate, !table.isPinned(slot) {
+        (unpinned, unpinnedEstimate) = (slot, estimate)
+      }
+    }
+    leastSlots[layer] = Int32(all)
+    leastEstimates[layer] = allEstimate
+    return unpinned < 0 ? nil : (unpinned, unpinnedEstimate)
+  }
+
+  /// What brings the pool closer to that of LRU in even shares: an expert of this layer, or of the
+  /// first one above its share where this one is below its own, that LRU would not hold, and the
+  /// least likely of these; where LRU would hold all, the least recently used. Nil where such a
+  /// layer has nothing to give.
+  private func recencyVictim(for layer: Int, in table: borrowing SlotTable) -> Int? {
+    let isFull = table.residentCounts[layer] >= table.evenShares[layer]
+    for step in 0..<table.classLayerCount(of: layer) {
+      let giver = table.giver(step, to: layer)
+      let isAbove = table.residentCounts[giver] > table.evenShares[giver]
+      guard giver == layer ? isFull : isAbove && !isFull else { continue }
+      guard table.mayGive(giver, to: layer) else { continue }
+      if let slot = notHeld(of: giver, in: table) { return slot }
+      var oldest: Int?
+      recencyGuard.forEachHeld(of: giver) { ordinal in
+        oldest = table.slot(ofOrdinal: ordinal).flatMap { table.isPinned($0) ? nil : $0 }
+        return oldest == nil
+      }
+      if let oldest { return oldest }
+    }
+    return nil
+  }
+
+  private func notHeld(of layer: Int, in table: borrowing SlotTable) -> Int? {
+    var (best, bestEstimate) = (-1, Float.infinity)
+    let first = geometry.ordinals(of: layer).lowerBound
+    for ordinal in geometry.ordinals(of: layer) where !recencyGuard.holds(ordinal) {
+      guard let slot = table.slot(ofOrdinal: ordinal), !table.isPinned(slot) else { continue }
+      let estimate = estimator.estimate(layer: layer, index: ordinal - first)
+      if estimate < bestEstimate { (best, bestEstimate) = (slot, estimate) }
+    }
+    return best < 0 ? nil : best
+  }
+}

@@ -1,0 +1,12 @@
+/// Estimates how soon experts will be used again.
+package protocol ReuseEstimator: Sendable {
+  /// What the delay of a use by one token costs, as a factor.
+  var discount: Float { get }
+  /// A layer's next token selects experts, best first.
+  mutating func add(_ selection: Span<Int>, layer: Int, time: Int)
+  /// E[discount^(d - 1)], where d is the number of tokens from the layer's last one to the expert's
+  /// next use: 1 for certain use by the next token, 0 for none ever.
+  func estimate(layer: Int, index: Int) -> Float
+  /// What the estimates of a model of some shape take; slots do not matter.
+  static func byteCount(_ geometry: CacheGeometry) -> Int
+}

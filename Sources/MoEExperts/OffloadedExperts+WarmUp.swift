@@ -1,0 +1,158 @@
+import MoECache
+package import MoECore
+import MoEStore
+
+/// Experts that are read into empty slots before anything asks for them, most wanted first.
+struct WarmUp {
+  private var wanted: [ExpertID] = []
+  private var position = 0
+  /// (place): the slot that is being filled there, -1 where none is.
+  private var slotOfPlace: [Int]
+  private(set) var underWayCount = 0
+  /// What has been read so far.
+  fileprivate(set) var expertCount = 0
+  fileprivate(set) var byteCount = 0
+  /// Whether a step has begun.
+  fileprivate var isOver = false
+
+  init(placeCount: Int) { slotOfPlace = Array(repeating: -1, count: placeCount) }
+
+  fileprivate mutating func begin(_ experts: [ExpertID]) {
+    wanted = experts
+    position = 0
+  }
+
+  fileprivate var next: ExpertID? { position < wanted.count ? wanted[position] : nil }
+
+  fileprivate mutating func advance() { position += 1 }
+
+  fileprivate mutating func end() {
+    wanted = []
+    position = 0
+  }
+
+  fileprivate mutating func start(at place: Int, slot: Int) {
+    slotOfPlace[place] = slot
+    underWayCount += 1
+  }
+
+  /// The slot that was being filled at a place; nil where none was.
+  mutating func finish(at place: Int) -> Int? {
+    let slot = slotOfPlace[place]
+    guard slot >= 0 else { return nil }
+    slotOfPlace[place] = -1
+    underWayCount -= 1
+    return slot
+  }
+
+  fileprivate var placesUnderWay: [Int] { slotOfPlace.indices.filter { slotOfPlace[$0] >= 0 } }
+}
+
+/// Warming up: while nobody waits for the disk, experts that an earlier run used most are read into
+/// slots that are empty anyway. It ends when the first step begins, which waits for what is under
+/// way and for nothing else. No result changes, and nothing is counted as asked for; but what is
+/// there already is hit, so counters are no longer those of a replay that starts with an empty
+/// pool.
+extension OffloadedExperts {
+  /// Starts to read experts, most wanted first, each layer up to its even share of the slots.
+  ///
+  /// Before the first step. A failure stays with the reader, which throws it at the first step.
+  package func warmUp(_ experts: [ExpertID]) {
+    warming.begin(experts)
+    submitWarmUp()
+  }
+
+  /// Waits for one of the experts under way, and starts on others. False where that was the last.
+  package func continueWarmUp() -> Bool {
+    guard warming.underWayCount > 0 else { return false }
+    do throws(ExpertError) {
+      try reap(blocking: true)
+    } catch {
+      reader.drain()
+      forgetWarmUp()
+      return false
+    }
+    submitWarmUp()
+    return warming.underWayCount > 0
+  }
+
+  /// Experts that were read this way.
+  package var warmedExpertCount: Int { warming.expertCount }
+
+  /// Those on their way.
+  package var warmingCountUnderWay: Int { warming.underWayCount }
+
+  /// Bytes that were read this way; no phase's.
+  package var warmedByteCount: Int {
+    warming.isOver ? warming.byteCount : reader.counters.readByteCount - countedReadByteCount
+  }
+
+  /// As many as the reader takes at a time: an expert is three parts.
+  private func submitWarmUp() {
+    while let expert = warming.next, reader.hasRoom(tagCount: 1, partCount: 3) {
+      warming.advance()
+      guard let slot = cache.adopt(expert) else { continue }
+      let place = placeOfSlot[slot]
+      warming.start(at: place, slot: slot)
+      do {
+        try submit(expert, to: place, priority: .prefetch)
+      } catch {
+        return warming.end()
+      }
+    }
+  }
+
+  /// A read into a slot that was warmed up is done; false where the place is none of those.
+  func endWarming(at place: Int) -> Bool {
+    guard let slot = warming.finish(at: place) else { return false }
+    cache.markResident(slot)
+    warming.expertCount += 1
+    return true
+  }
+
+  /// The first step begins: what was not sent is withdrawn, the rest waited for.
+  func endWarmUp() throws(ExpertError) {
+    guard !warming.isOver else { return }
+    warming.isOver = true
+    warming.end()
+    for place in warming.placesUnderWay where reader.cancel(tag: place) { giveUpWarming(at: place) }
+    while warming.underWayCount > 0 { try reap(blocking: true) }
+    warming.byteCount = takeReadByteCount()
+  }
+
+  /// After the reader was drained: nothing is on its way any more.
+  func forgetWarmUp() {
+    warming.end()
+    for place in warming.placesUnderWay { giveUpWarming(at: place) }
+  }
+
+  private func giveUpWarming(at place: Int) {
+    guard let slot = warming.finish(at: place), let expert = cache.table.expert(in: slot) else {
+      return
+    }
+    cache.remove(expert)
+  }
+}
+
+/// What was used, for the next run.
+extension OffloadedExperts {
+  /// The experts of each layer that were used most, as many as fill its even share of the slots;
+  /// most uses first.
+  package var hottestExperts: [ExpertID] {
+    var hottest: [(expert: ExpertID, count: Int)] = []
+    for (layer, share) in cache.table.evenShares.enumerated() {
+      let counts = useCounts[cache.geometry.ordinals(of: layer)]
+      let used = counts.enumerated().filter { $0.element > 0 }
+        .sorted { ($1.element, $0.offset) < ($0.element, $1.offset) }
+      hottest += used.prefix(share).map {
+        (ExpertID(layer: layer, index: $0.offset), $0.element)
+      }
+    }
+    return hottest.sorted { ($1.count, $0.expert) < ($0.count, $1.expert) }.map(\.expert)
+  }
+
+  func countUse(_ request: ExpertRequest) {
+    let expert = ExpertID(layer: layer, index: request.expert)
+    useCounts[cache.geometry.ordinal(of: expert)] += request.tokenCount
+  }
+}
