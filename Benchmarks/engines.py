@@ -96,7 +96,7 @@ class Ours:
         return [
             f"{self.folder}/moe-run", model, "-f", prompt, "-n", str(case.tokens),
             "--ignore-eos", "-c", str(case.context), *SAMPLED, "-t", str(self.threads),
-            "--memory", str(limit), "-q"]
+            "--memory", str(limit), "--no-warm-start", "-q"]
 
     def optimal_share(self, model, case, prompt, limit):
         """What of a run's misses the clairvoyant policy would have, each layer in an even share

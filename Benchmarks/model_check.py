@@ -52,7 +52,7 @@ def run(options, common, prompt, seed):
         report = pathlib.Path(folder) / "report.json"
         call(
             options, "generate", *common, "-f", prompt, "-n", options.tokens, "--ignore-eos",
-            "--temp", 1, "--seed", seed, "-q", "--stats-json", report)
+            "--temp", 1, "--seed", seed, "--no-warm-start", "-q", "--stats-json", report)
         return json.loads(report.read_text())
 
 

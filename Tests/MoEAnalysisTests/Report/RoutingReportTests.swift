@@ -214,7 +214,7 @@ import Testing
     for (index, count) in report.lookAhead.counts.enumerated() {
       #expect(abs(line.recalls[index] - Double(found[count]) / Double(wanted)) < 1e-12)
     }
-    #expect(report.lookAhead.lines.map(\.layerDistance) == [1, 2, 1])
+    #expect(report.lookAhead.lines.map(\.layerDistance) == [1, 2, 1, 1])
   }
 
   @Test func promptsAreCountedChunkByChunk() throws {

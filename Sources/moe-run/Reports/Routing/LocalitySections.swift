@@ -94,8 +94,8 @@ enum LookAheadSection {
           "How to read it: of the experts that a layer takes, the share that is among so many "
             + "named before the layer was reached, from which experts the token took one or two "
             + "layers earlier and what followed on earlier tokens, or from what this text and "
-            + "similar ones used. The most used experts are what a predictor must beat. Reading what is named wrongly costs as much as what is "
-            + "right."),
+            + "similar ones used. The most used experts are what a predictor must beat. Reading "
+            + "what is named wrongly costs as much as what is right."),
       ]
       content += sides.map { table($0.routing.lookAhead).details("Figures of look-ahead, \($1)") }
     }
