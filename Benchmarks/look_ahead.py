@@ -50,7 +50,7 @@ def run(options, memory, way, number):
         command = [
             options.program, "generate", options.model, "-f", options.prompt, "-c", "512",
             "-n", str(options.tokens), "--ignore-eos", "--temp", "1", "--seed", "1",
-            "--memory", memory, "--look-ahead", way, "--stats-json", stats,
+            "--memory", memory, "--no-warm-start", "--look-ahead", way, "--stats-json", stats,
         ]
         if way != "off":
             command += ["--read-ahead", str(options.slots)]

@@ -64,7 +64,7 @@ final class EngineCore {
           tensors.experts, reader: reader, team: team, progress: report)
       } else {
         let offloaded = try OffloadedExperts(
-          tensors.experts, reader: reader, team: team, poolByteCount: plan.experts.byteCount,
+          tensors.experts, reader: reader, team: team, poolByteCount: plan.poolByteCount,
           loanByteCount: plan.loanByteCount,
           readAhead: ReadAhead(slotCount: options.readAheadSlotCount),
           policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry)

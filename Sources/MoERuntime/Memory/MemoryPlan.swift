@@ -20,6 +20,8 @@ public struct MemoryPlan: Sendable, Codable, Equatable {
   public var rows: [Row]
   /// The pool, or all experts where they are resident.
   public var experts: Row
+  /// Bytes that the pool's slots are cut from; `experts` has them as the system maps them.
+  public var poolByteCount: Int
   public var placement: ExpertPlacement
   /// Slots of the pool; as many as there are experts where all are resident.
   public var slotCount: Int

@@ -71,7 +71,8 @@ package struct MemoryPlanner {
     }
     return MemoryPlan(
       budgetByteCount: budget.byteCount, budgetBasis: budget.basis, budgetNote: budget.note,
-      rows: rows, experts: experts.row, placement: experts.placement,
+      rows: rows, experts: experts.row, poolByteCount: experts.poolByteCount,
+      placement: experts.placement,
       slotCount: experts.slotCount, loanByteCount: experts.loanByteCount,
       lentSlotCount: experts.lentSlotCount, expertCount: tensors.experts.expertCount,
       contextLength: contextLength, chunkTokenCount: chunk, threadCount: threadCount,
@@ -190,6 +191,7 @@ package struct MemoryPlanner {
 
   private struct Experts {
     var row: MemoryPlan.Row
+    var poolByteCount: Int
     var placement: ExpertPlacement
     var slotCount: Int
     var loanByteCount = 0
@@ -207,7 +209,9 @@ package struct MemoryPlanner {
         name: "experts", byteCount: residentByteCount,
         basis: options.placement == .resident ? .user : .derived,
         note: "all \(tensors.experts.expertCount) resident")
-      return Experts(row: row, placement: .resident, slotCount: tensors.experts.expertCount)
+      return Experts(
+        row: row, poolByteCount: residentByteCount, placement: .resident,
+        slotCount: tensors.experts.expertCount)
     }
     var wanted = pool.fullByteCount
     if let cap = options.expertPool {
@@ -224,11 +228,11 @@ package struct MemoryPlanner {
     // Large pools are mapped in units of 2 MiB, so only whole units of the rest can be used.
     let unit = AlignedBuffer.hugePageByteCount
     let usable = available >= unit ? available / unit * unit : max(0, available)
+    let poolByteCount = max(min(wanted, usable), pool.floorByteCount)
     let slots =
       pool.slots(
-        byteCount: min(wanted, usable), readAhead: options.readAheadSlotCount,
+        byteCount: poolByteCount, readAhead: options.readAheadSlotCount,
         loanByteCount: options.expertPool == nil ? loanByteCount : 0)
-      ?? pool.slots(byteCount: pool.floorByteCount)
       ?? PoolSlots(cached: [], staged: [])
     let byteCount = pool.byteCount(slots)
     let slotCount = slots.cached.reduce(0, +)
@@ -240,7 +244,7 @@ package struct MemoryPlanner {
       note: "\(slotCount) of \(tensors.experts.expertCount) experts (\(share)%), \(lent)"
         + "\(slots.staged.reduce(0, +)) read ahead")
     return Experts(
-      row: row, placement: .offloaded, slotCount: slotCount,
+      row: row, poolByteCount: poolByteCount, placement: .offloaded, slotCount: slotCount,
       loanByteCount: slots.lent.isEmpty ? 0 : loanByteCount, lentSlotCount: slots.lent.count)
   }
 }

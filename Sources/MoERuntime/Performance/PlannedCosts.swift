@@ -121,7 +121,7 @@ extension PreparedRun {
       isResident
       ? pool.classes.map(\.expertCount)
       : pool.slots(
-        byteCount: plan.experts.byteCount, readAhead: options.readAheadSlotCount,
+        byteCount: plan.poolByteCount, readAhead: options.readAheadSlotCount,
         loanByteCount: loanByteCount(plan, at: position))?.cachedAndLent ?? []
     // Without a disk to speak of, a miss is a copy within memory. A run reads while it
     // computes, so the lower of the two rates counts.
