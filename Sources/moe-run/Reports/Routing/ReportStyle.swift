@@ -47,10 +47,10 @@ enum ReportStyle {
     .chart, .scroll { overflow-x: auto; }
     .chart svg { display: block; width: 100%; min-width: 34rem; height: auto; }
     table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-    th, td { padding: 0.3rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left; }
+    th, td { padding: 0.3rem 0.5rem; border-bottom: 1px solid var(--line); text-align: left; }
     th { color: var(--quiet); font-weight: 600; vertical-align: bottom; }
     .number { text-align: right; white-space: nowrap; }
-    th.number { white-space: normal; min-width: 4.5rem; }
+    th.number { white-space: normal; min-width: 4rem; }
     td.text { white-space: nowrap; }
     tr.strong td { font-weight: 700; }
     details { margin: 0.5rem 0; }
