@@ -45,8 +45,14 @@ package struct RunCosts: Sendable, Equatable {
   }
 
   package var layers: [Layer]
-  /// Slots of each size class.
+  /// Slots of each size class at the position that is looked at.
   package var slotCounts: [Int]
+  /// Those of them that are not in lent memory: how many experts a chunk of a prompt holds at a
+  /// time depends on these.
+  package var ownSlotCounts: [Int]
+  /// (chunk, class): the slots while each chunk of a prompt is run, which is as long as that
+  /// position; empty where they are as many as at the position.
+  package var promptSlotCounts: [[Int]]
   /// Experts of each layer.
   package var expertCount: Int
   package var expertsPerToken: Int
@@ -72,7 +78,8 @@ package struct RunCosts: Sendable, Equatable {
   package var disk: Disk
 
   package init(
-    layers: [Layer], slotCounts: [Int], expertCount: Int, expertsPerToken: Int, isResident: Bool,
+    layers: [Layer], slotCounts: [Int], ownSlotCounts: [Int]? = nil,
+    promptSlotCounts: [[Int]] = [], expertCount: Int, expertsPerToken: Int, isResident: Bool,
     chunkTokenCount: Int, attentionSecondsPerPosition: Double,
     chunkAttentionSecondsPerPosition: Double, keyValueByteCount: Int, outputSeconds: Double,
     outputByteCount: Int, samplingSeconds: Double, forkSeconds: Double,
@@ -80,6 +87,8 @@ package struct RunCosts: Sendable, Equatable {
   ) {
     self.layers = layers
     self.slotCounts = slotCounts
+    self.ownSlotCounts = ownSlotCounts ?? slotCounts
+    self.promptSlotCounts = promptSlotCounts
     self.expertCount = expertCount
     self.expertsPerToken = expertsPerToken
     self.isResident = isResident
@@ -93,6 +102,11 @@ package struct RunCosts: Sendable, Equatable {
     self.forkSeconds = forkSeconds
     self.memoryBytesPerSecond = memoryBytesPerSecond
     self.disk = disk
+  }
+
+  /// Slots of each size class while a chunk of a prompt is run.
+  package func slotCounts(ofChunk index: Int) -> [Int] {
+    promptSlotCounts.indices.contains(index) ? promptSlotCounts[index] : slotCounts
   }
 
   /// Slots that an even division of its class gives each layer, at most one per expert.
