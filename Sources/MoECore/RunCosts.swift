@@ -28,14 +28,21 @@ package struct RunCosts: Sendable, Equatable {
     /// From the request of a batch of experts to its first bytes.
     package var latencySeconds: Double
     package var bytesPerSecond: Double
-    /// Time that computing takes while reads are under way, over the time it takes else; at least
-    /// 1.
+    /// Time that one token's products take while reads are under way, over the time they take else;
+    /// at least 1. They wait for memory, which the disk writes to.
     package var computeSlowdown: Double
+    /// The same for products of many tokens, which hardly wait for memory.
+    package var chunkComputeSlowdown: Double
 
-    package init(latencySeconds: Double, bytesPerSecond: Double, computeSlowdown: Double) {
+    /// - Parameter chunkComputeSlowdown: Nil: as for one token.
+    package init(
+      latencySeconds: Double, bytesPerSecond: Double, computeSlowdown: Double,
+      chunkComputeSlowdown: Double? = nil
+    ) {
       self.latencySeconds = latencySeconds
       self.bytesPerSecond = bytesPerSecond
       self.computeSlowdown = computeSlowdown
+      self.chunkComputeSlowdown = chunkComputeSlowdown ?? computeSlowdown
     }
 
     /// Seconds for a batch of reads; none for an empty one.

@@ -1,5 +1,5 @@
 package import MoECache
-import MoECore
+package import MoECore
 
 /// What the engine's expert cache makes of a recorded run, hit for hit: generated tokens one by
 /// one, chunks of a prompt as the engine runs them, all their tokens at once.

@@ -13,7 +13,9 @@ struct ProbeResult: Codable, Equatable {
     var bytesPerSecond: Double
     /// While all threads but for the one that waits compute.
     var busyBytesPerSecond: Double
+    /// Of products of one token, and of many.
     var computeSlowdown: Double
+    var chunkComputeSlowdown: Double
   }
 
   var memoryBytesPerSecond = 0.0
@@ -64,6 +66,7 @@ struct ProbeResult: Codable, Equatable {
       disk.map {
         isPositive($0.bytesPerSecond, $0.busyBytesPerSecond) && isTime($0.latencySeconds)
           && $0.computeSlowdown.isFinite && $0.computeSlowdown >= 1
+          && $0.chunkComputeSlowdown.isFinite && $0.chunkComputeSlowdown >= 1
       } ?? true
     return isPositive(memoryBytesPerSecond) && curvesAreGood && restIsGood && diskIsGood
       && isTime(attentionSecondsPerPosition) && isTime(chunkAttentionSecondsPerPosition)
