@@ -10,7 +10,7 @@ import MoECore
 struct PromptReplay: ~Copyable {
   private let costs: RunCosts
   private let routing: RoutingEstimate
-  private var replay: PassReplay?
+  private var replay: PassReplay
   private var generator = SeededGenerator(seed: 1)
   /// (layer): the experts that the chunk before used, as drawn.
   private var drawn: [Set<Int>]
@@ -23,13 +23,11 @@ struct PromptReplay: ~Copyable {
     self.costs = costs
     self.routing = routing
     drawn = Array(repeating: [], count: costs.layers.count)
-    guard !costs.isResident else { return }
     let layers = costs.layers.map {
       LayerGeometry(expertCount: costs.expertCount, sizeClass: $0.sizeClass)
     }
-    // No more lent slots than there are while the first chunk runs will ever be used.
-    let first = costs.slotCounts(ofChunk: 0)
-    let slotCounts = zip(first, costs.slotCounts).map { max($0, $1) }
+    // A sequence lends most at its beginning.
+    let slotCounts = zip(costs.slotCounts(ofChunk: 0), costs.slotCounts).map { max($0, $1) }
     replay = PassReplay(
       geometry: CacheGeometry(layers: layers, slotCounts: slotCounts),
       policy: PolicyRegistry.entry(named: routing.policy) ?? PolicyRegistry.defaultEntry,
@@ -38,20 +36,15 @@ struct PromptReplay: ~Copyable {
 
   /// (layer): one chunk's steps. Chunks that are left out, the cache does not see.
   mutating func steps(chunk index: Int, start: Int, tokenCount: Int) -> [RoutedStep] {
-    replay?.use(slotCounts: costs.slotCounts(ofChunk: index))
-    replay?.beginPass(.prefill)
     var steps: [RoutedStep] = []
+    replay.use(slotCounts: costs.slotCounts(ofChunk: index))
+    replay.beginPass(.prefill)
     for layer in costs.layers.indices {
       var step = wants(layer: layer, start: start, tokenCount: tokenCount)
-      if replay?.run(&step, layer: layer) == nil {
-        for number in step.requests.indices {
-          step.requests[number].isHit = true
-          step.requests[number].isKept = true
-        }
-      }
+      if costs.isResident { step.findAll() } else { replay.run(&step, layer: layer) }
       steps.append(step)
     }
-    replay?.endPass(tokenCount: tokenCount)
+    replay.endPass(tokenCount: tokenCount)
     drawnTokenCount = tokenCount
     return steps
   }

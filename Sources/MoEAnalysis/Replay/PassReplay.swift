@@ -41,10 +41,12 @@ package struct PassReplay: ~Copyable {
   /// - Parameter ownSlotCounts: By class, the slots of `geometry` that are not in lent memory: how
   ///   many experts a chunk holds at a time depends on these alone. Nil: all.
   package init(geometry: CacheGeometry, policy: PolicyEntry, ownSlotCounts: [Int]? = nil) {
+    let slotCounts = geometry.slotRanges.map(\.count)
+    let own = ownSlotCounts ?? slotCounts
+    precondition(own.count == slotCounts.count && zip(own, slotCounts).allSatisfy { $0 <= $1 })
+    usedSlotCounts = slotCounts
+    self.ownSlotCounts = own
     cache = ExpertCache(geometry: geometry, policy: policy)
-    usedSlotCounts = geometry.slotRanges.map(\.count)
-    self.ownSlotCounts = ownSlotCounts ?? usedSlotCounts
-    precondition(zip(self.ownSlotCounts, usedSlotCounts).allSatisfy { $0 <= $1 })
   }
 
   /// Takes lent slots out of use, or back into it, the last ones first: by class, as many as are in

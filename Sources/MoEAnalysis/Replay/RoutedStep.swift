@@ -71,5 +71,13 @@ package struct RoutedStep: Sendable, Equatable {
       lastExperts: lastExperts)
   }
 
+  /// All experts are in memory.
+  mutating func findAll() {
+    for number in requests.indices {
+      requests[number].isHit = true
+      requests[number].isKept = true
+    }
+  }
+
   package var hitCount: Int { requests.count(where: \.isHit) }
 }
