@@ -59,14 +59,4 @@ import Testing
     }
     #expect(try number(predicted["prefill"], "hit_rate") < 1)
   }
-
-  /// With lent slots that go as the prompt grows. The process's own size, which the budget pays,
-  /// differs by a few slots from start to start.
-  @Test func lentSlotsAreThereAsLongAsInARun() async throws {
-    let (counted, predicted) = try await both(["--memory", "33M", "-c", "1024"])
-    for phase in ["prefill", "decode"] {
-      let hitRate = try number(predicted[phase], "hit_rate")
-      #expect(abs(hitRate - (try number(counted, "\(phase)_hit_rate"))) < 0.05, "\(phase)")
-    }
-  }
 }
