@@ -57,12 +57,12 @@ struct ChunkPipeline {
     }
   }
 
-  /// Reads follow each other; one that the disk was idle before has its latency.
+  /// Reads follow each other; the disk's latency passes while others before them are read.
   private mutating func read(_ number: Int) {
-    let latency = diskEnd <= clock ? disk.latencySeconds : 0
-    let duration = latency + Double(expertByteCount) / disk.bytesPerSecond
-    diskSeconds += duration
-    diskEnd = max(diskEnd, clock) + duration
+    let begin = max(diskEnd, clock + disk.latencySeconds)
+    let duration = Double(expertByteCount) / disk.bytesPerSecond
+    diskSeconds += duration + begin - max(diskEnd, clock)
+    diskEnd = begin + duration
     readyTimes[number] = diskEnd
   }
 
