@@ -33,16 +33,20 @@ package struct RunCosts: Sendable, Equatable {
     package var computeSlowdown: Double
     /// The same for products of many tokens, which hardly wait for memory.
     package var chunkComputeSlowdown: Double
+    /// The rate beside products of many tokens, over that beside those of one: reads that are done
+    /// are only seen, and the next ones sent, between products.
+    package var chunkRateShare: Double
 
     /// - Parameter chunkComputeSlowdown: Nil: as for one token.
     package init(
       latencySeconds: Double, bytesPerSecond: Double, computeSlowdown: Double,
-      chunkComputeSlowdown: Double? = nil
+      chunkComputeSlowdown: Double? = nil, chunkRateShare: Double = 1
     ) {
       self.latencySeconds = latencySeconds
       self.bytesPerSecond = bytesPerSecond
       self.computeSlowdown = computeSlowdown
       self.chunkComputeSlowdown = chunkComputeSlowdown ?? computeSlowdown
+      self.chunkRateShare = chunkRateShare
     }
 
     /// Seconds for a batch of reads; none for an empty one.

@@ -60,7 +60,8 @@ struct ChunkPipeline {
   /// Reads follow each other; the disk's latency passes while others before them are read.
   private mutating func read(_ number: Int) {
     let begin = max(diskEnd, clock + disk.latencySeconds)
-    let duration = Double(expertByteCount) / disk.bytesPerSecond
+    let duration =
+      Double(expertByteCount) / (disk.bytesPerSecond * disk.chunkRateShare)
     diskSeconds += duration + begin - max(diskEnd, clock)
     diskEnd = begin + duration
     readyTimes[number] = diskEnd

@@ -57,21 +57,23 @@ extension MachineProbe {
     let (token, chunk) = (computeUnit(tokenCount: 1), computeUnit(tokenCount: 64))
     let busyToken = try batches(count, token)
     let busyChunk = try batches(count, chunk)
-    let busy = busyToken + busyChunk
-    let busySeconds = busy.reduce(0) { $0 + $1.seconds }
+    // All bytes over all time: a run waits for the slow batches too, and where a disk is held to a
+    // rate, by its owner or by the machine's, a few slow ones are what holds it.
+    func rate(_ batches: [Batch]) -> Double {
+      batches.reduce(0) { $0 + $1.byteCount } / batches.reduce(0) { $0 + $1.seconds }
+    }
     func slowdown(_ batches: [Batch], _ product: () -> Void) -> Double {
       let idleSeconds = seconds(product)
       return max(1, (Self.median(batches).productSeconds ?? idleSeconds) / idleSeconds)
     }
     let difference = all.seconds - one.seconds
-    let rate =
+    let quietRate =
       difference > 0.2 * all.seconds && count > 1
       ? (all.byteCount - one.byteCount) / difference : all.byteCount / all.seconds
     return ProbeResult.Disk(
-      latencySeconds: max(0, one.seconds - one.byteCount / rate), bytesPerSecond: rate,
-      // All bytes over all time: a run waits for the slow batches too, and where a disk is held to a
-      // rate, by its owner or by the machine's, a few slow ones are what holds it.
-      busyBytesPerSecond: busy.reduce(0) { $0 + $1.byteCount } / busySeconds,
+      latencySeconds: max(0, one.seconds - one.byteCount / quietRate),
+      bytesPerSecond: quietRate,
+      busyBytesPerSecond: rate(busyToken), chunkBytesPerSecond: rate(busyChunk),
       computeSlowdown: slowdown(busyToken, token),
       chunkComputeSlowdown: slowdown(busyChunk, chunk))
   }

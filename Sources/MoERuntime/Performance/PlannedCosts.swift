@@ -150,7 +150,11 @@ extension PreparedRun {
         bytesPerSecond: disk.map { min($0.bytesPerSecond, $0.busyBytesPerSecond) }
           ?? probe.memoryBytesPerSecond,
         computeSlowdown: disk?.computeSlowdown ?? 1,
-        chunkComputeSlowdown: disk?.chunkComputeSlowdown ?? 1))
+        chunkComputeSlowdown: disk?.chunkComputeSlowdown ?? 1,
+        chunkRateShare: disk.map {
+          min($0.bytesPerSecond, $0.chunkBytesPerSecond)
+            / min($0.bytesPerSecond, $0.busyBytesPerSecond)
+        } ?? 1))
   }
 }
 
@@ -218,6 +222,9 @@ extension ProbeResult {
         PlannedCosts.Figure(name: "disk", value: disk.bytesPerSecond * 1e-6, unit: "MB/s"),
         PlannedCosts.Figure(
           name: "disk while computing", value: disk.busyBytesPerSecond * 1e-6, unit: "MB/s"),
+        PlannedCosts.Figure(
+          name: "disk while computing 64 tokens", value: disk.chunkBytesPerSecond * 1e-6,
+          unit: "MB/s"),
         PlannedCosts.Figure(
           name: "disk latency", value: disk.latencySeconds * 1e6, unit: "µs"),
         PlannedCosts.Figure(

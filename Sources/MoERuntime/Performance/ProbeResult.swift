@@ -11,8 +11,9 @@ struct ProbeResult: Codable, Equatable {
   struct Disk: Codable, Equatable {
     var latencySeconds: Double
     var bytesPerSecond: Double
-    /// While all threads but for the one that waits compute.
+    /// Beside products of one token, and of many.
     var busyBytesPerSecond: Double
+    var chunkBytesPerSecond: Double
     /// Of products of one token, and of many.
     var computeSlowdown: Double
     var chunkComputeSlowdown: Double
@@ -64,7 +65,8 @@ struct ProbeResult: Codable, Equatable {
     }
     let diskIsGood =
       disk.map {
-        isPositive($0.bytesPerSecond, $0.busyBytesPerSecond) && isTime($0.latencySeconds)
+        isPositive($0.bytesPerSecond, $0.busyBytesPerSecond, $0.chunkBytesPerSecond)
+          && isTime($0.latencySeconds)
           && $0.computeSlowdown.isFinite && $0.computeSlowdown >= 1
           && $0.chunkComputeSlowdown.isFinite && $0.chunkComputeSlowdown >= 1
       } ?? true
