@@ -53,7 +53,8 @@ extension MachineProbe {
       return batches
     }
     let one = Self.median(try batches(1))
-    let all = Self.median(try batches(count))
+    let allBatches = try batches(count)
+    let all = Self.median(allBatches)
     let (token, chunk) = (computeUnit(tokenCount: 1), computeUnit(tokenCount: 64))
     let busyToken = try batches(count, token)
     let busyChunk = try batches(count, chunk)
@@ -67,9 +68,11 @@ extension MachineProbe {
       return max(1, (Self.median(batches).productSeconds ?? idleSeconds) / idleSeconds)
     }
     let difference = all.seconds - one.seconds
+    // Without its latency a disk is no slower than with it. Where it is held to a rate, single
+    // experts pass in bursts, and their difference to many says too little of it.
     let quietRate =
       difference > 0.2 * all.seconds && count > 1
-      ? (all.byteCount - one.byteCount) / difference : all.byteCount / all.seconds
+      ? max((all.byteCount - one.byteCount) / difference, rate(allBatches)) : rate(allBatches)
     return ProbeResult.Disk(
       latencySeconds: max(0, one.seconds - one.byteCount / quietRate),
       bytesPerSecond: quietRate,
