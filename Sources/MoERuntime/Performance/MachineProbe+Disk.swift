@@ -58,10 +58,12 @@ extension MachineProbe {
     let (token, chunk) = (computeUnit(tokenCount: 1), computeUnit(tokenCount: 64))
     let busyToken = try batches(count, token)
     let busyChunk = try batches(count, chunk)
-    // All bytes over all time: a run waits for the slow batches too, and where a disk is held to a
-    // rate, by its owner or by the machine's, a few slow ones are what holds it.
+    // All bytes over all time: where a disk is held to a rate, batches are bursts or waits, and no
+    // single one has it. But the median where it is higher: it leaves out what others' work held up.
     func rate(_ batches: [Batch]) -> Double {
-      batches.reduce(0) { $0 + $1.byteCount } / batches.reduce(0) { $0 + $1.seconds }
+      let middle = Self.median(batches)
+      let mean = batches.reduce(0) { $0 + $1.byteCount } / batches.reduce(0) { $0 + $1.seconds }
+      return max(mean, middle.byteCount / middle.seconds)
     }
     func slowdown(_ batches: [Batch], _ product: () -> Void) -> Double {
       let idleSeconds = seconds(product)
