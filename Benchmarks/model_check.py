@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Holds what `moe-run plan` predicts against what runs take.
 
-For every model, budget and thread count: one run with another seed tells the hit rate (the routing
-of models with random weights cannot be assumed), then plans and runs take turns, and the medians
-are compared. Prints a Markdown table, writes CSV, and fails where the mean error is above 10 % or
-the worst above 20 %. Wants a machine with nothing else to do.
+For every model, budget and thread count: one run with another seed records the routing (that of
+models with random weights cannot be assumed), then plans and runs take turns, and the medians are
+compared. Bytes are of the whole prompt, or of one token; they are counted, so they tell errors of
+the model from noise of the machine. Prints a Markdown table, writes CSV, and fails where the mean
+error of speeds is above 10 % or the worst above 20 %. Wants a machine with nothing else to do.
 """
 
 import argparse
@@ -21,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MEAN_MAX, WORST_MAX = 0.10, 0.20
 FIELDS = [
     "model", "memory", "threads", "prompt_tokens", "phase", "binds", "hit_rate", "predicted",
-    "measured", "measured_low", "measured_high", "error",
+    "measured", "measured_low", "measured_high", "error", "predicted_megabytes", "counted_megabytes",
 ]
 
 
@@ -46,33 +47,37 @@ def call(options, *words):
     return done.stdout
 
 
-def run(options, common, prompt, seed):
-    """One generation's statistics."""
+def run(options, common, prompt, seed, trace=None):
+    """One generation's statistics; its routing goes to the file `trace`."""
+    record = ["--trace", trace] if trace else []
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder) / "report.json"
         call(
             options, "generate", *common, "-f", prompt, "-n", options.tokens, "--ignore-eos",
-            "--temp", 1, "--seed", seed, "--no-warm-start", "-q", "--stats-json", report)
+            "--temp", 1, "--seed", seed, "--no-warm-start", "-q", "--stats-json", report,
+            *record)
         return json.loads(report.read_text())
 
 
-def plan(options, common, prompt_tokens, hit_rate):
+def plan(options, common, prompt_tokens, trace):
     text = call(
         options, "plan", *common, "--json", "--probe", "fresh", "--prompt-tokens", prompt_tokens,
-        "--hit-rate", f"{hit_rate:.4f}")
+        "--trace", trace)
     return json.loads(text)["prediction"]
 
 
 def compare(options, model, memory, threads, prompt):
     """The rows of one configuration: prefill and decode."""
     common = [model, "--memory", memory, "--threads", threads, "-c", 2048]
-    first = run(options, common, prompt, 1)
     plans, runs = [], []
-    for repeat in range(options.repeats):
-        plans.append(plan(options, common, first["prompt_tokens"], first["decode_hit_rate"]))
-        runs.append(run(options, common, prompt, 2 + repeat))
+    with tempfile.TemporaryDirectory() as folder:
+        trace = pathlib.Path(folder) / "run.moetrace"
+        first = run(options, common, prompt, 1, trace)
+        for repeat in range(options.repeats):
+            plans.append(plan(options, common, first["prompt_tokens"], trace))
+            runs.append(run(options, common, prompt, 2 + repeat))
     rows = []
-    for phase in ["prefill", "decode"]:
+    for phase, counted in [("prefill", "read_bytes"), ("decode", "read_bytes_per_token")]:
         measured = [run[f"{phase}_tokens_per_second"] for run in runs]
         predicted = statistics.median(plan[phase]["tokens_per_second"] for plan in plans)
         middle = statistics.median(measured)
@@ -84,6 +89,9 @@ def compare(options, model, memory, threads, prompt):
             "predicted": f"{predicted:.2f}", "measured": f"{middle:.2f}",
             "measured_low": f"{min(measured):.2f}", "measured_high": f"{max(measured):.2f}",
             "error": predicted / middle - 1,
+            "predicted_megabytes": f"{plans[0][phase]['read_bytes'] / 1e6:.1f}",
+            "counted_megabytes":
+                f"{statistics.median(run[f'{phase}_{counted}'] for run in runs) / 1e6:.1f}",
         })
     return rows
 

@@ -28,14 +28,25 @@ package struct RunCosts: Sendable, Equatable {
     /// From the request of a batch of experts to its first bytes.
     package var latencySeconds: Double
     package var bytesPerSecond: Double
-    /// Time that computing takes while reads are under way, over the time it takes else; at least
-    /// 1.
+    /// Time that one token's products take while reads are under way, over the time they take else;
+    /// at least 1. They wait for memory, which the disk writes to.
     package var computeSlowdown: Double
+    /// The same for products of many tokens, which hardly wait for memory.
+    package var chunkComputeSlowdown: Double
+    /// The rate beside products of many tokens, over that beside those of one: reads that are done
+    /// are only seen, and the next ones sent, between products.
+    package var chunkRateShare: Double
 
-    package init(latencySeconds: Double, bytesPerSecond: Double, computeSlowdown: Double) {
+    /// - Parameter chunkComputeSlowdown: Nil: as for one token.
+    package init(
+      latencySeconds: Double, bytesPerSecond: Double, computeSlowdown: Double,
+      chunkComputeSlowdown: Double? = nil, chunkRateShare: Double = 1
+    ) {
       self.latencySeconds = latencySeconds
       self.bytesPerSecond = bytesPerSecond
       self.computeSlowdown = computeSlowdown
+      self.chunkComputeSlowdown = chunkComputeSlowdown ?? computeSlowdown
+      self.chunkRateShare = chunkRateShare
     }
 
     /// Seconds for a batch of reads; none for an empty one.
@@ -45,8 +56,14 @@ package struct RunCosts: Sendable, Equatable {
   }
 
   package var layers: [Layer]
-  /// Slots of each size class.
+  /// Slots of each size class at the position that is looked at.
   package var slotCounts: [Int]
+  /// Those of them that are not in lent memory: how many experts a chunk of a prompt holds at a
+  /// time depends on these.
+  package var ownSlotCounts: [Int]
+  /// (chunk, class): the slots while each chunk of a prompt is run, which is as long as that
+  /// position; empty where they are as many as at the position.
+  package var promptSlotCounts: [[Int]]
   /// Experts of each layer.
   package var expertCount: Int
   package var expertsPerToken: Int
@@ -72,7 +89,8 @@ package struct RunCosts: Sendable, Equatable {
   package var disk: Disk
 
   package init(
-    layers: [Layer], slotCounts: [Int], expertCount: Int, expertsPerToken: Int, isResident: Bool,
+    layers: [Layer], slotCounts: [Int], ownSlotCounts: [Int]? = nil,
+    promptSlotCounts: [[Int]] = [], expertCount: Int, expertsPerToken: Int, isResident: Bool,
     chunkTokenCount: Int, attentionSecondsPerPosition: Double,
     chunkAttentionSecondsPerPosition: Double, keyValueByteCount: Int, outputSeconds: Double,
     outputByteCount: Int, samplingSeconds: Double, forkSeconds: Double,
@@ -80,6 +98,8 @@ package struct RunCosts: Sendable, Equatable {
   ) {
     self.layers = layers
     self.slotCounts = slotCounts
+    self.ownSlotCounts = ownSlotCounts ?? slotCounts
+    self.promptSlotCounts = promptSlotCounts
     self.expertCount = expertCount
     self.expertsPerToken = expertsPerToken
     self.isResident = isResident
@@ -93,6 +113,11 @@ package struct RunCosts: Sendable, Equatable {
     self.forkSeconds = forkSeconds
     self.memoryBytesPerSecond = memoryBytesPerSecond
     self.disk = disk
+  }
+
+  /// Slots of each size class while a chunk of a prompt is run.
+  package func slotCounts(ofChunk index: Int) -> [Int] {
+    promptSlotCounts.indices.contains(index) ? promptSlotCounts[index] : slotCounts
   }
 
   /// Slots that an even division of its class gives each layer, at most one per expert.

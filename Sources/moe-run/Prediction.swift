@@ -43,10 +43,14 @@ struct Prediction {
           trace, name: path, costs: costs, policy: planned.plan.cachePolicy,
           withOptimum: costs == planned.costs)
       }
+      var estimate: RoutingEstimate
       if let hitRate = options.hitRate {
-        return .stated(hitRate, for: planned.costs, in: costs, architecture: architecture)
+        estimate = .stated(hitRate, for: planned.costs, in: costs, architecture: architecture)
+      } else {
+        estimate = .assumed(architecture: architecture, costs: costs)
       }
-      return .assumed(architecture: architecture, costs: costs)
+      estimate.policy = planned.plan.cachePolicy
+      return estimate
     }
     func model(_ costs: RunCosts) -> PerformanceModel {
       PerformanceModel(costs: costs, routing: routing(costs))

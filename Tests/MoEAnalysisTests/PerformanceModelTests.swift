@@ -76,17 +76,19 @@ import Testing
     #expect(abs(model.decode(position: 0).seconds - (8 + 2 * layer)) < 1e-9)
   }
 
-  @Test func prefillsInChunksAndReadsEachExpertOncePerChunk() {
+  @Test func prefillsInChunksWhoseExpertsWaitForTheirReads() {
     let model = PerformanceModel(costs: costs(), routing: routing(0.5))
     let prompt = model.prefill(promptTokenCount: 11)
-    // First chunk: 10 tokens, 4 of 8 experts with 5 tokens each (8 s), all missed: 200 bytes in
-    // 21 s; dense 19, attention 0.25 · 55. Second: one token takes 2 experts; 2 of the layer's 4
-    // slots still hold some of the 8, so 2 · (1 - 2 / 8) are missed.
-    let first = 19 + 13.75 + max(21, 24 + 21 * 0.2) + 8
-    let second = 10 + 0.25 * 11 + max(1 + 1.5 * 5, 4 + 8.5 * 0.2) + 4
+    // First chunk: 10 tokens, 4 of 8 experts with 5 tokens each (8 s), all missed. Dense 19,
+    // attention 0.25 · 55. Reads end at 6, 11, 16 and 21. The first expert waits until 6 and ends
+    // at 16, being slower by 1.25; the second has 5 s beside reads, so ends at 16 + 8 + 5 / 5; then
+    // 8 each. Second chunk: its one token takes 2 of the 4 experts, all of which are there still.
+    let first = 19 + 13.75 + (16 + 9 + 8 + 8)
+    let second = 10 + 0.25 * 11 + 2 * 4
     #expect(abs(prompt.seconds - (7 + 2 * (first + second))) < 1e-9)
-    #expect(abs(prompt.readByteCount - 2 * 50 * (4 + 1.5)) < 1e-9)
-    #expect(abs(prompt.hitRate - (1 - 11.0 / 12)) < 1e-9)
+    #expect(abs(prompt.readByteCount - 2 * 50 * 4) < 1e-9)
+    #expect(abs(prompt.diskSeconds - 2 * 21) < 1e-9)
+    #expect(abs(prompt.hitRate - (1 - 8.0 / 12)) < 1e-9)
   }
 
   @Test func namesTheResourceThatIsBusyLongest() {

@@ -43,7 +43,8 @@ package struct PhaseEstimate: Sendable, Equatable {
 ///
 /// A layer is modelled as the engine runs it. Its dense part and its router come first; then its
 /// missing experts are asked for and those that are there are computed meanwhile; the last expert
-/// to arrive is computed alone. `PerformanceModel.md` has the formulas.
+/// to arrive is computed alone. A prompt's chunks are followed expert by expert.
+/// `PerformanceModel.md` has the formulas.
 package struct PerformanceModel: Sendable {
   package let costs: RunCosts
   package let routing: RoutingEstimate
@@ -98,7 +99,7 @@ package struct PerformanceModel: Sendable {
 
   /// One token's step on one layer with so many misses: all that is computed before the last expert
   /// arrives overlaps with the reads.
-  private func decodeStep(
+  func decodeStep(
     _ layer: RunCosts.Layer, dense: Double, missCount: Int
   ) -> (seconds: Double, diskSeconds: Double) {
     let expert = layer.expert.seconds(1)
@@ -117,85 +118,6 @@ package struct PerformanceModel: Sendable {
   /// the disk's `computeSlowdown`; what is left when they are done goes on at full speed.
   private func together(computing: Double, reading: Double) -> Double {
     max(reading, computing + reading * (1 - 1 / costs.disk.computeSlowdown))
-  }
-
-  /// A prompt from the start of a sequence, in chunks; the pool is empty before it.
-  package func prefill(promptTokenCount: Int) -> PhaseEstimate {
-    var estimate = PhaseEstimate(
-      tokenCount: promptTokenCount, seconds: costs.outputSeconds,
-      computeSeconds: costs.outputSeconds,
-      memorySeconds: Double(costs.outputByteCount) / costs.memoryBytesPerSecond, diskSeconds: 0,
-      readByteCount: 0, hitRate: 1)
-    var (missCount, requestCount) = (0.0, 0.0)
-    var start = 0
-    while start < promptTokenCount {
-      let count = min(costs.chunkTokenCount, promptTokenCount - start)
-      for layer in costs.layers {
-        let step = prefillStep(layer, start: start, tokenCount: count)
-        estimate.seconds += step.seconds
-        estimate.computeSeconds += step.computeSeconds
-        estimate.memorySeconds += step.memorySeconds
-        estimate.diskSeconds += step.diskSeconds
-        estimate.readByteCount += step.missCount * Double(layer.expertByteCount)
-        missCount += step.missCount
-        requestCount += step.distinctCount
-      }
-      start += count
-    }
-    estimate.hitRate = requestCount > 0 ? 1 - missCount / requestCount : 1
-    return estimate
-  }
-
-  private struct PrefillStep {
-    var distinctCount: Double
-    var missCount: Double
-    var seconds: Double
-    var computeSeconds: Double
-    var memorySeconds: Double
-    var diskSeconds: Double
-  }
-
-  /// A chunk's step on one layer: its experts one after the other, each for all tokens that take
-  /// it, while later ones are read.
-  private func prefillStep(
-    _ layer: RunCosts.Layer, start: Int, tokenCount: Int
-  ) -> PrefillStep {
-    let choiceCount = Double(tokenCount * costs.expertsPerToken)
-    let expertCount = Double(costs.expertCount)
-    let share = routing.distinct.share(demand: choiceCount / expertCount)
-    // A chunk cannot use fewer experts than one token takes, nor more than there are choices.
-    let distinct = min(
-      max(share * expertCount, Double(costs.expertsPerToken)), min(choiceCount, expertCount))
-    let missCount = distinct * (1 - prefillHitRate(layer, isFirstChunk: start == 0))
-    let positions = Double(tokenCount) * (Double(start) + Double(tokenCount + 1) / 2)
-    let attention = costs.chunkAttentionSecondsPerPosition * positions
-    let dense = layer.dense.seconds(Double(tokenCount)) + attention
-    let expert = layer.expert.seconds(choiceCount / distinct)
-    let experts = distinct * expert
-    let disk = costs.disk.seconds(byteCount: missCount * Double(layer.expertByteCount))
-    var seconds = dense + experts
-    if missCount > 0 {
-      let early = overlapShare * dense
-      let during = together(computing: early + experts - expert, reading: disk)
-      seconds = dense - early + during + expert
-    }
-    let byteCount =
-      Double(layer.denseByteCount) + distinct * Double(layer.expertByteCount)
-      + Double((start + tokenCount) * costs.keyValueByteCount)
-    return PrefillStep(
-      distinctCount: distinct, missCount: missCount, seconds: seconds,
-      computeSeconds: dense + experts, memorySeconds: byteCount / costs.memoryBytesPerSecond,
-      diskSeconds: disk)
-  }
-
-  /// The first chunk finds nothing. A later one finds what the chunk before left of its layer, less
-  /// the slots that go round for the others (`OffloadedExperts.requestInTurn`).
-  private func prefillHitRate(_ layer: RunCosts.Layer, isFirstChunk: Bool) -> Double {
-    let slots = costs.slotsPerLayer(layer.sizeClass)
-    if costs.isResident { return 1 }
-    if isFirstChunk { return 0 }
-    if slots >= Double(costs.expertCount) { return 1 }
-    return max(0, slots - min(8, slots / 2)) / Double(costs.expertCount)
   }
 
   /// Misses of a step; none where the layer's slots hold all its experts.

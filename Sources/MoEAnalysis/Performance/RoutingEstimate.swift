@@ -26,6 +26,11 @@ package struct RoutingEstimate: Sendable, Equatable {
   package var note: String
   /// What the clairvoyant policy would reach; nil where there is no trace, or nothing to evict.
   package var optimalHitRate: Double?
+  /// What the model's tokens selected, to be replayed as a prompt; nil where nothing was recorded,
+  /// or tokens took fewer experts than the model's.
+  package var trace: RoutingTrace?
+  /// The cache policy of the run.
+  package var policy = PolicyRegistry.defaultEntry.name
 
   /// A hit rate that someone states; misses then fall on experts independently.
   package init(
@@ -70,6 +75,9 @@ package struct RoutingEstimate: Sendable, Equatable {
   /// The replay of a trace through the cache that the run would have. A trace whose tokens take
   /// fewer experts than the model's is replayed in a pool that is smaller in proportion.
   ///
+  /// Where the trace tells generated tokens from prompts, these are run in chunks and those alone
+  /// count; else every token counts as one that was generated, in a pool that is full.
+  ///
   /// The trace must have been checked against the model (`RoutingTrace.check`). The clairvoyant
   /// policy's hit rate takes as long again, so it has to be asked for.
   package static func replayed(
@@ -82,18 +90,32 @@ package struct RoutingEstimate: Sendable, Equatable {
       layers: costs.layers.map {
         LayerGeometry(expertCount: costs.expertCount, sizeClass: $0.sizeClass)
       }, slotCounts: isWhole ? costs.slotCounts : slotCounts)
-    let replay = CacheReplay(
-      trace, geometry: geometry,
-      policy: PolicyRegistry.entry(named: policy) ?? PolicyRegistry.defaultEntry)
+    let entry = PolicyRegistry.entry(named: policy) ?? PolicyRegistry.defaultEntry
     var estimate = RoutingEstimate(
-      hitRate: costs.isResident ? 1 : replay.hitRate, expertsPerToken: costs.expertsPerToken,
-      distinct: distinct, basis: .measured,
+      hitRate: 1, expertsPerToken: costs.expertsPerToken, distinct: distinct, basis: .measured,
       note: "\(trace.tokenCount) tokens of \(name), replayed"
         + (isWhole ? "" : " at \(trace.expertsPerToken) experts per token"))
-    if isWhole && !costs.isResident, let distribution = replay.missDistribution {
-      estimate.missDistribution = distribution
+    estimate.policy = policy
+    if isWhole { estimate.trace = trace }
+    if costs.isResident { return estimate }
+    if isWhole,
+      let replay = DecodeReplay(
+        trace, geometry: geometry, ownSlotCounts: costs.ownSlotCounts,
+        chunkTokenCount: costs.chunkTokenCount, policy: entry)
+    {
+      estimate.hitRate = replay.hitRate
+      estimate.missDistribution = replay.missDistribution
+      estimate.note += " after their prompts"
+    } else {
+      let replay = CacheReplay(trace, geometry: geometry, policy: entry)
+      estimate.hitRate = replay.hitRate
+      estimate.missDistribution = Self.binomial(
+        costs.expertsPerToken, probability: 1 - replay.hitRate)
+      if isWhole, let distribution = replay.missDistribution {
+        estimate.missDistribution = distribution
+      }
     }
-    if withOptimum && !costs.isResident {
+    if withOptimum {
       // A trace that is too large to be analysed has none.
       var optimum = OptimalReplay(trace)
       estimate.optimalHitRate = try? optimum.inOnePool(geometry).hitRate

@@ -1,5 +1,5 @@
 package import MoECache
-import MoECore
+package import MoECore
 
 /// What the engine's expert cache makes of a recorded run, hit for hit: generated tokens one by
 /// one, chunks of a prompt as the engine runs them, all their tokens at once.
@@ -31,21 +31,39 @@ package struct PassReplay: ~Copyable {
   package private(set) var decode = Counts()
   /// Cache time of the next pass's first token.
   private var time = 0
+  private var phase = InferencePhase.prefill
   private var outcomes: [RequestedExpert] = []
-  private var requests: [Request] = []
+  /// (class): slots that nobody takes back.
+  private let ownSlotCounts: [Int]
+  /// (class): slots that are in use.
+  private var usedSlotCounts: [Int]
 
-  /// One expert that a pass wants of a layer.
-  private struct Request {
-    var expert: Int
-    /// Within the pass: the last token that uses it, and its place in that token's selection.
-    var lastToken: Int
-    var rank: Int
-    var tokenCount: Int
-    var slot: Int?
+  /// - Parameter ownSlotCounts: By class, the slots of `geometry` that are not in lent memory: how
+  ///   many experts a chunk holds at a time depends on these alone. Nil: all.
+  package init(geometry: CacheGeometry, policy: PolicyEntry, ownSlotCounts: [Int]? = nil) {
+    let slotCounts = geometry.slotRanges.map(\.count)
+    let own = ownSlotCounts ?? slotCounts
+    precondition(own.count == slotCounts.count && zip(own, slotCounts).allSatisfy { $0 <= $1 })
+    usedSlotCounts = slotCounts
+    self.ownSlotCounts = own
+    cache = ExpertCache(geometry: geometry, policy: policy)
   }
 
-  package init(geometry: CacheGeometry, policy: PolicyEntry) {
-    cache = ExpertCache(geometry: geometry, policy: policy)
+  /// Takes lent slots out of use, or back into it, the last ones first: by class, as many as are in
+  /// use then. Between passes.
+  package mutating func use(slotCounts: [Int]) {
+    precondition(slotCounts.count == usedSlotCounts.count)
+    for (sizeClass, range) in cache.geometry.slotRanges.enumerated() {
+      let wanted = min(max(slotCounts[sizeClass], ownSlotCounts[sizeClass]), range.count)
+      while usedSlotCounts[sizeClass] > wanted {
+        usedSlotCounts[sizeClass] -= 1
+        cache.withdraw(range.lowerBound + usedSlotCounts[sizeClass])
+      }
+      while usedSlotCounts[sizeClass] < wanted {
+        cache.restore(range.lowerBound + usedSlotCounts[sizeClass])
+        usedSlotCounts[sizeClass] += 1
+      }
+    }
   }
 
   /// Replays all passes of a trace, after those that were replayed before.
@@ -56,94 +74,100 @@ package struct PassReplay: ~Copyable {
   ) {
     precondition(cache.geometry.layers.count == trace.layerCount)
     for (number, pass) in trace.passes.enumerated() {
-      let phase = trace.phases?[pass.lowerBound] ?? (pass.count == 1 ? .decode : .prefill)
-      cache.phase = phase
+      beginPass(trace.phases?[pass.lowerBound] ?? (pass.count == 1 ? .decode : .prefill))
       for layer in 0..<trace.layerCount {
-        let counts =
-          pass.count == 1
-          ? requestTogether(trace, pass.lowerBound, layer) : requestInTurn(trace, pass, layer)
-        if phase == .prefill { prefill += counts } else { decode += counts }
+        var step = RoutedStep(trace, tokens: pass, layer: layer)
+        let counts = run(&step, layer: layer)
         each?(number, layer, counts)
       }
-      time += pass.count
+      endPass(tokenCount: pass.count)
     }
   }
 
-  private mutating func requestTogether(
-    _ trace: RoutingTrace, _ token: Int, _ layer: Int
-  ) -> Counts {
-    let experts = trace.selection(token: token, layer: layer).map(Int.init)
+  /// A pass begins; `run` of its steps follows, layer by layer, then `endPass`.
+  package mutating func beginPass(_ phase: InferencePhase) {
+    self.phase = phase
+    cache.phase = phase
+  }
+
+  package mutating func endPass(tokenCount: Int) { time += tokenCount }
+
+  /// One layer's step of the pass; its requests get to know what came of them.
+  @discardableResult
+  package mutating func run(_ step: inout RoutedStep, layer: Int) -> Counts {
+    if step.tokenCount == 1 {
+      requestTogether(&step, layer)
+    } else {
+      requestInTurn(&step, layer)
+    }
+    let counts = Counts(requestCount: step.requests.count, hitCount: step.hitCount)
+    if phase == .prefill { prefill += counts } else { decode += counts }
+    return counts
+  }
+
+  private mutating func requestTogether(_ step: inout RoutedStep, _ layer: Int) {
+    let experts = step.lastExperts.filter { $0 >= 0 }
     cache.request(layer: layer, experts: experts.span, time: time, into: &outcomes)
     cache.finish(outcomes)
-    return Counts(requestCount: experts.count, hitCount: outcomes.count(where: \.isHit))
+    for outcome in outcomes where outcome.isHit {
+      guard let number = step.requests.firstIndex(where: { $0.expert == outcome.expert.index })
+      else { continue }
+      step.requests[number].isHit = true
+      step.requests[number].isKept = true
+    }
   }
 
-  private mutating func requestInTurn(
-    _ trace: RoutingTrace, _ pass: Range<Int>, _ layer: Int
-  ) -> Counts {
-    group(trace, pass, layer)
-    var counts = Counts(requestCount: requests.count, hitCount: 0)
-    // The policy hears of the last tokens' experts.
-    let known = pass.suffix(SelectionHistory.tokenCount)
-    let experts = known.flatMap { token in
-      let selection = trace.selection(token: token, layer: layer).map(Int.init)
-      return selection + Array(repeating: -1, count: trace.expertsPerToken - selection.count)
-    }
+  private mutating func requestInTurn(_ step: inout RoutedStep, _ layer: Int) {
     cache.beginStep(
       LayerStep(
-        layer: layer, time: time + (requests.map(\.lastToken).max() ?? 0), experts: experts.span,
-        expertsPerToken: trace.expertsPerToken))
+        layer: layer, time: time + (step.requests.map(\.lastToken).max() ?? 0),
+        experts: step.lastExperts.span, expertsPerToken: step.expertsPerToken))
     let sizeClass = cache.geometry.layers[layer].sizeClass
-    let slotCount = cache.geometry.slotRanges[sizeClass].count
+    let slotCount = ownSlotCounts[sizeClass]
     let share = slotCount / cache.geometry.layersByClass[sizeClass].count
-    let limit = max(share, min(trace.expertsPerToken, slotCount))
+    let limit = max(share, min(step.expertsPerToken, slotCount))
+    step.limit = limit
     var claimCount = 0
     // Residents are kept for their turn, but some slots go round.
     var kept = limit - max(1, min(8, limit / 2))
-    for number in requests.indices where kept > 0 {
-      if claim(number, layer) {
-        counts.hitCount += 1
+    for number in step.requests.indices where kept > 0 {
+      if claim(&step.requests[number], layer) {
+        step.requests[number].isKept = true
         claimCount += 1
         kept -= 1
       }
     }
     var next = 0
-    for number in requests.indices {
-      while next < requests.count {
-        if requests[next].slot == nil {
+    for number in step.requests.indices {
+      while next < step.requests.count {
+        if step.requests[next].slot == nil {
           guard claimCount < limit else { break }
-          if claim(next, layer) {
-            counts.hitCount += 1
-          } else if !admit(next, layer) {
-            break
-          }
+          if !claim(&step.requests[next], layer) && !admit(&step.requests[next], layer) { break }
           claimCount += 1
         }
         next += 1
       }
-      guard let slot = requests[number].slot else {
+      guard let slot = step.requests[number].slot else {
         preconditionFailure("later requests hold all slots")
       }
       cache.unpin(slot)
       claimCount -= 1
     }
-    return counts
   }
 
   /// Takes a request's expert if it is resident.
-  private mutating func claim(_ number: Int, _ layer: Int) -> Bool {
-    let request = requests[number]
+  private mutating func claim(_ request: inout RoutedStep.Request, _ layer: Int) -> Bool {
     let expert = ExpertID(layer: layer, index: request.expert)
     guard let slot = cache.lookup(expert) else { return false }
     cache.recordUse(
       expert, time: time + request.lastToken, tokenCount: request.tokenCount, rank: request.rank)
     cache.pin(slot)
-    requests[number].slot = slot
+    request.slot = slot
+    request.isHit = true
     return true
   }
 
-  private mutating func admit(_ number: Int, _ layer: Int) -> Bool {
-    let request = requests[number]
+  private mutating func admit(_ request: inout RoutedStep.Request, _ layer: Int) -> Bool {
     guard
       let admission = cache.admit(
         ExpertID(layer: layer, index: request.expert), time: time + request.lastToken,
@@ -151,26 +175,7 @@ package struct PassReplay: ~Copyable {
     else { return false }
     cache.pin(admission.slot)
     cache.markResident(admission.slot)
-    requests[number].slot = admission.slot
+    request.slot = admission.slot
     return true
-  }
-
-  /// The experts that a pass wants of a layer, each once, ascending.
-  private mutating func group(_ trace: RoutingTrace, _ pass: Range<Int>, _ layer: Int) {
-    var places = Array(repeating: -1, count: trace.expertCount)
-    requests.removeAll(keepingCapacity: true)
-    for token in pass {
-      for (rank, expert) in trace.selection(token: token, layer: layer).enumerated() {
-        if places[Int(expert)] < 0 {
-          places[Int(expert)] = requests.count
-          requests.append(
-            Request(expert: Int(expert), lastToken: 0, rank: 0, tokenCount: 0, slot: nil))
-        }
-        requests[places[Int(expert)]].lastToken = token - pass.lowerBound
-        requests[places[Int(expert)]].rank = rank
-        requests[places[Int(expert)]].tokenCount += 1
-      }
-    }
-    requests.sort { $0.expert < $1.expert }
   }
 }

@@ -37,34 +37,50 @@ extension MachineProbe {
       withExtendedLifetime(slots) {}
     }
     var generator = SeededGenerator(seed: MonotonicClock.nanoseconds())
-    func batches(_ count: Int, computing: Bool) throws(EngineError) -> Batch {
+    func batches(_ count: Int, _ product: (() -> Void)? = nil) throws(EngineError) -> [Batch] {
       var batches: [Batch] = []
       let end = MonotonicClock.nanoseconds() + Self.nanosecondsPerKind
       repeat {
         do {
           batches.append(
             try batch(
-              count, computing: computing, reader: reader, pool: pool, slots: slots, &generator))
+              count, computing: product, reader: reader, pool: pool, slots: slots, &generator))
         } catch {
           throw .store(error.description)
         }
       } while (MonotonicClock.nanoseconds() < end || batches.count < 3)
         && batches.count < Self.batchCountMax
-      return Self.median(batches)
+      return batches
     }
-    let one = try batches(1, computing: false)
-    let all = try batches(count, computing: false)
-    let busy = try batches(count, computing: true)
-    let quiet = computeUnit()
-    let idleSeconds = seconds(quiet)
+    let one = Self.median(try batches(1))
+    let allBatches = try batches(count)
+    let all = Self.median(allBatches)
+    let (token, chunk) = (computeUnit(tokenCount: 1), computeUnit(tokenCount: 64))
+    let busyToken = try batches(count, token)
+    let busyChunk = try batches(count, chunk)
+    // All bytes over all time: where a disk is held to a rate, batches are bursts or waits, and no
+    // single one has it. But the median where it is higher: it leaves out what others' work held up.
+    func rate(_ batches: [Batch]) -> Double {
+      let middle = Self.median(batches)
+      let mean = batches.reduce(0) { $0 + $1.byteCount } / batches.reduce(0) { $0 + $1.seconds }
+      return max(mean, middle.byteCount / middle.seconds)
+    }
+    func slowdown(_ batches: [Batch], _ product: () -> Void) -> Double {
+      let idleSeconds = seconds(product)
+      return max(1, (Self.median(batches).productSeconds ?? idleSeconds) / idleSeconds)
+    }
     let difference = all.seconds - one.seconds
-    let rate =
+    // Without its latency a disk is no slower than with it. Where it is held to a rate, single
+    // experts pass in bursts, and their difference to many says too little of it.
+    let quietRate =
       difference > 0.2 * all.seconds && count > 1
-      ? (all.byteCount - one.byteCount) / difference : all.byteCount / all.seconds
+      ? max((all.byteCount - one.byteCount) / difference, rate(allBatches)) : rate(allBatches)
     return ProbeResult.Disk(
-      latencySeconds: max(0, one.seconds - one.byteCount / rate), bytesPerSecond: rate,
-      busyBytesPerSecond: busy.byteCount / busy.seconds,
-      computeSlowdown: max(1, (busy.productSeconds ?? idleSeconds) / idleSeconds))
+      latencySeconds: max(0, one.seconds - one.byteCount / quietRate),
+      bytesPerSecond: quietRate,
+      busyBytesPerSecond: rate(busyToken), chunkBytesPerSecond: rate(busyChunk),
+      computeSlowdown: slowdown(busyToken, token),
+      chunkComputeSlowdown: slowdown(busyChunk, chunk))
   }
 
   private static func median(_ batches: [Batch]) -> Batch {
@@ -81,12 +97,11 @@ extension MachineProbe {
 
   /// Reads so many random experts and waits for them, computing or not.
   private func batch(
-    _ count: Int, computing: Bool, reader: ExtentReader, pool: PoolLayout,
+    _ count: Int, computing product: (() -> Void)?, reader: ExtentReader, pool: PoolLayout,
     slots: ProbeMemory, _ generator: inout SeededGenerator
   ) throws(StoreError) -> Batch {
     let experts = run.header.tensors.experts
     let slotByteCount = slots.byteCount / request.expertsPerToken
-    let product = computeUnit()
     let before = MonotonicClock.nanoseconds()
     let readBefore = reader.counters.readByteCount
     for slot in 0..<count {
@@ -106,11 +121,11 @@ extension MachineProbe {
     }
     var (arrivedCount, productCount) = (0, 0)
     while arrivedCount < count {
-      if computing {
+      if let product {
         product()
         productCount += 1
       }
-      while try reader.next(blocking: !computing && arrivedCount < count) != nil {
+      while try reader.next(blocking: product == nil && arrivedCount < count) != nil {
         arrivedCount += 1
       }
     }
@@ -121,23 +136,26 @@ extension MachineProbe {
       productSeconds: productCount > 0 ? nanoseconds * 1e-9 / Double(productCount) : nil)
   }
 
-  /// Something to compute while reads are under way: a product from memory, of a fraction of a
-  /// millisecond.
-  private func computeUnit() -> () -> Void {
+  /// Something to compute while reads are under way: a product of some tokens with weights from
+  /// memory.
+  private func computeUnit(tokenCount: Int) -> () -> Void {
     guard let shape = request.shapes.first(where: \.isExpert),
-      let format = QuantFormat(ggmlType: shape.format),
+      let format = QuantFormat(ggmlType: shape.format)
+    else { return {} }
+    let inputByteCount =
+      format.activation.rowByteCount(columnCount: shape.columnCount) * tokenCount
+    guard
       let buffer = try? AlignedBuffer(
-        byteCount: 8192 + format.activation.rowByteCount(columnCount: shape.columnCount)
-          + 4 * shape.rowCount)
+        byteCount: 8192 + inputByteCount + 4 * shape.rowCount * tokenCount)
     else { return {} }
     let operands = ComputeOperands(buffer)
     let x = ActivationRows(
-      operands.buffer.bytes(count: format.activation.rowByteCount(columnCount: shape.columnCount)),
-      rowCount: 1, columnCount: shape.columnCount, form: format.activation)
+      operands.buffer.bytes(count: inputByteCount), rowCount: tokenCount,
+      columnCount: shape.columnCount, form: format.activation)
     let y = FloatRows(
       operands.buffer.floats(
-        atByteOffset: (x.rowByteCount + 63) / 64 * 64, count: shape.rowCount),
-      rowCount: 1, columnCount: shape.rowCount)
+        atByteOffset: (inputByteCount + 63) / 64 * 64, count: shape.rowCount * tokenCount),
+      rowCount: tokenCount, columnCount: shape.rowCount)
     return { [self] in
       var products = ProductList(capacity: 1)
       products.append(

@@ -117,17 +117,26 @@ extension PreparedRun {
     }
     let attention = header.description.attention
     let isResident = plan.placement == .resident
-    let slotCounts =
+    let residentCounts = pool.classes.map(\.expertCount)
+    let slots =
       isResident
-      ? pool.classes.map(\.expertCount)
+      ? PoolSlots(cached: residentCounts, staged: residentCounts.map { _ in 0 })
       : pool.slots(
         byteCount: plan.poolByteCount, readAhead: options.readAheadSlotCount,
-        loanByteCount: loanByteCount(plan, at: position))?.cachedAndLent ?? []
+        loanByteCount: plan.loanByteCount)
+    func slotCounts(_ positions: Int) -> [Int] {
+      let lent = loanByteCount(plan, positions: positions)
+      return slots?.counts(loanByteCount: lent, in: pool) ?? []
+    }
+    let chunkStarts = stride(from: 0, to: position, by: plan.chunkTokenCount)
     // Without a disk to speak of, a miss is a copy within memory. A run reads while it
     // computes, so the lower of the two rates counts.
     let disk = probe.disk
     return RunCosts(
-      layers: layers, slotCounts: slotCounts, expertCount: header.description.router.expertCount,
+      layers: layers, slotCounts: slotCounts(position + 1), ownSlotCounts: slots?.cached ?? [],
+      promptSlotCounts: chunkStarts.map {
+        slotCounts(min($0 + plan.chunkTokenCount, position))
+      }, expertCount: header.description.router.expertCount,
       expertsPerToken: tensors.experts.expertsPerToken, isResident: isResident,
       chunkTokenCount: plan.chunkTokenCount,
       attentionSecondsPerPosition: probe.attentionSecondsPerPosition,
@@ -140,21 +149,38 @@ extension PreparedRun {
         latencySeconds: disk?.latencySeconds ?? 0,
         bytesPerSecond: disk.map { min($0.bytesPerSecond, $0.busyBytesPerSecond) }
           ?? probe.memoryBytesPerSecond,
-        computeSlowdown: disk?.computeSlowdown ?? 1))
+        computeSlowdown: disk?.computeSlowdown ?? 1,
+        chunkComputeSlowdown: disk?.chunkComputeSlowdown ?? 1,
+        chunkRateShare: disk.map {
+          min($0.bytesPerSecond, $0.chunkBytesPerSecond)
+            / min($0.bytesPerSecond, $0.busyBytesPerSecond)
+        } ?? 1))
   }
 }
 
 extension PreparedRun {
-  /// What the KV cache still lends to the expert pool when it holds `position` positions and the
-  /// one that is computed.
-  private func loanByteCount(_ plan: MemoryPlan, at position: Int) -> Int {
+  /// What the KV cache still lends to the expert pool when it holds so many positions.
+  private func loanByteCount(_ plan: MemoryPlan, positions: Int) -> Int {
     func held(_ positions: Int) -> Int {
       KVCache.heldByteCount(
         description: header.description, capacity: plan.contextLength,
         type: options.kvCacheType.kvType, positions: positions)
     }
-    let free = held(plan.contextLength) - held(min(position + 1, plan.contextLength))
+    let free = held(plan.contextLength) - held(min(positions, plan.contextLength))
     return min(plan.loanByteCount, free)
+  }
+}
+
+extension PoolSlots {
+  /// (class): those that the cache decides over while so many bytes are lent.
+  fileprivate func counts(loanByteCount: Int, in pool: PoolLayout) -> [Int] {
+    var (counts, rest) = (cached, loanByteCount)
+    for sizeClass in lent {
+      rest -= pool.classes[sizeClass].slotByteCount
+      if rest < 0 { break }
+      counts[sizeClass] += 1
+    }
+    return counts
   }
 }
 
@@ -197,9 +223,15 @@ extension ProbeResult {
         PlannedCosts.Figure(
           name: "disk while computing", value: disk.busyBytesPerSecond * 1e-6, unit: "MB/s"),
         PlannedCosts.Figure(
+          name: "disk while computing 64 tokens", value: disk.chunkBytesPerSecond * 1e-6,
+          unit: "MB/s"),
+        PlannedCosts.Figure(
           name: "disk latency", value: disk.latencySeconds * 1e6, unit: "µs"),
         PlannedCosts.Figure(
           name: "computing while reading takes", value: disk.computeSlowdown, unit: "times"),
+        PlannedCosts.Figure(
+          name: "computing 64 tokens while reading takes", value: disk.chunkComputeSlowdown,
+          unit: "times"),
       ]
     }
     return figures

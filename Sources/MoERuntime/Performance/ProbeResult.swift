@@ -11,9 +11,12 @@ struct ProbeResult: Codable, Equatable {
   struct Disk: Codable, Equatable {
     var latencySeconds: Double
     var bytesPerSecond: Double
-    /// While all threads but for the one that waits compute.
+    /// Beside products of one token, and of many.
     var busyBytesPerSecond: Double
+    var chunkBytesPerSecond: Double
+    /// Of products of one token, and of many.
     var computeSlowdown: Double
+    var chunkComputeSlowdown: Double
   }
 
   var memoryBytesPerSecond = 0.0
@@ -62,8 +65,10 @@ struct ProbeResult: Codable, Equatable {
     }
     let diskIsGood =
       disk.map {
-        isPositive($0.bytesPerSecond, $0.busyBytesPerSecond) && isTime($0.latencySeconds)
+        isPositive($0.bytesPerSecond, $0.busyBytesPerSecond, $0.chunkBytesPerSecond)
+          && isTime($0.latencySeconds)
           && $0.computeSlowdown.isFinite && $0.computeSlowdown >= 1
+          && $0.chunkComputeSlowdown.isFinite && $0.chunkComputeSlowdown >= 1
       } ?? true
     return isPositive(memoryBytesPerSecond) && curvesAreGood && restIsGood && diskIsGood
       && isTime(attentionSecondsPerPosition) && isTime(chunkAttentionSecondsPerPosition)
