@@ -61,13 +61,7 @@ struct ReusePredictor: ReuseEstimator {
   private var fresh: [Vector]
   private var errors: [Vector]
   private var earlierRecencies: [Vector]
-  private var rows: [Row] = []
-
-  private struct Row {
-    /// Its first vector.
-    var start: Int
-    var factor: Float
-  }
+  private var rows = WeightRows()
 
   init(geometry: CacheGeometry) {
     widths = geometry.layers.map { ($0.expertCount + 7) / 8 }
@@ -88,7 +82,6 @@ struct ReusePredictor: ReuseEstimator {
     let widest = widths.max() ?? 0
     fresh = [Vector](repeating: .zero, count: widest)
     errors = fresh
-    rows.reserveCapacity((Self.fadings.count + Self.layersBack) * SelectionHistory.rankCount)
     earlierRecencies = [Vector](repeating: .zero, count: widest * Self.bases.count)
   }
 
@@ -166,18 +159,18 @@ struct ReusePredictor: ReuseEstimator {
 
   /// Puts into `rows` which rows of weights count for a layer's estimates as of a time.
   private mutating func gatherRows(layer: Int, time: Int) {
-    rows.removeAll(keepingCapacity: true)
+    rows.removeAll()
     let (first, width) = (layer * (1 + Self.layersBack), widths[layer])
-    for (back, factor) in Self.fadings.enumerated() {
-      for place in history.places(layer: layer, time: time - back) {
-        rows.append(
-          Row(start: rowStarts[first] + history.expert(at: place) * width, factor: factor))
-      }
+    // What counts full stands together: the last token, and the layers before.
+    for source in first...first + Self.layersBack where sources[source] >= 0 {
+      let places = history.places(layer: sources[source], time: time)
+      rows.append(history, places, from: rowStarts[source], width: width)
     }
-    for source in first + 1...first + Self.layersBack where sources[source] >= 0 {
-      for place in history.places(layer: sources[source], time: time) {
-        rows.append(Row(start: rowStarts[source] + history.expert(at: place) * width, factor: 1))
-      }
+    rows.endGroup(factor: Self.fadings[0])
+    for back in 1..<Self.fadings.count {
+      let places = history.places(layer: layer, time: time - back)
+      rows.append(history, places, from: rowStarts[first], width: width)
+      rows.endGroup(factor: Self.fadings[back])
     }
   }
 
@@ -195,10 +188,7 @@ struct ReusePredictor: ReuseEstimator {
       let powers = recencies.span.extracting(first..<first + width)
       for index in powers.indices { sums[index] += powers[index] * weight }
     }
-    for row in rows {
-      let own = weights.span.extracting(row.start..<row.start + width)
-      for index in own.indices { sums[index] += own[index] * row.factor }
-    }
+    rows.addSums(of: weights.span, width: width, to: &sums)
     for index in 0..<width { sums[index] = logistic(sums[index]) }
   }
 
@@ -223,11 +213,7 @@ struct ReusePredictor: ReuseEstimator {
     }
     gatherRows(layer: layer, time: time)
     let (rows, errors) = (rows, errors)
-    let wrong = errors.span.extracting(0..<width)
     var all = weights.mutableSpan
-    for row in rows {
-      let step = row.factor * Self.rate
-      for index in wrong.indices { all[row.start + index] += wrong[index] * step }
-    }
+    rows.add(errors.span.extracting(0..<width), times: Self.rate, to: &all)
   }
 }
