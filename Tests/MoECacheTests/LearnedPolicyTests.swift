@@ -47,8 +47,10 @@ import Testing
 
     static func byteCount(_ geometry: CacheGeometry) -> Int { 0 }
 
-    func estimate(layer: Int, index: Int) -> Float {
-      1 / (2 + (lastUses[layer << 16 | index] ?? -1))
+    func write(layer: Int, to estimates: inout [Float], from first: Int) {
+      for index in 0..<24 {
+        estimates[first + index] = 1 / (2 + (lastUses[layer << 16 | index] ?? -1))
+      }
     }
   }
 

@@ -14,6 +14,8 @@ import MoECore
 struct Learned: EvictionPolicy {
   private let geometry: CacheGeometry
   private var estimator: any ReuseEstimator
+  /// (expert ordinal)
+  private var estimates: [Float]
   private var recencyGuard: RecencyGuard
   private var residents: ResidentSets
   /// (layer): its slot with the least estimate, pinned or not; -1 where that has to be looked for.
@@ -21,10 +23,12 @@ struct Learned: EvictionPolicy {
   /// (layer): the least estimate, infinite without residents; less than any where it has to be
   /// looked for.
   private var leastEstimates: [Float]
-  /// (layer): its place among the layers with experts.
-  private let places: [Int]
-  /// (places back from the running layer): what an estimate of a layer there is worth now.
-  private let factors: [Float]
+  /// (layer, step): layers that may give to a layer, as `SlotTable.giver` has them, and what an
+  /// estimate of theirs is worth then. Each layer's are as many as its class has.
+  private var givers: [Int32] = []
+  private var factors: [Float] = []
+  /// (layer): its first giver, and one more entry for the end.
+  private var giverStarts = [0]
 
   init(geometry: CacheGeometry, estimator: any ReuseEstimator) {
     self.geometry = geometry
@@ -33,13 +37,28 @@ struct Learned: EvictionPolicy {
     residents = ResidentSets(geometry: geometry)
     leastSlots = [Int32](repeating: -1, count: geometry.layers.count)
     leastEstimates = [Float](repeating: -.infinity, count: geometry.layers.count)
-    var (places, count) = ([Int](), 0)
-    for layer in geometry.layers {
-      places.append(count)
-      if layer.expertCount > 0 { count += 1 }
+    estimates = [Float](repeating: 0, count: geometry.expertCount)
+    listGivers()
+  }
+
+  private mutating func listGivers() {
+    let turning = geometry.layers.indices.filter { geometry.layers[$0].expertCount > 0 }
+    var places = [Int](repeating: -1, count: geometry.layers.count)
+    for (place, layer) in turning.enumerated() { places[layer] = place }
+    for (layer, shape) in geometry.layers.enumerated() {
+      if shape.expertCount > 0 {
+        let layers = geometry.layersByClass[shape.sizeClass]
+        for step in layers.indices {
+          let place = geometry.placesInClass[layer] - step
+          let giver = layers[place >= 0 ? place : place + layers.count]
+          let back = places[layer] - places[giver]
+          let turns = Float(back >= 0 ? back : back + turning.count) / Float(turning.count)
+          givers.append(Int32(giver))
+          factors.append(powf(estimator.discount, -turns))
+        }
+      }
+      giverStarts.append(givers.count)
     }
-    self.places = places
-    factors = (0..<count).map { powf(estimator.discount, -Float($0) / Float(count)) }
   }
 
   /// Learns from each token; from the last ones where there are very many.
@@ -50,6 +69,8 @@ struct Learned: EvictionPolicy {
       recencyGuard.add(selection, layer: step.layer, in: table, counts: count == 1)
       estimator.add(selection, layer: step.layer, time: max(0, step.time(ofToken: token)))
     }
+    let first = geometry.ordinals(of: step.layer).lowerBound
+    estimator.write(layer: step.layer, to: &estimates, from: first)
     forgetLeast(of: step.layer)
   }
 
@@ -57,10 +78,9 @@ struct Learned: EvictionPolicy {
     let index = use.ordinal - geometry.ordinals(of: use.layer).lowerBound
     residents.insert(index, layer: use.layer)
     guard leastSlots[use.layer] >= 0 else { return forgetLeast(of: use.layer) }
-    let estimate = estimator.estimate(layer: use.layer, index: index)
-    if estimate < leastEstimates[use.layer] {
+    if estimates[use.ordinal] < leastEstimates[use.layer] {
       leastSlots[use.layer] = Int32(slot)
-      leastEstimates[use.layer] = estimate
+      leastEstimates[use.layer] = estimates[use.ordinal]
     }
   }
 
@@ -91,14 +111,8 @@ struct Learned: EvictionPolicy {
   ) -> Int? {
     var best: Int?
     var bestWorth = Float.infinity
-    let layers = geometry.layersByClass[geometry.layers[layer].sizeClass]
-    // As `SlotTable.giver` has it.
-    var place = geometry.placesInClass[layer]
-    for _ in layers.indices {
-      let giver = layers[place]
-      place = place > 0 ? place - 1 : layers.count - 1
-      let back = places[layer] - places[giver]
-      let factor = factors[back >= 0 ? back : back + factors.count]
+    for index in giverStarts[layer]..<giverStarts[layer + 1] {
+      let (giver, factor) = (Int(givers[index]), factors[index])
       // Unpinned ones are worth no less.
       guard leastEstimates[giver] * factor < bestWorth else { continue }
       if respectingFloors && !table.mayGive(giver, to: layer) { continue }
@@ -120,7 +134,7 @@ struct Learned: EvictionPolicy {
     var (unpinned, unpinnedEstimate) = (-1, Float.infinity)
     let first = geometry.ordinals(of: layer).lowerBound
     residents.forEach(in: layer) { index in
-      let estimate = estimator.estimate(layer: layer, index: index)
+      let estimate = estimates[first + index]
       guard estimate < unpinnedEstimate, let slot = table.slot(ofOrdinal: first + index) else {
         return
       }
@@ -159,7 +173,7 @@ struct Learned: EvictionPolicy {
     let first = geometry.ordinals(of: layer).lowerBound
     residents.forEach(in: layer) { index in
       guard !recencyGuard.holds(first + index) else { return }
-      let estimate = estimator.estimate(layer: layer, index: index)
+      let estimate = estimates[first + index]
       guard estimate < bestEstimate, let slot = table.slot(ofOrdinal: first + index) else { return }
       if !table.isPinned(slot) { (best, bestEstimate) = (slot, estimate) }
     }

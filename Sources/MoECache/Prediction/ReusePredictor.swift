@@ -39,6 +39,8 @@ struct ReusePredictor: ReuseEstimator {
 
   /// (layer): vectors of eight experts, of which the last may be filled up.
   private let widths: [Int]
+  /// (layer)
+  private let expertCounts: [Int]
   /// (layer): its first vector in arrays of one number for each expert.
   private let starts: [Int]
   /// (layer, source): the first row of weights from a source layer; source 0 is the layer itself.
@@ -64,7 +66,8 @@ struct ReusePredictor: ReuseEstimator {
   private var rows = WeightRows()
 
   init(geometry: CacheGeometry) {
-    widths = geometry.layers.map { ($0.expertCount + 7) / 8 }
+    expertCounts = geometry.layers.map(\.expertCount)
+    widths = expertCounts.map { ($0 + 7) / 8 }
     var (starts, end) = ([Int](), 0)
     for width in widths {
       starts.append(end)
@@ -122,8 +125,11 @@ struct ReusePredictor: ReuseEstimator {
       + geometry.layers.count * SelectionHistory.tokenCount * (2 * SelectionHistory.rankCount + 10)
   }
 
-  func estimate(layer: Int, index: Int) -> Float {
-    estimates[starts[layer] + index >> 3][index & 7]
+  func write(layer: Int, to estimates: inout [Float], from first: Int) {
+    let vectors = self.estimates.span.extracting(starts[layer]..<starts[layer] + widths[layer])
+    let count = expertCounts[layer]
+    var written = estimates.mutableSpan
+    for index in 0..<count { written[first + index] = vectors[index >> 3][index & 7] }
   }
 
   /// Estimates are only learnt from where the token follows upon the layer's last one. A time that
@@ -136,23 +142,26 @@ struct ReusePredictor: ReuseEstimator {
     history.add(selection, layer: layer, time: time)
     estimate(layer: layer, time: time)
     if learns { learn(selection, layer: layer, time: last) }
-    let width = widths[layer]
-    for index in 0..<width { estimates[starts[layer] + index] = fresh[index] }
+    let (first, width, fresh) = (starts[layer], widths[layer], fresh)
+    var known = estimates.mutableSpan
+    for index in 0..<width { known[first + index] = fresh[index] }
   }
 
   /// Ages the layer's experts by some tokens, and makes those selected as young as can be.
   private mutating func advance(layer: Int, by count: Int, to selection: Span<Int>) {
     let width = widths[layer]
+    let first = starts[layer] * Self.bases.count
+    for index in 0..<width * Self.bases.count {
+      earlierRecencies[index] = recencies[first + index]
+    }
+    var powers = recencies.mutableSpan
     for base in Self.bases.indices {
-      let start = starts[layer] * Self.bases.count + base * width
+      let start = first + base * width
       let factor = count == 1 ? Self.bases[base] : powf(Self.bases[base], Float(count))
-      for index in 0..<width {
-        earlierRecencies[base * width + index] = recencies[start + index]
-        recencies[start + index] *= factor
-      }
+      for index in start..<start + width { powers[index] *= factor }
       for rank in selection.indices {
         let expert = selection[rank]
-        recencies[start + expert >> 3][expert & 7] = 1
+        powers[start + expert >> 3][expert & 7] = 1
       }
     }
   }
@@ -180,8 +189,9 @@ struct ReusePredictor: ReuseEstimator {
     let (width, start) = (widths[layer], starts[layer])
     // Names of their own, so that spans of them do not hold on to the whole predictor.
     let (rows, weights, recencies, recencyWeights) = (rows, weights, recencies, recencyWeights)
-    for index in 0..<width { fresh[index] = biases[start + index] }
+    let biases = biases
     var sums = fresh.mutableSpan
+    for index in 0..<width { sums[index] = biases[start + index] }
     for base in Self.bases.indices {
       let weight = recencyWeights[base]
       let first = start * Self.bases.count + base * width
@@ -196,23 +206,28 @@ struct ReusePredictor: ReuseEstimator {
   /// have been: `estimates` holds those, `fresh` the ones of now.
   private mutating func learn(_ selection: Span<Int>, layer: Int, time: Int) {
     let (width, start) = (widths[layer], starts[layer])
-    for index in 0..<width { errors[index] = fresh[index] * discount }
-    for rank in selection.indices { errors[selection[rank] >> 3][selection[rank] & 7] = 1 }
-    for index in 0..<width {
-      errors[index] -= estimates[start + index]
-      biases[start + index] += errors[index] * Self.rate
-    }
+    let (fresh, estimates, discount) = (fresh, estimates, discount)
+    var wrong = errors.mutableSpan
+    for index in 0..<width { wrong[index] = fresh[index] * discount }
+    for rank in selection.indices { wrong[selection[rank] >> 3][selection[rank] & 7] = 1 }
+    for index in 0..<width { wrong[index] -= estimates[start + index] }
+    learn(layer: layer, time: time)
+  }
+
+  /// Moves weights and biases by `errors`.
+  private mutating func learn(layer: Int, time: Int) {
+    let (width, start) = (widths[layer], starts[layer])
     for base in Self.bases.indices {
       var sum = Vector.zero
-      for index in 0..<width {
-        sum += errors[index] * earlierRecencies[base * width + index]
-      }
+      for index in 0..<width { sum += errors[index] * earlierRecencies[base * width + index] }
       let gradient = sum.sum()
       recencySquares[base] += gradient * gradient
       recencyWeights[base] += Self.recencyRate * gradient / recencySquares[base].squareRoot()
     }
     gatherRows(layer: layer, time: time)
     let (rows, errors) = (rows, errors)
+    var constant = biases.mutableSpan
+    for index in 0..<width { constant[start + index] += errors[index] * Self.rate }
     var all = weights.mutableSpan
     rows.add(errors.span.extracting(0..<width), times: Self.rate, to: &all)
   }

@@ -5,8 +5,9 @@
 struct WeightRows {
   typealias Vector = SIMD8<Float>
 
-  /// (row): its first vector.
-  private var starts: [Int] = []
+  /// (row): its first vector; room for all that can count.
+  private var starts: [Int]
+  private var count = 0
   private var groups: [Group] = []
 
   private struct Group {
@@ -31,6 +32,7 @@ struct WeightRows {
       fourth += block[3]
     }
 
+    @inline(__always)
     func scaled(by factor: Float) -> Block {
       Block(
         first: first * factor, second: second * factor, third: third * factor,
@@ -47,13 +49,13 @@ struct WeightRows {
   }
 
   init() {
-    starts.reserveCapacity(
-      (ReusePredictor.fadings.count + ReusePredictor.layersBack) * SelectionHistory.rankCount)
+    let tokenCountMax = ReusePredictor.fadings.count + ReusePredictor.layersBack
+    starts = [Int](repeating: 0, count: tokenCountMax * SelectionHistory.rankCount)
     groups.reserveCapacity(ReusePredictor.fadings.count)
   }
 
   mutating func removeAll() {
-    starts.removeAll(keepingCapacity: true)
+    count = 0
     groups.removeAll(keepingCapacity: true)
   }
 
@@ -61,11 +63,17 @@ struct WeightRows {
   mutating func append(
     _ history: borrowing SelectionHistory, _ places: Range<Int>, from start: Int, width: Int
   ) {
-    for place in places { starts.append(start + history.expert(at: place) * width) }
+    var end = count
+    var all = starts.mutableSpan
+    for place in places {
+      all[end] = start + history.expert(at: place) * width
+      end += 1
+    }
+    count = end
   }
 
   /// Rows since the last group's end count by a factor.
-  mutating func endGroup(factor: Float) { groups.append(Group(end: starts.count, factor: factor)) }
+  mutating func endGroup(factor: Float) { groups.append(Group(end: count, factor: factor)) }
 
   /// Adds the sum of the rows, each times its group's factor, to (vector) `sums`.
   func addSums(of weights: Span<Vector>, width: Int, to sums: inout MutableSpan<Vector>) {
