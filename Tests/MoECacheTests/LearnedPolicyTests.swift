@@ -17,6 +17,16 @@ import Testing
     }
   }
 
+  /// Its sums go over 32 experts at a time and what is left, its residents over 64.
+  @Test func agreesWithItsDefinitionInWideLayers() throws {
+    let policy = try #require(PolicyRegistry.entry(named: "learned"))
+    for seed in 0..<12 as Range<UInt64> {
+      var run = try LockstepRun(policy: policy, seed: seed, expertCountMax: 150)
+      for _ in 0..<300 { run.step() }
+      if run.hasDiverged { break }
+    }
+  }
+
   /// Requests in which each expert calls for the next one: recency knows nothing of that.
   @Test func learnsWhatFollowsUponWhat() throws {
     var random = SeededGenerator(seed: 3)
