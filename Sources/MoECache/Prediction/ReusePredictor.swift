@@ -127,9 +127,18 @@ struct ReusePredictor: ReuseEstimator {
 
   func write(layer: Int, to estimates: inout [Float], from first: Int) {
     let vectors = self.estimates.span.extracting(starts[layer]..<starts[layer] + widths[layer])
-    let count = expertCounts[layer]
+    let end = first + expertCounts[layer]
     var written = estimates.mutableSpan
-    for index in 0..<count { written[first + index] = vectors[index >> 3][index & 7] }
+    var next = first
+    for index in vectors.indices {
+      let vector = vectors[index]
+      if next + 8 <= end {
+        for lane in 0..<8 { written[next + lane] = vector[lane] }
+      } else {
+        for lane in 0..<end - next { written[next + lane] = vector[lane] }
+      }
+      next += 8
+    }
   }
 
   /// Estimates are only learnt from where the token follows upon the layer's last one. A time that

@@ -8,6 +8,8 @@ struct WeightRows {
   /// (row): its first vector; room for all that can count.
   private var starts: [Int]
   private var count = 0
+  /// The last vector that a row starts at.
+  private var lastStart = 0
   private var groups: [Group] = []
 
   private struct Group {
@@ -23,13 +25,13 @@ struct WeightRows {
     static let width = 4
     static var zero: Block { Block(first: .zero, second: .zero, third: .zero, fourth: .zero) }
 
+    /// All four must be there.
     @inline(__always)
-    mutating func add(_ vectors: Span<Vector>, at index: Int) {
-      let block = vectors.extracting(index..<index + Self.width)
-      first += block[0]
-      second += block[1]
-      third += block[2]
-      fourth += block[3]
+    mutating func add(_ vectors: Span<Vector>, unchecked index: Int) {
+      unsafe first += vectors[unchecked: index]
+      unsafe second += vectors[unchecked: index &+ 1]
+      unsafe third += vectors[unchecked: index &+ 2]
+      unsafe fourth += vectors[unchecked: index &+ 3]
     }
 
     @inline(__always)
@@ -39,12 +41,13 @@ struct WeightRows {
         fourth: fourth * factor)
     }
 
+    /// All four must be there.
     @inline(__always)
-    func add(to vectors: inout MutableSpan<Vector>, at index: Int) {
-      vectors[index] += first
-      vectors[index + 1] += second
-      vectors[index + 2] += third
-      vectors[index + 3] += fourth
+    func add(to vectors: inout MutableSpan<Vector>, unchecked index: Int) {
+      unsafe vectors[unchecked: index] += first
+      unsafe vectors[unchecked: index &+ 1] += second
+      unsafe vectors[unchecked: index &+ 2] += third
+      unsafe vectors[unchecked: index &+ 3] += fourth
     }
   }
 
@@ -55,7 +58,7 @@ struct WeightRows {
   }
 
   mutating func removeAll() {
-    count = 0
+    (count, lastStart) = (0, 0)
     groups.removeAll(keepingCapacity: true)
   }
 
@@ -63,13 +66,15 @@ struct WeightRows {
   mutating func append(
     _ history: borrowing SelectionHistory, _ places: Range<Int>, from start: Int, width: Int
   ) {
-    var end = count
+    var (end, last) = (count, lastStart)
     var all = starts.mutableSpan
     for place in places {
-      all[end] = start + history.expert(at: place) * width
+      let first = start + history.expert(at: place) * width
+      all[end] = first
+      last = max(last, first)
       end += 1
     }
-    count = end
+    (count, lastStart) = (end, last)
   }
 
   /// Rows since the last group's end count by a factor.
@@ -77,6 +82,8 @@ struct WeightRows {
 
   /// Adds the sum of the rows, each times its group's factor, to (vector) `sums`.
   func addSums(of weights: Span<Vector>, width: Int, to sums: inout MutableSpan<Vector>) {
+    // Checks between the reads would keep most of them from being under way at once.
+    precondition(lastStart + width <= weights.count && width <= sums.count)
     let starts = starts.span
     let groups = groups.span
     var first = 0
@@ -85,8 +92,8 @@ struct WeightRows {
       var index = 0
       while index + Block.width <= width {
         var sum = Block.zero
-        for row in first..<end { sum.add(weights, at: starts[row] + index) }
-        sum.scaled(by: factor).add(to: &sums, at: index)
+        for row in first..<end { sum.add(weights, unchecked: starts[row] &+ index) }
+        sum.scaled(by: factor).add(to: &sums, unchecked: index)
         index += Block.width
       }
       while index < width {
@@ -103,6 +110,7 @@ struct WeightRows {
   func add(
     _ change: Span<Vector>, times rate: Float, to weights: inout MutableSpan<Vector>
   ) {
+    precondition(lastStart + change.count <= weights.count)
     let starts = starts.span
     let groups = groups.span
     var first = 0
@@ -111,9 +119,9 @@ struct WeightRows {
       var index = 0
       while index + Block.width <= change.count {
         var block = Block.zero
-        block.add(change, at: index)
+        block.add(change, unchecked: index)
         block = block.scaled(by: factor)
-        for row in first..<end { block.add(to: &weights, at: starts[row] + index) }
+        for row in first..<end { block.add(to: &weights, unchecked: starts[row] &+ index) }
         index += Block.width
       }
       while index < change.count {
