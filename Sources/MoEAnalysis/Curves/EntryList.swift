@@ -2,84 +2,65 @@
 ///
 /// Of each block a word is known that none of its entries is below, so that what sinks passes over
 /// blocks in which it changes nothing, and of each expert its block, so that it is found at once.
-///
-/// Whatever sinks through a block does so in the same loop over all of its places, which the
-/// compiler knows the number of: places that hold nothing are of the highest priority, and the one
-/// that a used expert left is of none, so that what sinks ends there.
 struct EntryList {
   static let protected: UInt64 = 1 << 63
   private static let expertMask: UInt64 = 0xFFFF
   private static let blockSize = 32
-  /// The place that a used expert left. No entry is 0.
-  private static let hole: UInt64 = 0
-  /// A place with nothing in it.
-  private static let nothing = UInt64.max
 
-  private typealias Block = InlineArray<32, UInt64>
-  /// (block, place)
-  private var entries: [Block] = []
+  private var entries: [UInt64] = []
   /// (block)
   private var floors: [UInt64] = []
   /// (expert): -1 where it is not in the list.
   private var blocks: [Int32]
-  private(set) var count = 0
 
   init(expertCount: Int) {
     blocks = Array(repeating: -1, count: expertCount)
-    entries.reserveCapacity(expertCount / Self.blockSize + 1)
+    entries.reserveCapacity(expertCount)
     floors.reserveCapacity(expertCount / Self.blockSize + 1)
   }
 
+  var count: Int { entries.count }
+
   mutating func clear() {
-    for index in blocks.indices { blocks[index] = -1 }
+    for entry in entries { blocks[Int(entry & Self.expertMask)] = -1 }
     entries.removeAll(keepingCapacity: true)
     floors.removeAll(keepingCapacity: true)
-    count = 0
   }
 
   /// Where an expert is; -1 where it is not.
   func index(of expert: Int) -> Int {
     let block = Int(blocks[expert])
     guard block >= 0 else { return -1 }
-    return block * Self.blockSize + place(of: expert, in: block)
+    var index = block * Self.blockSize
+    while entries[index] & Self.expertMask != UInt64(expert) { index += 1 }
+    return index
   }
 
-  private func place(of expert: Int, in block: Int) -> Int {
-    let wanted = UInt64(expert)
-    let words = entries.span
-    var place = 0
-    while words[block][place] & Self.expertMask != wanted { place += 1 }
-    return place
-  }
-
-  mutating func protect(_ index: Int) {
-    entries[index / Self.blockSize][index % Self.blockSize] |= Self.protected
-  }
+  mutating func protect(_ index: Int) { entries[index] |= Self.protected }
 
   /// Takes protection from the first entries. All that a step protects is on top when it ends,
   /// whatever else there is.
   mutating func unprotect(_ count: Int) {
-    for index in 0..<min(count, self.count) {
-      let (block, place) = (index / Self.blockSize, index % Self.blockSize)
-      let entry = entries[block][place] & ~Self.protected
-      entries[block][place] = entry
-      floors[block] = min(floors[block], entry)
+    for index in 0..<min(count, entries.count) {
+      entries[index] &= ~Self.protected
+      let block = index / Self.blockSize
+      floors[block] = min(floors[block], entries[index])
     }
   }
 
   /// Adds to an expert's entry, if it is here.
   mutating func raise(_ expert: Int, by unit: UInt64) {
-    let block = Int(blocks[expert])
-    if block >= 0 { entries[block][place(of: expert, in: block)] += unit }
+    let index = index(of: expert)
+    if index >= 0 { entries[index] += unit }
   }
 
   /// Writes all counts of a new window into the entries.
   mutating func reprice(_ counts: [UInt64], unit: UInt64) {
-    for index in 0..<count {
-      let (block, place) = (index / Self.blockSize, index % Self.blockSize)
-      let entry = entries[block][place]
+    for index in entries.indices {
+      let entry = entries[index]
       let priced = entry & (unit - 1) | counts[Int(entry & Self.expertMask)] * unit
-      entries[block][place] = priced
+      entries[index] = priced
+      let block = index / Self.blockSize
       floors[block] = min(floors[block], priced)
     }
   }
@@ -88,53 +69,71 @@ struct EntryList {
   mutating func use(_ entry: UInt64) {
     let expert = Int(entry & Self.expertMask)
     let target = Int(blocks[expert])
-    guard count > 0 else { return append(entry) }
-    var carried = entries[0][0]
-    if target >= 0 {
-      if Int(carried & Self.expertMask) == expert { return replaceTop(entry) }
-      entries[target][place(of: expert, in: target)] = Self.hole
-    }
-    // The top takes no part.
-    entries[0][0] = Self.nothing
-    let last = target < 0 ? floors.count - 1 : target
-    for block in 0...last where block == target || floors[block] < carried {
-      let entering = carried
-      floors[block] = Self.sink(&carried, through: &entries[block])
-      if carried != entering { blocks[Int(entering & Self.expertMask)] = Int32(block) }
-    }
-    replaceTop(entry)
-    blocks[expert] = 0
-    if target < 0 { append(carried) }
-  }
-
-  private mutating func replaceTop(_ entry: UInt64) {
-    entries[0][0] = entry
+    guard !entries.isEmpty else { return append(entry) }
+    var carried = entries[0]
+    entries[0] = entry
     floors[0] = min(floors[0], entry)
+    blocks[expert] = 0
+    if Int(carried & Self.expertMask) == expert { return }
+    let last = target < 0 ? floors.count - 1 : target
+    var block = 0
+    while block <= last {
+      if block == target {
+        return sink(carried, inBlockOf: expert, block)
+      }
+      if floors[block] < carried { sink(&carried, through: block) }
+      block += 1
+    }
+    append(carried)
   }
 
   private mutating func append(_ entry: UInt64) {
-    let (block, place) = (count / Self.blockSize, count % Self.blockSize)
-    if place == 0 {
-      entries.append(Block(repeating: Self.nothing))
+    let block = entries.count / Self.blockSize
+    entries.append(entry)
+    if block == floors.count {
       floors.append(entry)
+    } else {
+      floors[block] = min(floors[block], entry)
     }
-    entries[block][place] = entry
-    floors[block] = min(floors[block], entry)
     blocks[Int(entry & Self.expertMask)] = Int32(block)
-    count += 1
   }
 
-  /// At each place the entry of less priority goes on. Returns the least one that stays.
-  private static func sink(_ carried: inout UInt64, through block: inout Block) -> UInt64 {
-    var (sinking, floor) = (carried, UInt64.max)
-    for place in 0..<blockSize {
-      let other = block[place]
+  /// At each place the entry of less priority goes on.
+  private mutating func sink(_ carried: inout UInt64, through block: Int) {
+    let first = max(block * Self.blockSize, 1)
+    let end = min((block + 1) * Self.blockSize, entries.count)
+    let entering = carried
+    var sinking = carried
+    var floor = block == 0 ? entries[0] : UInt64.max
+    var span = entries.mutableSpan
+    for index in first..<end {
+      let other = span[index]
       let staying = max(other, sinking)
       sinking = min(other, sinking)
-      block[place] = staying
+      span[index] = staying
       floor = min(floor, staying)
     }
+    floors[block] = floor
+    if sinking != entering { blocks[Int(entering & Self.expertMask)] = Int32(block) }
     carried = sinking
-    return floor
+  }
+
+  /// Ends at the place that the expert left.
+  private mutating func sink(_ carried: UInt64, inBlockOf expert: Int, _ block: Int) {
+    blocks[Int(carried & Self.expertMask)] = Int32(block)
+    floors[block] = min(floors[block], carried)
+    let first = max(block * Self.blockSize, 1)
+    let end = min((block + 1) * Self.blockSize, entries.count)
+    var sinking = carried
+    var span = entries.mutableSpan
+    for index in first..<end {
+      let other = span[index]
+      if other & Self.expertMask == UInt64(expert) {
+        span[index] = sinking
+        return
+      }
+      span[index] = max(other, sinking)
+      sinking = min(other, sinking)
+    }
   }
 }

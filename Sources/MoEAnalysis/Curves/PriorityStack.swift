@@ -112,8 +112,8 @@ struct PriorityStack {
       clock += 1
       return guarded | counts[Int(expert)] * Self.frequencyKey.unit | clock << 16 | expert
     case .belady:
-      // The later the less worth; never is worth 1, since no entry is 0.
-      return guarded | (UInt64(Int32.max - following[request]) + 1) << 16 | expert
+      // The later the less worth.
+      return guarded | UInt64(Int32.max - following[request]) << 16 | expert
     case .segment:
       counts[Int(expert)] -= 1
       clock += 1
