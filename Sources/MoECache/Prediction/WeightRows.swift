@@ -1,4 +1,4 @@
-/// Rows of a table of weights that count for the estimates of one layer, in groups that count alike.
+/// Rows of a table of weights that count for one layer's estimates, in groups that count alike.
 ///
 /// Sums and changes go over four vectors of all rows at a time, which stay in registers: a row is
 /// read once, and nothing else is read or written with it.
@@ -8,7 +8,7 @@ struct WeightRows {
   /// (row): its first vector; room for all that can count.
   private var starts: [Int]
   private var count = 0
-  /// The last vector that a row starts at.
+  /// The greatest start.
   private var lastStart = 0
   private var groups: [Group] = []
 
