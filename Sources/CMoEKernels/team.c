@@ -4,7 +4,11 @@
  * `generation`; workers watch the generation. A worker that has watched in vain for a while counts
  * itself as a sleeper, looks once more and sleeps on the generation's futex. Raise then read
  * sleepers on one side, count then read generation on the other, all sequentially consistent: one
- * of the two sees the other, so no wake-up is lost. The caller awaits `pending` in the same way. */
+ * of the two sees the other, so no wake-up is lost. The caller awaits `pending` in the same way.
+ *
+ * Shares are equal, processors are not: one serves an interrupt or copies what a disk read, or its
+ * host takes it away for a while. So a share may come in pieces, which its worker takes from the
+ * front, one neighbouring the other as without pieces, and workers that are done from the back. */
 #define _GNU_SOURCE
 #include "moe_team.h"
 
@@ -37,11 +41,17 @@ typedef struct {
   unsigned index;
 } worker_thread;
 
+/* The pieces of a share that nobody has taken: begin in the low 32 bits, end in the high ones. */
+typedef struct {
+  _Alignas(CACHE_LINE_BYTES) atomic_uint_least64_t span;
+} untaken_pieces;
+
 struct moe_team {
   /* Written by the caller before it raises the generation, read by workers after they saw that. */
   _Alignas(CACHE_LINE_BYTES) atomic_uint generation;
   moe_op op;
   const void *job;
+  unsigned pieces; /* of each share */
   uint64_t *times; /* null: not wanted */
   int stopping;
   /* Workers, the caller aside, that have not finished the operation. */
@@ -49,6 +59,7 @@ struct moe_team {
   atomic_uint caller_sleeps;
   _Alignas(CACHE_LINE_BYTES) atomic_uint sleepers;
   unsigned worker_count, spin_pauses;
+  untaken_pieces *untaken; /* (worker_count), behind the threads */
   worker_thread threads[]; /* worker_count - 1 */
 };
 
@@ -102,10 +113,43 @@ static uint64_t nanoseconds(void) {
   return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
+static uint64_t piece_span(uint32_t begin, uint32_t end) { return (uint64_t)end << 32 | begin; }
+
+/* Takes the first or the last piece of a share; 0 where all are taken. What a piece reads and writes
+ * is ordered by the generation and by `pending`, so the span itself need order nothing. */
+static int take_piece(untaken_pieces *untaken, int first, uint32_t *piece) {
+  uint64_t span = atomic_load_explicit(&untaken->span, memory_order_relaxed);
+  uint64_t rest;
+  do {
+    uint32_t begin = (uint32_t)span, end = (uint32_t)(span >> 32);
+    if (begin == end) return 0;
+    *piece = first ? begin : end - 1;
+    rest = first ? piece_span(begin + 1, end) : piece_span(begin, end - 1);
+  } while (!atomic_compare_exchange_weak_explicit(&untaken->span, &span, rest, memory_order_relaxed,
+                                                  memory_order_relaxed));
+  return 1;
+}
+
+/* The pieces of the worker's own share, then those left of the others', the next worker's first. */
+static void run_pieces(const moe_team *team, unsigned index) {
+  unsigned piece_count = team->worker_count * team->pieces;
+  for (unsigned distance = 0; distance < team->worker_count; distance++) {
+    unsigned owner = (index + distance) % team->worker_count;
+    uint32_t piece;
+    while (take_piece(&team->untaken[owner], distance == 0, &piece)) {
+      team->op(team->job, owner * team->pieces + piece, piece_count);
+    }
+  }
+}
+
 static void run_share(const moe_team *team, unsigned index) {
   uint64_t *times = team->times;
   if (times) times[2 * index] = nanoseconds();
-  team->op(team->job, index, team->worker_count);
+  if (team->pieces > 1) {
+    run_pieces(team, index);
+  } else {
+    team->op(team->job, index, team->worker_count);
+  }
   if (times) times[2 * index + 1] = nanoseconds();
 }
 
@@ -160,14 +204,18 @@ moe_team *moe_team_create(unsigned worker_count) {
   if (worker_count < 1 || worker_count > WORKER_COUNT_MAX) return NULL;
   size_t bytes = sizeof(moe_team) + (worker_count - 1) * sizeof(worker_thread);
   bytes = (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
-  moe_team *team = aligned_alloc(CACHE_LINE_BYTES, bytes);
+  size_t untaken_bytes = worker_count * sizeof(untaken_pieces);
+  moe_team *team = aligned_alloc(CACHE_LINE_BYTES, bytes + untaken_bytes);
   if (!team) return NULL;
+  team->untaken = (untaken_pieces *)((uint8_t *)team + bytes);
+  for (unsigned i = 0; i < worker_count; i++) atomic_init(&team->untaken[i].span, 0);
   atomic_init(&team->generation, 0);
   atomic_init(&team->pending, 0);
   atomic_init(&team->caller_sleeps, 0);
   atomic_init(&team->sleepers, 0);
   team->op = NULL;
   team->job = NULL;
+  team->pieces = 1;
   team->times = NULL;
   team->stopping = 0;
   team->worker_count = worker_count;
@@ -194,10 +242,16 @@ void moe_team_destroy(moe_team *team) {
 
 unsigned moe_team_worker_count(const moe_team *team) { return team->worker_count; }
 
-void moe_team_run(moe_team *team, moe_op op, const void *job, uint64_t *times) {
+void moe_team_run(moe_team *team, moe_op op, const void *job, unsigned pieces, uint64_t *times) {
   team->op = op;
   team->job = job;
+  team->pieces = pieces;
   team->times = times;
+  if (pieces > 1) {
+    for (unsigned i = 0; i < team->worker_count; i++) {
+      atomic_store_explicit(&team->untaken[i].span, piece_span(0, pieces), memory_order_relaxed);
+    }
+  }
   if (team->worker_count > 1) {
     atomic_store_explicit(&team->pending, team->worker_count - 1, memory_order_relaxed);
     raise_generation(team);

@@ -57,8 +57,15 @@ extension WorkerTeam {
   package func multiply(
     _ products: borrowing ProductList, as activity: TimelineActivity = .product
   ) {
+    let cost = products.multiplicationCount / 16
     unsafe run(
-      operations.pointee.matmul, products.job, cost: products.multiplicationCount / 16,
+      operations.pointee.matmul, products.job, cost: cost,
+      pieces: min(max(cost / (workerCount * Self.pieceNanoseconds), 1), Self.piecesMax),
       as: activity)
   }
+
+  /// Products are cut into pieces that take about this long: much longer than taking one, and short
+  /// beside the milliseconds for which another thread may hold a worker's processor.
+  private static let pieceNanoseconds = 50_000
+  private static let piecesMax = 32
 }

@@ -62,8 +62,11 @@ private import Synchronization
 
   /// Runs an operation and tells the timeline: on the whole team, or on the caller alone where
   /// `cost`, roughly the nanoseconds that one thread takes, is less than what a hand-over may take.
+  /// `pieces`: into how many parts a worker's share is cut, which other workers may take.
   @inline(__always)
-  func run<Job>(_ operation: moe_op, _ job: Job, cost: Int, as activity: TimelineActivity) {
+  func run<Job>(
+    _ operation: moe_op, _ job: Job, cost: Int, pieces: Int = 1, as activity: TimelineActivity
+  ) {
     let timeline = timeline?.isRecording == true ? timeline : nil
     let start = timeline == nil ? 0 : MonotonicClock.nanoseconds()
     let isShared = cost >= Self.handOverNanoseconds && workerCount > 1
@@ -72,7 +75,7 @@ private import Synchronization
         // A second caller, or an operation started by an operation, would overwrite the job.
         let wasBusy = isBusy.exchange(true, ordering: .acquiring)
         precondition(!wasBusy, "one operation at a time")
-        unsafe moe_team_run(team, operation, job, timeline?.shareTimes)
+        unsafe moe_team_run(team, operation, job, UInt32(pieces), timeline?.shareTimes)
         isBusy.store(false, ordering: .releasing)
       } else {
         unsafe operation(job, 0, 1)

@@ -97,6 +97,32 @@ import Testing
     withExtendedLifetime(owners) {}
   }
 
+  /// A product that is cut into pieces, which workers take from each other: more workers than
+  /// processors, so that some are held up while others go on.
+  @Test(arguments: [2, 3, 8, 32]) func everyPieceIsDoneInEveryRun(_ workers: Int) throws {
+    let (rows, columns) = (2051, 8192)
+    let format = try #require(QuantFormat(ggmlType: 8))
+    let (one, team) = (try WorkerTeam(workerCount: 1), try WorkerTeam(workerCount: workers))
+    let weights = try Matrix(format, rows, columns, seed: 5)
+    var generator = SeededGenerator(seed: 6)
+    let x = Floats(count: columns, random: &generator)
+    let (owner, quantized) = try activations(x.rows(1, columns), format.activation, team: one)
+    let (y, wanted) = (Floats(count: rows), Floats(count: rows))
+    var products = ProductList(capacity: 1)
+    products.append(weights.matrix, quantized, into: y.rows(1, rows))
+    var alone = ProductList(capacity: 1)
+    alone.append(weights.matrix, quantized, into: wanted.rows(1, rows))
+    one.multiply(alone)
+    for _ in 0..<100 {
+      // The bits of random blocks' products may be NaN: what none of them has marks what is left.
+      for row in 0..<rows { y.view[row] = Float(bitPattern: 0x7fc0_1234) }
+      team.multiply(products)
+      #expect(y.bits == wanted.bits)
+    }
+    #expect(y.guardsAreIntact)
+    withExtendedLifetime(owner) {}
+  }
+
   @Test func anEmptyListIsNoWork() throws {
     let products = ProductList(capacity: 0)
     try WorkerTeam(workerCount: 2).multiply(products)

@@ -146,6 +146,7 @@ MOE_ALWAYS_INLINE float moe_row_product(moe_row_step_fn add, size_t block_bytes,
     step.x_sums += MOE_ROW_BLOCKS * MOE_Q8_K_SUMS;
     step.x_scales += MOE_ROW_BLOCKS;
   }
+  moe_prefetch_ahead(step.w, blocks * block_bytes);
   switch (blocks) {
     case 1: sum = add(sum, step, 1); break;
     case 2: sum = add(sum, step, 2); break;
