@@ -54,7 +54,11 @@ package struct SlotTable: Sendable {
   package func state(of slot: Int) -> SlotState { states[slot] }
 
   package func expert(in slot: Int) -> ExpertID? {
-    states[slot] == .loading || states[slot] == .resident ? experts[slot] : nil
+    isTaken(slot) ? experts[slot] : nil
+  }
+
+  private func isTaken(_ slot: Int) -> Bool {
+    states[slot] == .loading || states[slot] == .resident
   }
 
   func slot(of expert: ExpertID) -> Int? { slot(ofOrdinal: geometry.ordinal(of: expert)) }
@@ -87,7 +91,7 @@ package struct SlotTable: Sendable {
 
   /// Takes an unpinned slot from its expert; the slot is empty but on no stack.
   mutating func vacate(_ slot: Int) -> ExpertID {
-    precondition(expert(in: slot) != nil && pinCounts[slot] == 0)
+    precondition(isTaken(slot) && pinCounts[slot] == 0)
     let expert = experts[slot]
     states[slot] = .empty
     slots[geometry.ordinal(of: expert)] = -1
@@ -125,7 +129,7 @@ package struct SlotTable: Sendable {
   }
 
   mutating func pin(_ slot: Int) {
-    precondition(expert(in: slot) != nil)
+    precondition(isTaken(slot))
     pinCounts[slot] += 1
   }
 

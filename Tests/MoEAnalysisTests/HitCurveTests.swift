@@ -101,6 +101,30 @@ import Testing
     }
   }
 
+  /// A list of more than 32 experts is one of several blocks.
+  @Test func wideListsAgreeWithPlainReplays() throws {
+    for seed in 0..<40 as Range<UInt64> {
+      var random = SeededGenerator(seed: seed)
+      let shape = RoutingSamples.Shape(
+        tokenCount: 60, layerCount: 2, expertCount: 20 + Int(random.next() % 50),
+        expertsPerToken: 1 + Int(random.next() % 6), sequenceCount: 1 + Int(random.next() % 3))
+      let routing = try RoutingSamples.random(seed: seed, shape)
+      let conventions = conventions(seed)
+      let layers = conventions.scope == .pool ? 2 : 1
+      let least = shape.expertsPerToken * layers
+      for rule in rules {
+        let curves = try HitCurves(routing, rule: rule, conventions: conventions)
+        for slots in stride(from: least, through: shape.expertCount * layers, by: 7) {
+          let naive = NaiveReplay(
+            routing, layers: 0..<layers, slots: slots, rule: rule, conventions: conventions)
+          #expect(
+            curves.parts[0].hitCount(slots: slots, coldMisses: conventions.coldMisses)
+              == naive.hitCount, "seed \(seed), \(rule), \(slots) slots, \(conventions)")
+        }
+      }
+    }
+  }
+
   /// The most hits that any choice of victims gives: for each set of residents the best so far.
   private func mostHits(_ steps: [[Int32]], slots: Int) -> Int {
     var best: [Set<Int32>: Int] = [[]: 0]

@@ -17,6 +17,16 @@ import Testing
     }
   }
 
+  /// Its sums go over 32 experts at a time and what is left, its residents over 64.
+  @Test func agreesWithItsDefinitionInWideLayers() throws {
+    let policy = try #require(PolicyRegistry.entry(named: "learned"))
+    for seed in 0..<12 as Range<UInt64> {
+      var run = try LockstepRun(policy: policy, seed: seed, expertCountMax: 150)
+      for _ in 0..<300 { run.step() }
+      if run.hasDiverged { break }
+    }
+  }
+
   /// Requests in which each expert calls for the next one: recency knows nothing of that.
   @Test func learnsWhatFollowsUponWhat() throws {
     var random = SeededGenerator(seed: 3)
@@ -47,8 +57,10 @@ import Testing
 
     static func byteCount(_ geometry: CacheGeometry) -> Int { 0 }
 
-    func estimate(layer: Int, index: Int) -> Float {
-      1 / (2 + (lastUses[layer << 16 | index] ?? -1))
+    func write(layer: Int, to estimates: inout [Float], from first: Int) {
+      for index in 0..<24 {
+        estimates[first + index] = 1 / (2 + (lastUses[layer << 16 | index] ?? -1))
+      }
     }
   }
 

@@ -17,15 +17,17 @@ struct LockstepRun: ~Copyable {
   private var open: [[RequestedExpert]] = []
   private var withdrawn: Set<Int> = []
 
-  init(policy: PolicyEntry, seed: UInt64) throws {
+  init(policy: PolicyEntry, seed: UInt64, expertCountMax: Int = 12) throws {
     var random = SeededGenerator(seed: seed)
     let classCount = Int.random(in: 1...2, using: &random)
     let layers = (0..<Int.random(in: 1...6, using: &random)).map { _ in
       LayerGeometry(
-        expertCount: Int.random(in: 0...12, using: &random),
+        expertCount: Int.random(in: 0...expertCountMax, using: &random),
         sizeClass: Int.random(in: 0..<classCount, using: &random))
     }
-    let slotCounts = (0..<classCount).map { _ in Int.random(in: 1...24, using: &random) }
+    let slotCounts = (0..<classCount).map { _ in
+      Int.random(in: 1...2 * expertCountMax, using: &random)
+    }
     let shares: [Double] = [0, 0.25, 0.5, 0.9, 1]
     let share = shares.randomElement(using: &random) ?? 1
     let definition = try #require(

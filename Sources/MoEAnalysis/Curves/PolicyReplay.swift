@@ -14,6 +14,12 @@ package struct PolicyReplay: Sendable, Equatable {
     package var creditedCount = 0
     package var requestCount = 0
 
+    fileprivate mutating func add(_ other: Point) {
+      hitCount += other.hitCount
+      creditedCount += other.creditedCount
+      requestCount += other.requestCount
+    }
+
     package func hitRate(_ coldMisses: ReplayConventions.ColdMisses) -> Double? {
       guard requestCount > 0 else { return nil }
       let credit = coldMisses == .credited ? creditedCount : 0
@@ -41,20 +47,23 @@ package struct PolicyReplay: Sendable, Equatable {
     conventions.protection = .step
     if conventions.scope == .pool && conventions.lookUp == .token { conventions.lookUp = .layer }
     self.conventions = conventions
-    var points = slotCounts.map { Point(slots: $0) }
     let scopes =
       conventions.scope == .layer
       ? (0..<routing.layerCount).map { $0..<$0 + 1 } : [0..<routing.layerCount]
-    for layers in scopes {
+    let empty = slotCounts.map { Point(slots: $0) }
+    points = concurrently(scopes.count, into: empty) { [conventions] part in
       let stream = RequestStream(
-        routing, layers: layers, lookUp: conventions.lookUp, order: conventions.order)
-      for index in points.indices {
+        routing, layers: scopes[part], lookUp: conventions.lookUp, order: conventions.order)
+      return concurrently(empty.count) { index in
+        var point = empty[index]
         Self.replay(
-          stream, layerCount: layers.count, policy: policy, conventions: conventions,
-          into: &points[index])
+          stream, layerCount: scopes[part].count, policy: policy, conventions: conventions,
+          into: &point)
+        return point
       }
+    } combine: { points, _, found in
+      for index in points.indices { points[index].add(found[index]) }
     }
-    self.points = points
   }
 
   private static func replay(

@@ -35,19 +35,23 @@ extension HitCurves {
       conventions.scope == .layer
       ? (0..<routing.layerCount).map { $0..<$0 + 1 } : [0..<routing.layerCount]
     try Self.check(routing, rule: rule, conventions: conventions)
-    var parts: [HitCurve] = []
-    var sequences = [HitCurve](repeating: .empty, count: routing.sequences.count)
-    for layers in scopes {
+    let initial = (
+      parts: [HitCurve](repeating: .empty, count: scopes.count),
+      sequences: [HitCurve](repeating: .empty, count: routing.sequences.count)
+    )
+    let (parts, sequences) = concurrently(scopes.count, into: initial) { part in
       let stream = RequestStream(
-        routing, layers: layers, lookUp: conventions.lookUp, order: conventions.order)
-      let depths =
-        rule == .lru
+        routing, layers: scopes[part], lookUp: conventions.lookUp, order: conventions.order)
+      return rule == .lru
         ? RecencyStack.depths(stream, continuity: conventions.continuity)
         : PriorityStack.depths(
           stream, rule: rule, continuity: conventions.continuity,
           protection: conventions.protection)
-      parts.append(depths.total)
-      for index in sequences.indices { sequences[index] = sequences[index] + depths.curve(index) }
+    } combine: { curves, part, depths in
+      curves.parts[part] = depths.total
+      for index in curves.sequences.indices {
+        curves.sequences[index] = curves.sequences[index] + depths.curve(index)
+      }
     }
     self.init(
       conventions: conventions, parts: parts, sequences: sequences,
@@ -94,7 +98,7 @@ extension HitCurves {
 }
 
 /// From how many slots on requests hit, counted by sequence.
-struct StackDepths {
+struct StackDepths: Sendable {
   let expertCount: Int
   /// (sequence, slots - 1)
   private var warm: [Int32]

@@ -43,8 +43,9 @@ package struct PolicyComparison: Sendable {
     }
     let requestCount = Double(max(1, trace.experts.count { $0 >= 0 }))
     func rates(_ policy: PolicyEntry, floorShare: Double?) -> [Double] {
-      geometries.map {
-        let replay = CacheReplay(trace, geometry: $0, policy: policy, floorShare: floorShare)
+      concurrently(geometries.count) {
+        let replay = CacheReplay(
+          trace, geometry: geometries[$0], policy: policy, floorShare: floorShare)
         return Double(replay.hitCount) / requestCount
       }
     }

@@ -11,31 +11,54 @@ import MoECore
 /// it is LRU (`RecencyGuard`).
 ///
 /// Layers are compared as of now: one that ran just now has its next turn after all others.
-struct Learned<Estimator: ReuseEstimator>: EvictionPolicy {
+struct Learned: EvictionPolicy {
   private let geometry: CacheGeometry
-  private var estimator: Estimator
+  private var estimator: any ReuseEstimator
+  /// (expert ordinal)
+  private var estimates: [Float]
   private var recencyGuard: RecencyGuard
+  private var residents: ResidentSets
   /// (layer): its slot with the least estimate, pinned or not; -1 where that has to be looked for.
   private var leastSlots: [Int32]
+  /// (layer): the least estimate, infinite without residents; less than any where it has to be
+  /// looked for.
   private var leastEstimates: [Float]
-  /// (layer): its place among the layers with experts.
-  private let places: [Int]
-  /// (places back from the running layer): what an estimate of a layer there is worth now.
-  private let factors: [Float]
+  /// (layer, step): layers that may give to a layer, as `SlotTable.giver` has them, and what an
+  /// estimate of theirs is worth then. Each layer's are as many as its class has.
+  private var givers: [Int32] = []
+  private var factors: [Float] = []
+  /// (layer): its first giver, and one more entry for the end.
+  private var giverStarts = [0]
 
-  init(geometry: CacheGeometry, estimator: Estimator) {
+  init(geometry: CacheGeometry, estimator: any ReuseEstimator) {
     self.geometry = geometry
     self.estimator = estimator
     recencyGuard = RecencyGuard(geometry: geometry)
+    residents = ResidentSets(geometry: geometry)
     leastSlots = [Int32](repeating: -1, count: geometry.layers.count)
-    leastEstimates = [Float](repeating: 0, count: geometry.layers.count)
-    var (places, count) = ([Int](), 0)
-    for layer in geometry.layers {
-      places.append(count)
-      if layer.expertCount > 0 { count += 1 }
+    leastEstimates = [Float](repeating: -.infinity, count: geometry.layers.count)
+    estimates = [Float](repeating: 0, count: geometry.expertCount)
+    listGivers()
+  }
+
+  private mutating func listGivers() {
+    let turning = geometry.layers.indices.filter { geometry.layers[$0].expertCount > 0 }
+    var places = [Int](repeating: -1, count: geometry.layers.count)
+    for (place, layer) in turning.enumerated() { places[layer] = place }
+    for (layer, shape) in geometry.layers.enumerated() {
+      if shape.expertCount > 0 {
+        let layers = geometry.layersByClass[shape.sizeClass]
+        for step in layers.indices {
+          let place = geometry.placesInClass[layer] - step
+          let giver = layers[place >= 0 ? place : place + layers.count]
+          let back = places[layer] - places[giver]
+          let turns = Float(back >= 0 ? back : back + turning.count) / Float(turning.count)
+          givers.append(Int32(giver))
+          factors.append(powf(estimator.discount, -turns))
+        }
+      }
+      giverStarts.append(givers.count)
     }
-    self.places = places
-    factors = (0..<count).map { powf(estimator.discount, -Float($0) / Float(count)) }
   }
 
   /// Learns from each token; from the last ones where there are very many.
@@ -46,23 +69,31 @@ struct Learned<Estimator: ReuseEstimator>: EvictionPolicy {
       recencyGuard.add(selection, layer: step.layer, in: table, counts: count == 1)
       estimator.add(selection, layer: step.layer, time: max(0, step.time(ofToken: token)))
     }
-    leastSlots[step.layer] = -1
+    let first = geometry.ordinals(of: step.layer).lowerBound
+    estimator.write(layer: step.layer, to: &estimates, from: first)
+    forgetLeast(of: step.layer)
   }
 
   mutating func insert(_ slot: Int, for use: ExpertUse) {
-    guard leastSlots[use.layer] >= 0 else { return }
     let index = use.ordinal - geometry.ordinals(of: use.layer).lowerBound
-    let estimate = estimator.estimate(layer: use.layer, index: index)
-    if estimate < leastEstimates[use.layer] {
+    residents.insert(index, layer: use.layer)
+    guard leastSlots[use.layer] >= 0 else { return forgetLeast(of: use.layer) }
+    if estimates[use.ordinal] < leastEstimates[use.layer] {
       leastSlots[use.layer] = Int32(slot)
-      leastEstimates[use.layer] = estimate
+      leastEstimates[use.layer] = estimates[use.ordinal]
     }
   }
 
   mutating func touch(_ slot: Int, for use: ExpertUse) {}
 
   mutating func remove(_ slot: Int, of expert: ExpertID) {
-    if leastSlots[expert.layer] == Int32(slot) { leastSlots[expert.layer] = -1 }
+    residents.remove(expert.index, layer: expert.layer)
+    if leastSlots[expert.layer] == Int32(slot) { forgetLeast(of: expert.layer) }
+  }
+
+  private mutating func forgetLeast(of layer: Int) {
+    leastSlots[layer] = -1
+    leastEstimates[layer] = -.infinity
   }
 
   mutating func victim(for expert: ExpertID, in table: borrowing SlotTable) -> Int? {
@@ -80,12 +111,13 @@ struct Learned<Estimator: ReuseEstimator>: EvictionPolicy {
   ) -> Int? {
     var best: Int?
     var bestWorth = Float.infinity
-    for step in 0..<table.classLayerCount(of: layer) {
-      let giver = table.giver(step, to: layer)
+    for index in giverStarts[layer]..<giverStarts[layer + 1] {
+      let (giver, factor) = (Int(givers[index]), factors[index])
+      // Unpinned ones are worth no less.
+      guard leastEstimates[giver] * factor < bestWorth else { continue }
       if respectingFloors && !table.mayGive(giver, to: layer) { continue }
       guard let (slot, estimate) = least(of: giver, in: table) else { continue }
-      let back = places[layer] - places[giver]
-      let worth = estimate * factors[back >= 0 ? back : back + factors.count]
+      let worth = estimate * factor
       if worth < bestWorth { (best, bestWorth) = (slot, worth) }
     }
     return best
@@ -101,13 +133,13 @@ struct Learned<Estimator: ReuseEstimator>: EvictionPolicy {
     var (all, allEstimate) = (-1, Float.infinity)
     var (unpinned, unpinnedEstimate) = (-1, Float.infinity)
     let first = geometry.ordinals(of: layer).lowerBound
-    for ordinal in geometry.ordinals(of: layer) {
-      guard let slot = table.slot(ofOrdinal: ordinal) else { continue }
-      let estimate = estimator.estimate(layer: layer, index: ordinal - first)
-      if estimate < allEstimate { (all, allEstimate) = (slot, estimate) }
-      if estimate < unpinnedEstimate, !table.isPinned(slot) {
-        (unpinned, unpinnedEstimate) = (slot, estimate)
+    residents.forEach(in: layer) { index in
+      let estimate = estimates[first + index]
+      guard estimate < unpinnedEstimate, let slot = table.slot(ofOrdinal: first + index) else {
+        return
       }
+      if estimate < allEstimate { (all, allEstimate) = (slot, estimate) }
+      if !table.isPinned(slot) { (unpinned, unpinnedEstimate) = (slot, estimate) }
     }
     leastSlots[layer] = Int32(all)
     leastEstimates[layer] = allEstimate
@@ -139,10 +171,11 @@ struct Learned<Estimator: ReuseEstimator>: EvictionPolicy {
   private func notHeld(of layer: Int, in table: borrowing SlotTable) -> Int? {
     var (best, bestEstimate) = (-1, Float.infinity)
     let first = geometry.ordinals(of: layer).lowerBound
-    for ordinal in geometry.ordinals(of: layer) where !recencyGuard.holds(ordinal) {
-      guard let slot = table.slot(ofOrdinal: ordinal), !table.isPinned(slot) else { continue }
-      let estimate = estimator.estimate(layer: layer, index: ordinal - first)
-      if estimate < bestEstimate { (best, bestEstimate) = (slot, estimate) }
+    residents.forEach(in: layer) { index in
+      guard !recencyGuard.holds(first + index) else { return }
+      let estimate = estimates[first + index]
+      guard estimate < bestEstimate, let slot = table.slot(ofOrdinal: first + index) else { return }
+      if !table.isPinned(slot) { (best, bestEstimate) = (slot, estimate) }
     }
     return best < 0 ? nil : best
   }

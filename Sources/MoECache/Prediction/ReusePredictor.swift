@@ -39,6 +39,8 @@ struct ReusePredictor: ReuseEstimator {
 
   /// (layer): vectors of eight experts, of which the last may be filled up.
   private let widths: [Int]
+  /// (layer)
+  private let expertCounts: [Int]
   /// (layer): its first vector in arrays of one number for each expert.
   private let starts: [Int]
   /// (layer, source): the first row of weights from a source layer; source 0 is the layer itself.
@@ -61,16 +63,11 @@ struct ReusePredictor: ReuseEstimator {
   private var fresh: [Vector]
   private var errors: [Vector]
   private var earlierRecencies: [Vector]
-  private var rows: [Row] = []
-
-  private struct Row {
-    /// Its first vector.
-    var start: Int
-    var factor: Float
-  }
+  private var rows = WeightRows()
 
   init(geometry: CacheGeometry) {
-    widths = geometry.layers.map { ($0.expertCount + 7) / 8 }
+    expertCounts = geometry.layers.map(\.expertCount)
+    widths = expertCounts.map { ($0 + 7) / 8 }
     var (starts, end) = ([Int](), 0)
     for width in widths {
       starts.append(end)
@@ -88,7 +85,6 @@ struct ReusePredictor: ReuseEstimator {
     let widest = widths.max() ?? 0
     fresh = [Vector](repeating: .zero, count: widest)
     errors = fresh
-    rows.reserveCapacity((Self.fadings.count + Self.layersBack) * SelectionHistory.rankCount)
     earlierRecencies = [Vector](repeating: .zero, count: widest * Self.bases.count)
   }
 
@@ -129,8 +125,20 @@ struct ReusePredictor: ReuseEstimator {
       + geometry.layers.count * SelectionHistory.tokenCount * (2 * SelectionHistory.rankCount + 10)
   }
 
-  func estimate(layer: Int, index: Int) -> Float {
-    estimates[starts[layer] + index >> 3][index & 7]
+  func write(layer: Int, to estimates: inout [Float], from first: Int) {
+    let vectors = self.estimates.span.extracting(starts[layer]..<starts[layer] + widths[layer])
+    let end = first + expertCounts[layer]
+    var written = estimates.mutableSpan
+    var next = first
+    for index in vectors.indices {
+      let vector = vectors[index]
+      if next + 8 <= end {
+        for lane in 0..<8 { written[next + lane] = vector[lane] }
+      } else {
+        for lane in 0..<end - next { written[next + lane] = vector[lane] }
+      }
+      next += 8
+    }
   }
 
   /// Estimates are only learnt from where the token follows upon the layer's last one. A time that
@@ -143,41 +151,44 @@ struct ReusePredictor: ReuseEstimator {
     history.add(selection, layer: layer, time: time)
     estimate(layer: layer, time: time)
     if learns { learn(selection, layer: layer, time: last) }
-    let width = widths[layer]
-    for index in 0..<width { estimates[starts[layer] + index] = fresh[index] }
+    let (first, width, fresh) = (starts[layer], widths[layer], fresh)
+    var known = estimates.mutableSpan
+    for index in 0..<width { known[first + index] = fresh[index] }
   }
 
   /// Ages the layer's experts by some tokens, and makes those selected as young as can be.
   private mutating func advance(layer: Int, by count: Int, to selection: Span<Int>) {
     let width = widths[layer]
+    let first = starts[layer] * Self.bases.count
+    for index in 0..<width * Self.bases.count {
+      earlierRecencies[index] = recencies[first + index]
+    }
+    var powers = recencies.mutableSpan
     for base in Self.bases.indices {
-      let start = starts[layer] * Self.bases.count + base * width
+      let start = first + base * width
       let factor = count == 1 ? Self.bases[base] : powf(Self.bases[base], Float(count))
-      for index in 0..<width {
-        earlierRecencies[base * width + index] = recencies[start + index]
-        recencies[start + index] *= factor
-      }
+      for index in start..<start + width { powers[index] *= factor }
       for rank in selection.indices {
         let expert = selection[rank]
-        recencies[start + expert >> 3][expert & 7] = 1
+        powers[start + expert >> 3][expert & 7] = 1
       }
     }
   }
 
   /// Puts into `rows` which rows of weights count for a layer's estimates as of a time.
   private mutating func gatherRows(layer: Int, time: Int) {
-    rows.removeAll(keepingCapacity: true)
+    rows.removeAll()
     let (first, width) = (layer * (1 + Self.layersBack), widths[layer])
-    for (back, factor) in Self.fadings.enumerated() {
-      for place in history.places(layer: layer, time: time - back) {
-        rows.append(
-          Row(start: rowStarts[first] + history.expert(at: place) * width, factor: factor))
-      }
+    // What counts full stands together: the last token, and the layers before.
+    for source in first...first + Self.layersBack where sources[source] >= 0 {
+      let places = history.places(layer: sources[source], time: time)
+      rows.append(history, places, from: rowStarts[source], width: width)
     }
-    for source in first + 1...first + Self.layersBack where sources[source] >= 0 {
-      for place in history.places(layer: sources[source], time: time) {
-        rows.append(Row(start: rowStarts[source] + history.expert(at: place) * width, factor: 1))
-      }
+    rows.endGroup(factor: Self.fadings[0])
+    for back in 1..<Self.fadings.count {
+      let places = history.places(layer: layer, time: time - back)
+      rows.append(history, places, from: rowStarts[first], width: width)
+      rows.endGroup(factor: Self.fadings[back])
     }
   }
 
@@ -187,18 +198,16 @@ struct ReusePredictor: ReuseEstimator {
     let (width, start) = (widths[layer], starts[layer])
     // Names of their own, so that spans of them do not hold on to the whole predictor.
     let (rows, weights, recencies, recencyWeights) = (rows, weights, recencies, recencyWeights)
-    for index in 0..<width { fresh[index] = biases[start + index] }
+    let biases = biases
     var sums = fresh.mutableSpan
+    for index in 0..<width { sums[index] = biases[start + index] }
     for base in Self.bases.indices {
       let weight = recencyWeights[base]
       let first = start * Self.bases.count + base * width
       let powers = recencies.span.extracting(first..<first + width)
       for index in powers.indices { sums[index] += powers[index] * weight }
     }
-    for row in rows {
-      let own = weights.span.extracting(row.start..<row.start + width)
-      for index in own.indices { sums[index] += own[index] * row.factor }
-    }
+    rows.addSums(of: weights.span, width: width, to: &sums)
     for index in 0..<width { sums[index] = logistic(sums[index]) }
   }
 
@@ -206,28 +215,29 @@ struct ReusePredictor: ReuseEstimator {
   /// have been: `estimates` holds those, `fresh` the ones of now.
   private mutating func learn(_ selection: Span<Int>, layer: Int, time: Int) {
     let (width, start) = (widths[layer], starts[layer])
-    for index in 0..<width { errors[index] = fresh[index] * discount }
-    for rank in selection.indices { errors[selection[rank] >> 3][selection[rank] & 7] = 1 }
-    for index in 0..<width {
-      errors[index] -= estimates[start + index]
-      biases[start + index] += errors[index] * Self.rate
-    }
+    let (fresh, estimates, discount) = (fresh, estimates, discount)
+    var wrong = errors.mutableSpan
+    for index in 0..<width { wrong[index] = fresh[index] * discount }
+    for rank in selection.indices { wrong[selection[rank] >> 3][selection[rank] & 7] = 1 }
+    for index in 0..<width { wrong[index] -= estimates[start + index] }
+    learn(layer: layer, time: time)
+  }
+
+  /// Moves weights and biases by `errors`.
+  private mutating func learn(layer: Int, time: Int) {
+    let (width, start) = (widths[layer], starts[layer])
     for base in Self.bases.indices {
       var sum = Vector.zero
-      for index in 0..<width {
-        sum += errors[index] * earlierRecencies[base * width + index]
-      }
+      for index in 0..<width { sum += errors[index] * earlierRecencies[base * width + index] }
       let gradient = sum.sum()
       recencySquares[base] += gradient * gradient
       recencyWeights[base] += Self.recencyRate * gradient / recencySquares[base].squareRoot()
     }
     gatherRows(layer: layer, time: time)
     let (rows, errors) = (rows, errors)
-    let wrong = errors.span.extracting(0..<width)
+    var constant = biases.mutableSpan
+    for index in 0..<width { constant[start + index] += errors[index] * Self.rate }
     var all = weights.mutableSpan
-    for row in rows {
-      let step = row.factor * Self.rate
-      for index in wrong.indices { all[row.start + index] += wrong[index] * step }
-    }
+    rows.add(errors.span.extracting(0..<width), times: Self.rate, to: &all)
   }
 }
