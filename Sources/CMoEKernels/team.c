@@ -115,8 +115,8 @@ static uint64_t nanoseconds(void) {
 
 static uint64_t piece_span(uint32_t begin, uint32_t end) { return (uint64_t)end << 32 | begin; }
 
-/* Takes the first or the last piece of a share; 0 where all are taken. What a piece reads and writes
- * is ordered by the generation and by `pending`, so the span itself need order nothing. */
+/* Takes the first or the last piece of a share; 0 where all are taken. What a piece reads and
+ * writes is ordered by the generation and by `pending`, so the span itself need order nothing. */
 static int take_piece(untaken_pieces *untaken, int first, uint32_t *piece) {
   uint64_t span = atomic_load_explicit(&untaken->span, memory_order_relaxed);
   uint64_t rest;

@@ -18,10 +18,10 @@ moe_team *moe_team_create(unsigned worker_count);
 /* Ends and joins the threads. No operation may be running. */
 void moe_team_destroy(moe_team *team);
 unsigned moe_team_worker_count(const moe_team *team);
-/* Runs op on every worker and returns when all have finished. One caller at a time. Each share is cut
- * into `pieces`, at least 1; workers that are done with their own take what is left of others'. Where
- * times is not null, it receives for each worker the monotonic clock's nanoseconds at the begin and
- * end of its work: (worker, 2). */
+/* Runs op on every worker and returns when all have finished. One caller at a time. Each share is
+ * cut into `pieces`, at least 1; workers that are done with their own take what is left of others'.
+ * Where times is not null, it receives for each worker the monotonic clock's nanoseconds at the
+ * begin and end of its work: (worker, 2). */
 void moe_team_run(moe_team *team, moe_op op, const void *job, unsigned pieces, uint64_t *times);
 
 #endif
