@@ -22,7 +22,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MEAN_MAX, WORST_MAX = 0.10, 0.20
 FIELDS = [
     "model", "memory", "threads", "prompt_tokens", "phase", "binds", "hit_rate", "predicted",
-    "measured", "measured_low", "measured_high", "error", "predicted_megabytes", "counted_megabytes",
+    "measured", "measured_low", "measured_high", "error", "predicted_megabytes",
+    "counted_megabytes",
 ]
 
 

@@ -59,7 +59,7 @@ extension MachineProbe {
     let busyToken = try batches(count, token)
     let busyChunk = try batches(count, chunk)
     // All bytes over all time: where a disk is held to a rate, batches are bursts or waits, and no
-    // single one has it. But the median where it is higher: it leaves out what others' work held up.
+    // single one has it. But the median where it is higher: it leaves out what other work held up.
     func rate(_ batches: [Batch]) -> Double {
       let middle = Self.median(batches)
       let mean = batches.reduce(0) { $0 + $1.byteCount } / batches.reduce(0) { $0 + $1.seconds }
