@@ -65,7 +65,8 @@ extension WorkerTeam {
   }
 
   /// Products are cut into pieces that take about this long: much longer than taking one, and short
-  /// beside the milliseconds for which another thread may hold a worker's processor.
-  private static let pieceNanoseconds = 50_000
+  /// beside the milliseconds for which another thread may hold a worker's processor. At the end of
+  /// a product a worker waits for half a piece of another one.
+  private static let pieceNanoseconds = 12_500
   private static let piecesMax = 32
 }
