@@ -28,55 +28,67 @@ extension SlotTable {
     return nil
   }
 
+  /// Calls `body` with each of a layer's experts that may lose its slot, in ascending order.
+  @inline(__always)
+  func forEachCandidate(of layer: Int, _ body: (_ ordinal: Int, _ slot: Int) -> Void) {
+    let first = geometry.ordinals(of: layer).lowerBound
+    residents.forEach(in: layer) { index in
+      guard let slot = slot(ofOrdinal: first + index), !isPinned(slot) else { return }
+      body(first + index, slot)
+    }
+  }
+
   /// The unpinned slot with the least key among the layers that may give one to `layer`; where
   /// those have pinned all of theirs, among all layers of the class.
   ///
   /// Of even slots the one is taken whose layer's next turn is furthest away, then the one with the
   /// smallest expert index.
+  @inline(__always)
   func leastSlot(for layer: Int, by key: (_ ordinal: Int, _ layer: Int) -> CandidateKey) -> Int? {
     for respectsFloors in [true, false] {
-      var best: (slot: Int, key: CandidateKey)?
+      var best: Int?
+      var least = CandidateKey(first: .infinity, second: .infinity, third: .infinity)
       for step in 0..<classLayerCount(of: layer) {
         let giver = giver(step, to: layer)
         if respectsFloors && !mayGive(giver, to: layer) { continue }
-        for ordinal in geometry.ordinals(of: giver) {
-          guard let slot = slot(ofOrdinal: ordinal), !isPinned(slot) else { continue }
+        forEachCandidate(of: giver) { ordinal, slot in
           let key = key(ordinal, giver)
-          if let found = best, found.key <= key { continue }
-          best = (slot, key)
+          if best == nil || key < least { (best, least) = (slot, key) }
         }
       }
-      if let best { return best.slot }
+      if let best { return best }
     }
     return nil
   }
 
   /// One of a layer's unpinned slots whose expert (by ordinal) is wanted, each as likely as the
   /// others; nil, with no number drawn, where there is none.
+  @inline(__always)
   func randomSlot(
     of layer: Int, using random: inout SeededGenerator, where isWanted: (_ ordinal: Int) -> Bool
   ) -> Int? {
-    func isCandidate(_ ordinal: Int) -> Int? {
-      guard let slot = slot(ofOrdinal: ordinal), !isPinned(slot), isWanted(ordinal) else {
-        return nil
-      }
-      return slot
+    var count = 0
+    forEachCandidate(of: layer) { ordinal, _ in
+      if isWanted(ordinal) { count += 1 }
     }
-    let ordinals = geometry.ordinals(of: layer)
-    let count = ordinals.count { isCandidate($0) != nil }
     guard count > 0 else { return nil }
     var left = Int(random.next() % UInt64(count))
-    for ordinal in ordinals {
-      guard let slot = isCandidate(ordinal) else { continue }
-      if left == 0 { return slot }
+    var chosen: Int?
+    forEachCandidate(of: layer) { ordinal, slot in
+      guard isWanted(ordinal) else { return }
+      if left == 0 { chosen = slot }
       left -= 1
     }
-    return nil
+    return chosen
   }
 
   /// Whether any of a layer's experts with a slot is of a kind.
+  @inline(__always)
   func holds(in layer: Int, where isWanted: (_ ordinal: Int) -> Bool) -> Bool {
-    geometry.ordinals(of: layer).contains { slot(ofOrdinal: $0) != nil && isWanted($0) }
+    let first = geometry.ordinals(of: layer).lowerBound
+    var isFound = false
+    residents.forEach(in: layer) { if isWanted(first + $0) { isFound = true } }
+    return isFound
   }
 }
 

@@ -31,6 +31,8 @@ package struct SlotTable: Sendable {
   private var experts: [ExpertID]
   private var states: [SlotState]
   private var pinCounts: [Int32]
+  /// Experts with a slot.
+  private(set) var residents: ExpertSets
   /// Per class, a stack of empty slots; room for all of them is reserved once.
   private var emptySlots: [[Int]]
 
@@ -47,6 +49,7 @@ package struct SlotTable: Sendable {
     experts = [ExpertID](repeating: ExpertID(layer: -1, index: -1), count: count)
     states = [SlotState](repeating: .empty, count: count)
     pinCounts = [Int32](repeating: 0, count: count)
+    residents = ExpertSets(geometry: geometry)
     emptySlots = geometry.slotRanges.map { $0.reversed() }
   }
 
@@ -87,6 +90,7 @@ package struct SlotTable: Sendable {
     pinCounts[slot] = 1
     slots[geometry.ordinal(of: expert)] = Int32(slot)
     residentCounts[expert.layer] += 1
+    residents.insert(expert)
   }
 
   /// Takes an unpinned slot from its expert; the slot is empty but on no stack.
@@ -96,6 +100,7 @@ package struct SlotTable: Sendable {
     states[slot] = .empty
     slots[geometry.ordinal(of: expert)] = -1
     residentCounts[expert.layer] -= 1
+    residents.remove(expert)
     return expert
   }
 

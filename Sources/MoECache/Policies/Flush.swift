@@ -5,15 +5,15 @@ import MoECore
 ///
 /// With perfect bits it is optimal; it trusts them blindly. A layer is emptied lazily: its experts
 /// stay until their slots are wanted. Of those that may go, the least recently used one does.
-struct Flush<Predictor: OneBitPredictor>: EvictionPolicy {
+struct Flush: EvictionPolicy {
   private let geometry: CacheGeometry
-  private var predictor: Predictor
+  private var predictor: any OneBitPredictor
   /// (expert ordinal): the prediction at its last use, and the number of that.
   private var isDispensable: [Bool]
   private var lastUses: [Double]
   private var useCount = 0.0
 
-  init(geometry: CacheGeometry, predictor: Predictor) {
+  init(geometry: CacheGeometry, predictor: any OneBitPredictor) {
     self.geometry = geometry
     self.predictor = predictor
     isDispensable = [Bool](repeating: false, count: geometry.expertCount)

@@ -12,7 +12,7 @@ import MoECore
 ///
 /// Where the paper lets it evict any expert, the least recently used one goes. A layer's slots are
 /// those of an even division.
-struct Follower<Predictor: StatePredictor>: EvictionPolicy {
+struct Follower: EvictionPolicy {
   private struct LayerState {
     var isRobust = false
     var missCount = 0
@@ -23,7 +23,7 @@ struct Follower<Predictor: StatePredictor>: EvictionPolicy {
   }
 
   private let geometry: CacheGeometry
-  private var predictor: Predictor
+  private var predictor: any StatePredictor
   private var random: SeededGenerator
   private var states: [LayerState]
   /// (expert ordinal): whether P holds it.
@@ -37,7 +37,7 @@ struct Follower<Predictor: StatePredictor>: EvictionPolicy {
   /// (layer)
   private var slotCounts: [Int]
 
-  init(geometry: CacheGeometry, predictor: Predictor, seed: UInt64 = 1) {
+  init(geometry: CacheGeometry, predictor: any StatePredictor, seed: UInt64 = 1) {
     self.geometry = geometry
     self.predictor = predictor
     random = SeededGenerator(seed: seed)

@@ -17,7 +17,6 @@ struct Learned: EvictionPolicy {
   /// (expert ordinal)
   private var estimates: [Float]
   private var recencyGuard: RecencyGuard
-  private var residents: ResidentSets
   /// (layer): its slot with the least estimate, pinned or not; -1 where that has to be looked for.
   private var leastSlots: [Int32]
   /// (layer): the least estimate, infinite without residents; less than any where it has to be
@@ -34,7 +33,6 @@ struct Learned: EvictionPolicy {
     self.geometry = geometry
     self.estimator = estimator
     recencyGuard = RecencyGuard(geometry: geometry)
-    residents = ResidentSets(geometry: geometry)
     leastSlots = [Int32](repeating: -1, count: geometry.layers.count)
     leastEstimates = [Float](repeating: -.infinity, count: geometry.layers.count)
     estimates = [Float](repeating: 0, count: geometry.expertCount)
@@ -75,8 +73,6 @@ struct Learned: EvictionPolicy {
   }
 
   mutating func insert(_ slot: Int, for use: ExpertUse) {
-    let index = use.ordinal - geometry.ordinals(of: use.layer).lowerBound
-    residents.insert(index, layer: use.layer)
     guard leastSlots[use.layer] >= 0 else { return forgetLeast(of: use.layer) }
     if estimates[use.ordinal] < leastEstimates[use.layer] {
       leastSlots[use.layer] = Int32(slot)
@@ -87,7 +83,6 @@ struct Learned: EvictionPolicy {
   mutating func touch(_ slot: Int, for use: ExpertUse) {}
 
   mutating func remove(_ slot: Int, of expert: ExpertID) {
-    residents.remove(expert.index, layer: expert.layer)
     if leastSlots[expert.layer] == Int32(slot) { forgetLeast(of: expert.layer) }
   }
 
@@ -133,7 +128,7 @@ struct Learned: EvictionPolicy {
     var (all, allEstimate) = (-1, Float.infinity)
     var (unpinned, unpinnedEstimate) = (-1, Float.infinity)
     let first = geometry.ordinals(of: layer).lowerBound
-    residents.forEach(in: layer) { index in
+    table.residents.forEach(in: layer) { index in
       let estimate = estimates[first + index]
       guard estimate < unpinnedEstimate, let slot = table.slot(ofOrdinal: first + index) else {
         return
@@ -170,12 +165,10 @@ struct Learned: EvictionPolicy {
 
   private func notHeld(of layer: Int, in table: borrowing SlotTable) -> Int? {
     var (best, bestEstimate) = (-1, Float.infinity)
-    let first = geometry.ordinals(of: layer).lowerBound
-    residents.forEach(in: layer) { index in
-      guard !recencyGuard.holds(first + index) else { return }
-      let estimate = estimates[first + index]
-      guard estimate < bestEstimate, let slot = table.slot(ofOrdinal: first + index) else { return }
-      if !table.isPinned(slot) { (best, bestEstimate) = (slot, estimate) }
+    table.forEachCandidate(of: layer) { ordinal, slot in
+      let estimate = estimates[ordinal]
+      guard estimate < bestEstimate, !recencyGuard.holds(ordinal) else { return }
+      (best, bestEstimate) = (slot, estimate)
     }
     return best < 0 ? nil : best
   }

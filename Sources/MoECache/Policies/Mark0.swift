@@ -8,9 +8,9 @@ import MoECore
 /// that of the least recently used one before others.
 /// The paper distinguishes misses of experts that were there when the phase began, which take the
 /// slot of one not yet used since; as all that came later is marked, every unmarked expert is that.
-struct Mark0<Predictor: OneBitPredictor>: EvictionPolicy {
+struct Mark0: EvictionPolicy {
   private let geometry: CacheGeometry
-  private var predictor: Predictor
+  private var predictor: any OneBitPredictor
   private var random: SeededGenerator
   /// (expert ordinal)
   private var isDispensable: [Bool]
@@ -19,7 +19,7 @@ struct Mark0<Predictor: OneBitPredictor>: EvictionPolicy {
   private var lastUses: [Double]
   private var useCount = 0.0
 
-  init(geometry: CacheGeometry, predictor: Predictor, seed: UInt64 = 1) {
+  init(geometry: CacheGeometry, predictor: any OneBitPredictor, seed: UInt64 = 1) {
     self.geometry = geometry
     self.predictor = predictor
     random = SeededGenerator(seed: seed)
@@ -54,9 +54,9 @@ struct Mark0<Predictor: OneBitPredictor>: EvictionPolicy {
   /// The least recently used one that may go.
   private func dispensable(of layer: Int, in table: borrowing SlotTable) -> Int? {
     var (best, lastUse) = (-1, Double.infinity)
-    for ordinal in geometry.ordinals(of: layer) where isDispensable[ordinal] {
-      guard let slot = table.slot(ofOrdinal: ordinal), !table.isPinned(slot) else { continue }
-      if lastUses[ordinal] < lastUse { (best, lastUse) = (slot, lastUses[ordinal]) }
+    table.forEachCandidate(of: layer) { ordinal, slot in
+      guard isDispensable[ordinal], lastUses[ordinal] < lastUse else { return }
+      (best, lastUse) = (slot, lastUses[ordinal])
     }
     return best < 0 ? nil : best
   }

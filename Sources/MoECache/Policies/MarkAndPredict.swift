@@ -5,15 +5,15 @@ import MoECore
 ///
 /// A use marks. A miss evicts a random unmarked expert with bit 1, where there is none a random
 /// unmarked one with bit 0; where all of the layer's are marked, all marks go first.
-struct MarkAndPredict<Predictor: OneBitPredictor>: EvictionPolicy {
+struct MarkAndPredict: EvictionPolicy {
   private let geometry: CacheGeometry
-  private var predictor: Predictor
+  private var predictor: any OneBitPredictor
   private var random: SeededGenerator
   /// (expert ordinal)
   private var isDispensable: [Bool]
   private var isMarked: [Bool]
 
-  init(geometry: CacheGeometry, predictor: Predictor, seed: UInt64 = 1) {
+  init(geometry: CacheGeometry, predictor: any OneBitPredictor, seed: UInt64 = 1) {
     self.geometry = geometry
     self.predictor = predictor
     random = SeededGenerator(seed: seed)

@@ -16,25 +16,19 @@ extension OneBitPredictor {
 /// An expert may be given up unless it is among the most used of its layer, where as many count as
 /// the layer has slots and uses count less the older they are.
 struct FrequencyPredictor: OneBitPredictor {
-  private let geometry: CacheGeometry
   /// (layer): slots of an even division.
   private var slotCounts: [Int]
-  private var counts: DecayedCounts
+  private var ranking: FrequencyRanking
 
   init(geometry: CacheGeometry, halfLife: Double) {
-    self.geometry = geometry
     slotCounts = geometry.floors(share: 1)
-    counts = DecayedCounts(expertCount: geometry.expertCount, halfLife: halfLife)
+    ranking = FrequencyRanking(geometry: geometry, halfLife: halfLife)
   }
 
   mutating func resize(slotCounts: [Int]) { self.slotCounts = slotCounts }
 
   mutating func isDispensable(after use: ExpertUse) -> Bool {
-    counts.add(use)
-    let own = counts.logarithms[use.ordinal]
-    let better = geometry.ordinals(of: use.layer).count {
-      counts.logarithms[$0] > own + DecayedCounts.tolerance
-    }
-    return better >= slotCounts[use.layer]
+    ranking.add(use)
+    return ranking.betterCount(use.ordinal, layer: use.layer) >= slotCounts[use.layer]
   }
 }

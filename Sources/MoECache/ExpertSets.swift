@@ -1,6 +1,8 @@
-/// Which experts of each layer have slots, as bits, so that going over them does not go over those
-/// that have none.
-struct ResidentSets: Sendable {
+import MoECore
+
+/// A set of experts for each layer, as bits, so that going over a set does not go over the experts
+/// that are not in it.
+struct ExpertSets: Sendable {
   /// (layer): its first word, and one more entry for the end.
   private let starts: [Int]
   private var words: [UInt64]
@@ -12,12 +14,12 @@ struct ResidentSets: Sendable {
     words = [UInt64](repeating: 0, count: starts[starts.count - 1])
   }
 
-  mutating func insert(_ index: Int, layer: Int) {
-    words[starts[layer] + index >> 6] |= 1 << UInt64(index & 63)
+  mutating func insert(_ expert: ExpertID) {
+    words[starts[expert.layer] + expert.index >> 6] |= 1 << UInt64(expert.index & 63)
   }
 
-  mutating func remove(_ index: Int, layer: Int) {
-    words[starts[layer] + index >> 6] &= ~(1 << UInt64(index & 63))
+  mutating func remove(_ expert: ExpertID) {
+    words[starts[expert.layer] + expert.index >> 6] &= ~(1 << UInt64(expert.index & 63))
   }
 
   /// Ascending.
