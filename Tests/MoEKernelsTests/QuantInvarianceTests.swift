@@ -27,10 +27,11 @@ import Testing
   }
 
   /// Rows and tokens around the edges of panels (8 and 16 rows, side by side or alone) and of tiles
-  /// (4 tokens), columns of one block, of a whole chunk of blocks, and of several with a remainder.
+  /// (4 tokens), columns of one block, of a whole chunk of blocks (2, or 32 of rows alone), and of
+  /// several with a remainder.
   @Test(arguments: FormatAtLevel.all.filter { $0.level != .scalar })
   func givesTheSameBitsAtTheEdgesOfPanels(_ argument: FormatAtLevel) throws {
-    for blockCount in [1, 2, 3, 7] {
+    for blockCount in [1, 2, 3, 7, 32, 33, 70] {
       let product = try ProductCase(
         argument.format, rowCount: 66, tokenCount: 9,
         columnCount: blockCount * argument.format.blockElementCount, seed: 19)

@@ -3,10 +3,11 @@
  * A value is the same sum for every shape and vector width: block after block of its row, the exact
  * integer sums of the block, turned into a float by the scales of the weights, and a fused
  * multiply-add of that by the scale of the activations. One token is multiplied row by row: columns
- * are the lanes of a vector and a block's lanes are added up as integers. Several tokens are
- * multiplied by panels: a panel's rows are the lanes, 4 columns of each side by side, so that
- * no sum crosses lanes, and what unpacking costs is shared by all tokens. Integers being exact, a
- * value's bits do not tell which way it was computed. */
+ * are the lanes of a vector, a block's lanes are added up as integers, and the sums over the blocks,
+ * each waiting for the one before, are made for four rows at a time. Several tokens are multiplied by
+ * panels: a panel's rows are the lanes, 4 columns of each side by side, so that no sum crosses
+ * lanes, and what unpacking costs is shared by all tokens. Integers being exact, a value's bits do
+ * not tell which way it was computed. */
 #ifndef MOE_QUANT_PANEL_H
 #define MOE_QUANT_PANEL_H
 
@@ -31,6 +32,10 @@ enum {
   MOE_PANEL_TOKENS_MIN = 2,
   /* Blocks of one row whose lanes are added up together. */
   MOE_ROW_BLOCKS = 4,
+  /* Rows whose blocks are then summed side by side. */
+  MOE_ROWS = 4,
+  /* Blocks of a row whose values and activations are kept meanwhile, in the first-level cache. */
+  MOE_ROW_CHUNK = 32,
 };
 
 /* Some tokens of some panels: blocks first ..< first + count of each row, unpacked. */
@@ -46,8 +51,8 @@ typedef struct {
 /* What a format gives for a level. All is inlined, with counts as constants. */
 typedef struct {
   size_t block_bytes, unpacked_bytes, panel_rows, panels;
-  /* The product of one row with one token. */
-  float (*row)(const uint8_t *w, const uint8_t *x, size_t columns);
+  /* The products of rows with one token. */
+  void (*rows)(const moe_tile *tile, size_t rows);
   /* Unpacks one block of each row of a panel, w_stride bytes apart, and fetches as many bytes from
    * `ahead` on into the cache. */
   void (*unpack)(void *unpacked, const uint8_t *w, size_t w_stride, const uint8_t *ahead);
@@ -113,11 +118,13 @@ MOE_ALWAYS_INLINE void moe_panel_matmul(const moe_panel_kernels *kernels, const 
       moe_multiply_panels(kernels, all, row, 1, tokens, all->w + row * all->w_stride, unpacked);
     }
   }
-  for (; row < rows; row++) {
-    for (size_t token = 0; token < tokens; token++) {
-      all->y[token * all->y_stride + row] = kernels->row(
-          all->w + row * all->w_stride, all->x + token * all->x_stride, all->columns);
-    }
+  moe_tile rest = *all;
+  rest.w += row * all->w_stride;
+  rest.y += row;
+  for (size_t token = 0; row < rows && token < tokens; token++) {
+    kernels->rows(&rest, rows - row);
+    rest.x += all->x_stride;
+    rest.y += all->y_stride;
   }
 }
 
@@ -126,46 +133,106 @@ typedef struct {
   const uint8_t *w;
   const int8_t *x_quants;
   const int16_t *x_sums;
-  const float *x_scales;
 } moe_row_step;
 
-/* sum, in lane 0, plus the step's blocks one after the other; a constant number of them. */
-typedef __m128 (*moe_row_step_fn)(__m128 sum, moe_row_step step, int blocks);
+/* The step's values, before the scales of activations; a constant number of blocks. */
+typedef __m128 (*moe_row_step_fn)(moe_row_step step, int blocks);
 
-MOE_ALWAYS_INLINE float moe_row_product(moe_row_step_fn add, size_t block_bytes, const uint8_t *w,
-                                        const uint8_t *x_row, size_t columns) {
-  moe_q8_k_row x = moe_q8_k_row_at(x_row, columns);
-  moe_row_step step = {w, x.quants, x.sums, x.scales};
-  size_t blocks = columns / MOE_Q8_K_ELEMENTS;
-  __m128 sum = _mm_setzero_ps();
-  for (; blocks >= MOE_ROW_BLOCKS; blocks -= MOE_ROW_BLOCKS) {
-    moe_prefetch_ahead(step.w, MOE_ROW_BLOCKS * block_bytes);
-    sum = add(sum, step, MOE_ROW_BLOCKS);
-    step.w += MOE_ROW_BLOCKS * block_bytes;
-    step.x_quants += MOE_ROW_BLOCKS * MOE_Q8_K_ELEMENTS;
-    step.x_sums += MOE_ROW_BLOCKS * MOE_Q8_K_SUMS;
-    step.x_scales += MOE_ROW_BLOCKS;
-  }
-  moe_prefetch_ahead(step.w, blocks * block_bytes);
-  switch (blocks) {
-    case 1: sum = add(sum, step, 1); break;
-    case 2: sum = add(sum, step, 2); break;
-    case 3: sum = add(sum, step, 3); break;
-    default: break;
-  }
-  return _mm_cvtss_f32(sum);
+/* Activations of a chunk in another order. */
+typedef struct {
+  _Alignas(64) int8_t quants[MOE_ROW_CHUNK * MOE_Q8_K_ELEMENTS];
+  _Alignas(64) int16_t sums[MOE_ROW_CHUNK * MOE_Q8_K_SUMS];
+} moe_row_room;
+
+/* Activations as steps want them, which may be in `room`: each block's in the place that is the
+ * block's in x, or of its step's blocks. */
+typedef moe_q8_k_row (*moe_row_order_fn)(moe_q8_k_row x, size_t blocks, moe_row_room *room);
+
+MOE_ALWAYS_INLINE moe_q8_k_row moe_row_as_it_is(moe_q8_k_row x, size_t blocks,
+                                                moe_row_room *room) {
+  (void)blocks, (void)room;
+  return x;
 }
 
-/* sum + values[0] * scales[0], + values[1] * scales[1], ... for 1 to 4 values, in lane 0. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 moe_chain_avx2(__m128 sum, __m128 values,
-                                                        const float *scales, int count) {
-  sum = _mm_fmadd_ss(values, _mm_load_ss(scales), sum);
-  if (count > 1) sum = _mm_fmadd_ss(_mm_movehdup_ps(values), _mm_load_ss(scales + 1), sum);
-  if (count > 2) sum = _mm_fmadd_ss(_mm_movehl_ps(values, values), _mm_load_ss(scales + 2), sum);
-  if (count > 3) {
-    sum = _mm_fmadd_ss(_mm_shuffle_ps(values, values, 3), _mm_load_ss(scales + 3), sum);
+/* What a format gives for rows at a level. */
+typedef struct {
+  size_t block_bytes;
+  moe_row_order_fn order;
+  moe_row_step_fn step;
+} moe_row_kernels;
+
+/* The values of some blocks of one row. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_row_values(moe_row_kernels kernels, moe_row_step step,
+                                                      size_t blocks, float *values) {
+  for (; blocks >= MOE_ROW_BLOCKS; blocks -= MOE_ROW_BLOCKS) {
+    moe_prefetch_ahead(step.w, MOE_ROW_BLOCKS * kernels.block_bytes);
+    _mm_store_ps(values, kernels.step(step, MOE_ROW_BLOCKS));
+    values += MOE_ROW_BLOCKS;
+    step.w += MOE_ROW_BLOCKS * kernels.block_bytes;
+    step.x_quants += MOE_ROW_BLOCKS * MOE_Q8_K_ELEMENTS;
+    step.x_sums += MOE_ROW_BLOCKS * MOE_Q8_K_SUMS;
   }
-  return sum;
+  moe_prefetch_ahead(step.w, blocks * kernels.block_bytes);
+  switch (blocks) {
+    case 1: _mm_store_ps(values, kernels.step(step, 1)); break;
+    case 2: _mm_store_ps(values, kernels.step(step, 2)); break;
+    case 3: _mm_store_ps(values, kernels.step(step, 3)); break;
+    default: break;
+  }
+}
+
+/* Lane r: sums[r] + values[r][0] * scales[0], + values[r][1] * scales[1], ... */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 moe_chain_rows(__m128 sums,
+                                                        float values[MOE_ROWS][MOE_ROW_CHUNK],
+                                                        const float *scales, size_t blocks) {
+  for (size_t i = 0; i < blocks; i += 4) {
+    __m128 v0 = _mm_load_ps(values[0] + i), v1 = _mm_load_ps(values[1] + i);
+    __m128 v2 = _mm_load_ps(values[2] + i), v3 = _mm_load_ps(values[3] + i);
+    _MM_TRANSPOSE4_PS(v0, v1, v2, v3);
+    sums = _mm_fmadd_ps(v0, _mm_set1_ps(scales[i]), sums);
+    if (i + 1 < blocks) sums = _mm_fmadd_ps(v1, _mm_set1_ps(scales[i + 1]), sums);
+    if (i + 2 < blocks) sums = _mm_fmadd_ps(v2, _mm_set1_ps(scales[i + 2]), sums);
+    if (i + 3 < blocks) sums = _mm_fmadd_ps(v3, _mm_set1_ps(scales[i + 3]), sums);
+  }
+  return sums;
+}
+
+/* A chunk of up to MOE_ROWS rows; y has their sums before it, if it is not the first one. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_some_rows(moe_row_kernels kernels, const uint8_t *w,
+                                                     size_t w_stride, moe_q8_k_row x,
+                                                     size_t blocks, int is_first, float *y,
+                                                     size_t rows) {
+  _Alignas(16) float values[MOE_ROWS][MOE_ROW_CHUNK], sums[MOE_ROWS] = {0};
+  if (rows < MOE_ROWS) memset(values, 0, sizeof values);
+  for (size_t r = 0; r < rows; r++, w += w_stride) {
+    moe_row_values(kernels, (moe_row_step){w, x.quants, x.sums}, blocks, values[r]);
+  }
+  if (!is_first) memcpy(sums, y, rows * sizeof *y);
+  _mm_store_ps(sums, moe_chain_rows(_mm_load_ps(sums), values, x.scales, blocks));
+  memcpy(y, sums, rows * sizeof *y);
+}
+
+/* Rows go through memory one after the other; only the sums over their blocks, of which each must
+ * wait for the one before, are made for some rows at a time. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_row_products(moe_row_kernels kernels,
+                                                        const moe_tile *tile, size_t rows) {
+  moe_row_room room;
+  size_t blocks = tile->columns / MOE_Q8_K_ELEMENTS;
+  for (size_t first = 0; first < blocks; first += MOE_ROW_CHUNK) {
+    size_t chunk = blocks - first < MOE_ROW_CHUNK ? blocks - first : MOE_ROW_CHUNK;
+    moe_q8_k_row x = moe_q8_k_row_at(tile->x, tile->columns);
+    x.quants += first * MOE_Q8_K_ELEMENTS;
+    x.sums += first * MOE_Q8_K_SUMS;
+    x.scales += first;
+    x = kernels.order(x, chunk, &room);
+    const uint8_t *w = tile->w + first * kernels.block_bytes;
+    float *y = tile->y;
+    size_t rest = rows;
+    for (; rest >= MOE_ROWS; rest -= MOE_ROWS, w += MOE_ROWS * tile->w_stride, y += MOE_ROWS) {
+      moe_some_rows(kernels, w, tile->w_stride, x, chunk, first == 0, y, MOE_ROWS);
+    }
+    if (rest > 0) moe_some_rows(kernels, w, tile->w_stride, x, chunk, first == 0, y, rest);
+  }
 }
 
 /* Lane i: the sum of the lanes of v[i]. */

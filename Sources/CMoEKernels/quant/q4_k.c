@@ -84,16 +84,12 @@ moe_matmul_q4_k_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uin
 
 #if defined(__x86_64__)
 
-/* sum + the step's blocks one after the other, each lane of products and minima being one. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 add_values_avx2(__m128 sum, __m128i halves,
-                                                         __m128i products, __m128i minima,
-                                                         const float *x_scales, int blocks) {
-  /* 4 scales, 4 minima. */
+/* A block per lane. halves: 4 scales, 4 minima. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 values_avx2(__m128i halves, __m128i products,
+                                                     __m128i minima) {
   __m256 factors = _mm256_cvtph_ps(halves);
   __m128 below = _mm_mul_ps(_mm256_extractf128_ps(factors, 1), _mm_cvtepi32_ps(minima));
-  __m128 values =
-      _mm_fmsub_ps(_mm256_castps256_ps128(factors), _mm_cvtepi32_ps(products), below);
-  return moe_chain_avx2(sum, values, x_scales, blocks);
+  return _mm_fmsub_ps(_mm256_castps256_ps128(factors), _mm_cvtepi32_ps(products), below);
 }
 
 /* The step's first 16 bytes of each block: scale and minimum, packed factors. */
@@ -121,74 +117,88 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i factors_avx512(__m512i heads) {
                          _mm512_and_si512(_mm512_srli_epi32(aabb, 2), top));
 }
 
-/* Products of one block by the scales of its groups, as 16 sums. factors: of that block. */
+/* Groups in the order 0 2 1 3 4 6 5 7, in which 64 bytes of a block's quants have them in their low
+ * and then in their high halves; sums of whole groups, 8 to a block, those of a step's blocks one
+ * after the other. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 moe_q8_k_row order_avx512(moe_q8_k_row x, size_t blocks,
+                                                              moe_row_room *room) {
+  for (size_t i = 0; i < blocks; i++) {
+    const int16_t *sums = x.sums + i * MOE_Q8_K_SUMS;
+    size_t step = i / MOE_ROW_BLOCKS * MOE_ROW_BLOCKS;
+    int16_t *group_sums = room->sums + step * MOE_Q8_K_SUMS + (i - step) * GROUPS;
+    for (int k = 0; k < 2; k++) {
+      size_t at = i * ELEMENTS + (size_t)k * ELEMENTS / 2;
+      __m512i groups01 = _mm512_loadu_si512(x.quants + at);
+      __m512i groups23 = _mm512_loadu_si512(x.quants + at + 2 * GROUP_ELEMENTS);
+      _mm512_store_si512(room->quants + at, _mm512_shuffle_i64x2(groups01, groups23, 0x44));
+      _mm512_store_si512(room->quants + at + 2 * GROUP_ELEMENTS,
+                         _mm512_shuffle_i64x2(groups01, groups23, 0xee));
+    }
+    for (int g = 0; g < GROUPS; g++) {
+      group_sums[g] = (int16_t)(sums[2 * g] + sums[2 * g + 1]);
+    }
+  }
+  return (moe_q8_k_row){room->quants, room->sums, x.scales};
+}
+
+/* Scales of one block's groups `first` and first + 2, in the halves of a vector of 16 bits. scales:
+ * 8 of each of the step's blocks. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i pick_scales_avx512(__m512i scales, int block,
+                                                               int first) {
+  int index = block * GROUPS + first;
+  __m512i low = _mm512_castsi256_si512(_mm256_set1_epi16((short)index));
+  return _mm512_permutexvar_epi16(
+      _mm512_inserti64x4(low, _mm256_set1_epi16((short)(index + 2)), 1), scales);
+}
+
+/* Products of block `index` of a step by the scales of its groups, as 16 sums. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i products_avx512(const block *w, const int8_t *x,
-                                                            const uint8_t *factors) {
+                                                            __m512i scales, int index) {
   const __m512i low_bits = _mm512_set1_epi8(15);
-  /* The upper half of a vector takes the upper 4 bits of the same 32 bytes as the lower one. */
-  const __m512i shifts = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(4), 1);
-  /* Indices of scales as 16 bits: byte 2k in the lower half, 2k + 1 in the upper. */
-  __m512i pick = _mm512_inserti64x4(_mm512_set1_epi16((short)0x8000),
-                                    _mm256_set1_epi16((short)0x8001), 1);
-  __m512i scales =
-      _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)factors));
   __m512i products = _mm512_setzero_si512();
 #pragma clang loop unroll(full)
-  for (int k = 0; k < GROUPS / 2; k++) {
-    __m512i bytes = _mm512_broadcast_i64x4(moe_load_256_avx2(w->quants + k * GROUP_ELEMENTS));
-    __m512i quants = _mm512_and_si512(_mm512_srlv_epi16(bytes, shifts), low_bits);
-    __m512i dots =
-        _mm512_maddubs_epi16(quants, _mm512_loadu_si512(x + k * 2 * GROUP_ELEMENTS));
-    products = _mm512_dpwssd_epi32(products, dots, _mm512_shuffle_epi8(scales, pick));
-    pick = _mm512_add_epi16(pick, _mm512_set1_epi16(2));
+  for (int k = 0; k < 2; k++) {
+    __m512i bytes = _mm512_loadu_si512(w->quants + k * 64);
+    __m512i low = _mm512_and_si512(bytes, low_bits);
+    __m512i high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low_bits);
+    __m512i low_dots = _mm512_maddubs_epi16(low, _mm512_load_si512(x + k * 128));
+    __m512i high_dots = _mm512_maddubs_epi16(high, _mm512_load_si512(x + k * 128 + 64));
+    products = _mm512_dpwssd_epi32(products, low_dots, pick_scales_avx512(scales, index, 4 * k));
+    products =
+        _mm512_dpwssd_epi32(products, high_dots, pick_scales_avx512(scales, index, 4 * k + 1));
   }
   return products;
 }
 
-/* Sums of activations by the minima of their groups, a block per 32-bit lane. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128i minima_avx512(const int16_t *x_sums, __m512i factors,
-                                                          int blocks) {
-  const __m512i one = _mm512_set1_epi16(1);
-  __mmask32 second = blocks > 1 ? 0xffffffff : 0xffff, fourth = blocks > 3 ? 0xffffffff : 0xffff;
-  __m512i sums01 = _mm512_madd_epi16(_mm512_maskz_loadu_epi16(second, x_sums), one);
-  __m512i sums23 = _mm512_setzero_si512();
-  if (blocks > 2) {
-    sums23 = _mm512_madd_epi16(
-        _mm512_maskz_loadu_epi16(fourth, x_sums + 2 * MOE_Q8_K_SUMS), one);
-  }
-  /* Packing works within 128-bit lanes; the permutation brings a block's 8 sums together. */
-  __m512i sums = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7),
-                                          _mm512_packs_epi32(sums01, sums23));
-  __m512i four =
-      _mm512_madd_epi16(sums, _mm512_unpackhi_epi8(factors, _mm512_setzero_si512()));
+/* Sums of activations by the minima of their groups, 8 of each of the step's blocks: a block per
+ * 32-bit lane. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128i minima_avx512(const int16_t *x_sums, __m512i minima) {
+  __m512i four = _mm512_madd_epi16(_mm512_load_si512(x_sums), minima);
   __m512i two = _mm512_add_epi32(four, _mm512_shuffle_epi32(four, 0x4e));
   __m512i all = _mm512_add_epi32(two, _mm512_shuffle_epi32(two, 0xb1));
   const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   return _mm512_castsi512_si128(_mm512_permutexvar_epi32(first, all));
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(__m128 sum, moe_row_step s,
-                                                           int blocks) {
+/* Activations as order_avx512 has them. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int blocks) {
   const block *w = (const block *)s.w;
   __m512i heads = heads_avx512(w, blocks), factors = factors_avx512(heads);
-  /* Through memory: a block's lane is then read back into all four without a shuffle. */
-  _Alignas(64) uint8_t factor_bytes[MOE_ROW_BLOCKS][16];
-  _mm512_store_si512(factor_bytes, factors);
+  __m512i scales = _mm512_unpacklo_epi8(factors, _mm512_setzero_si512());
+  __m512i minima = _mm512_unpackhi_epi8(factors, _mm512_setzero_si512());
   __m512i products[MOE_ROW_BLOCKS];
   for (int i = 0; i < MOE_ROW_BLOCKS; i++) {
-    products[i] = i < blocks ? products_avx512(w + i, s.x_quants + i * ELEMENTS,
-                                               factor_bytes[i])
+    products[i] = i < blocks ? products_avx512(w + i, s.x_quants + i * ELEMENTS, scales, i)
                              : _mm512_setzero_si512();
   }
   const __m512i words = _mm512_zextsi128_si512(_mm_setr_epi16(0, 8, 16, 24, 1, 9, 17, 25));
   __m128i halves = _mm512_castsi512_si128(_mm512_permutexvar_epi16(words, heads));
-  return add_values_avx2(sum, halves, moe_sum_lanes_avx512(products),
-                         minima_avx512(s.x_sums, factors, blocks), s.x_scales, blocks);
+  return values_avx2(halves, moe_sum_lanes_avx512(products), minima_avx512(s.x_sums, minima));
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX512 float row_avx512(const uint8_t *w, const uint8_t *x,
-                                                     size_t columns) {
-  return moe_row_product(row_step_avx512, sizeof(block), w, x, columns);
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void rows_avx512(const moe_tile *tile, size_t rows) {
+  moe_row_kernels kernels = {sizeof(block), order_avx512, row_step_avx512};
+  moe_row_products(kernels, tile, rows);
 }
 
 /* Products by scale and minima of one block, as 8 sums each. */
@@ -220,13 +230,14 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void block_sums_avx2(const block *w, const int
       _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(minimum_bytes, minimum_bytes)));
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(__m128 sum, moe_row_step s, int blocks) {
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int blocks) {
   const block *w = (const block *)s.w;
   __m256i products[MOE_ROW_BLOCKS], minima[MOE_ROW_BLOCKS];
   uint32_t factors[MOE_ROW_BLOCKS] = {0};
-  for (int i = blocks; i < MOE_ROW_BLOCKS; i++) products[i] = minima[i] = _mm256_setzero_si256();
 #pragma clang loop unroll(full)
-  for (int i = 0; i < blocks; i++) {
+  for (int i = 0; i < MOE_ROW_BLOCKS; i++) {
+    products[i] = minima[i] = _mm256_setzero_si256();
+    if (i >= blocks) continue;
     block_sums_avx2(w + i, s.x_quants + i * ELEMENTS, s.x_sums + i * MOE_Q8_K_SUMS,
                     &products[i], &minima[i]);
     factors[i] = moe_load_u32(w[i].scale);
@@ -234,13 +245,12 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(__m128 sum, moe_row_step 
   __m128i halves = _mm_shuffle_epi8(
       _mm_loadu_si128((const __m128i *)factors),
       _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
-  return add_values_avx2(sum, halves, moe_sum_lanes_4_avx2(products),
-                         moe_sum_lanes_4_avx2(minima), s.x_scales, blocks);
+  return values_avx2(halves, moe_sum_lanes_4_avx2(products), moe_sum_lanes_4_avx2(minima));
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 float row_avx2(const uint8_t *w, const uint8_t *x,
-                                                 size_t columns) {
-  return moe_row_product(row_step_avx2, sizeof(block), w, x, columns);
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void rows_avx2(const moe_tile *tile, size_t rows) {
+  moe_row_kernels kernels = {sizeof(block), moe_row_as_it_is, row_step_avx2};
+  moe_row_products(kernels, tile, rows);
 }
 
 /* A block of 16 rows, unpacked. */
@@ -412,7 +422,7 @@ moe_matmul_q4_k_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8
                      size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   static const moe_panel_kernels kernels = {
       sizeof(block), sizeof(panel_avx2), MOE_PANEL_ROWS_AVX2, MOE_PANELS_AVX2,
-      row_avx2,      unpack_avx2,        tile_avx2};
+      rows_avx2,      unpack_avx2,        tile_avx2};
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
   _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX2 * sizeof(panel_avx2)];
   moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
@@ -423,7 +433,7 @@ moe_matmul_q4_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uin
                        size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   static const moe_panel_kernels kernels = {
       sizeof(block), sizeof(panel_avx512), MOE_PANEL_ROWS_AVX512, MOE_PANELS_AVX512,
-      row_avx512,    unpack_avx512,        tile_avx512};
+      rows_avx512,    unpack_avx512,        tile_avx512};
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
   _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX512 * sizeof(panel_avx512)];
   moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);

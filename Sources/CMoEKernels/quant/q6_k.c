@@ -92,14 +92,13 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void unpack_half_avx2(const block *b, int half
   runs[3] = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(low1, 4), low_bits), high3);
 }
 
-/* sum + the step's blocks one after the other, each lane of products being one. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 add_values_avx2(__m128 sum, moe_row_step s,
-                                                         __m128i products, int blocks) {
-  const block *w = (const block *)s.w;
+/* A block per lane. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 values_avx2(const block *w, __m128i products,
+                                                     int blocks) {
   uint16_t halves[8] = {0};
   for (int i = 0; i < blocks; i++) halves[i] = moe_load_u16(w[i].scale);
   __m128 scales = _mm_cvtph_ps(_mm_loadu_si128((const __m128i *)halves));
-  return moe_chain_avx2(sum, _mm_mul_ps(scales, _mm_cvtepi32_ps(products)), s.x_scales, blocks);
+  return _mm_mul_ps(scales, _mm_cvtepi32_ps(products));
 }
 
 /* What the offset takes from the sum of products, negated: -32 times the sums of activations by
@@ -143,19 +142,19 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i products_avx512(const block *w, cons
   return products;
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(__m128 sum, moe_row_step s, int blocks) {
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int blocks) {
   __m512i products[MOE_ROW_BLOCKS];
   for (int i = 0; i < MOE_ROW_BLOCKS; i++) {
     products[i] = i < blocks ? products_avx512((const block *)s.w + i, s.x_quants + i * ELEMENTS,
                                                s.x_sums + i * MOE_Q8_K_SUMS)
                              : _mm512_setzero_si512();
   }
-  return add_values_avx2(sum, s, moe_sum_lanes_avx512(products), blocks);
+  return values_avx2((const block *)s.w, moe_sum_lanes_avx512(products), blocks);
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX512 float row_avx512(const uint8_t *w, const uint8_t *x,
-                                                     size_t columns) {
-  return moe_row_product(row_step_avx512, sizeof(block), w, x, columns);
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void rows_avx512(const moe_tile *tile, size_t rows) {
+  moe_row_kernels kernels = {sizeof(block), moe_row_as_it_is, row_step_avx512};
+  moe_row_products(kernels, tile, rows);
 }
 
 /* Products of one block by the scales of its groups, as 8 sums. */
@@ -181,19 +180,19 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i products_avx2(const block *w, const in
   return products;
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(__m128 sum, moe_row_step s, int blocks) {
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int blocks) {
   __m256i products[MOE_ROW_BLOCKS];
   for (int i = 0; i < MOE_ROW_BLOCKS; i++) {
     products[i] = i < blocks ? products_avx2((const block *)s.w + i, s.x_quants + i * ELEMENTS,
                                              s.x_sums + i * MOE_Q8_K_SUMS)
                              : _mm256_setzero_si256();
   }
-  return add_values_avx2(sum, s, moe_sum_lanes_4_avx2(products), blocks);
+  return values_avx2((const block *)s.w, moe_sum_lanes_4_avx2(products), blocks);
 }
 
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 float row_avx2(const uint8_t *w, const uint8_t *x,
-                                                 size_t columns) {
-  return moe_row_product(row_step_avx2, sizeof(block), w, x, columns);
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void rows_avx2(const moe_tile *tile, size_t rows) {
+  moe_row_kernels kernels = {sizeof(block), moe_row_as_it_is, row_step_avx2};
+  moe_row_products(kernels, tile, rows);
 }
 
 /* A block of 16 rows, unpacked. */
@@ -366,7 +365,7 @@ moe_matmul_q6_k_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8
                      size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   static const moe_panel_kernels kernels = {
       sizeof(block), sizeof(panel_avx2), MOE_PANEL_ROWS_AVX2, MOE_PANELS_AVX2,
-      row_avx2,      unpack_avx2,        tile_avx2};
+      rows_avx2,      unpack_avx2,        tile_avx2};
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
   _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX2 * sizeof(panel_avx2)];
   moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
@@ -377,7 +376,7 @@ moe_matmul_q6_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uin
                        size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   static const moe_panel_kernels kernels = {
       sizeof(block), sizeof(panel_avx512), MOE_PANEL_ROWS_AVX512, MOE_PANELS_AVX512,
-      row_avx512,    unpack_avx512,        tile_avx512};
+      rows_avx512,    unpack_avx512,        tile_avx512};
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
   _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX512 * sizeof(panel_avx512)];
   moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
