@@ -3,11 +3,11 @@
  * A value is the same sum for every shape and vector width: block after block of its row, the exact
  * integer sums of the block, turned into a float by the scales of the weights, and a fused
  * multiply-add of that by the scale of the activations. One token is multiplied row by row: columns
- * are the lanes of a vector, a block's lanes are added up as integers, and the sums over the blocks,
- * each waiting for the one before, are made for four rows at a time. Several tokens are multiplied by
- * panels: a panel's rows are the lanes, 4 columns of each side by side, so that no sum crosses
- * lanes, and what unpacking costs is shared by all tokens. Integers being exact, a value's bits do
- * not tell which way it was computed. */
+ * are the lanes of a vector, a block's lanes are added up as integers, and the sums over the
+ * blocks, each waiting for the one before, are made for four rows at a time. Several tokens are
+ * multiplied by panels: a panel's rows are the lanes, 4 columns of each side by side, so that no
+ * sum crosses lanes, and what unpacking costs is shared by all tokens. Integers being exact, a
+ * value's bits do not tell which way it was computed. */
 #ifndef MOE_QUANT_PANEL_H
 #define MOE_QUANT_PANEL_H
 
@@ -37,6 +37,8 @@ enum {
   /* Blocks of a row whose values and activations are kept meanwhile, in the first-level cache. */
   MOE_ROW_CHUNK = 32,
 };
+_Static_assert(MOE_ROW_CHUNK % MOE_ROW_BLOCKS == 0 && MOE_ROW_BLOCKS == 4 && MOE_ROWS == 4,
+               "four values of four rows are transposed at a time");
 
 /* Some tokens of some panels: blocks first ..< first + count of each row, unpacked. */
 typedef struct {

@@ -122,6 +122,11 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i factors_avx512(__m512i heads) {
  * after the other. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 moe_q8_k_row order_avx512(moe_q8_k_row x, size_t blocks,
                                                               moe_row_room *room) {
+  /* The last step may have fewer blocks than it reads sums of. */
+  size_t whole = blocks / MOE_ROW_BLOCKS * MOE_ROW_BLOCKS;
+  if (whole < blocks) {
+    memset(room->sums + whole * MOE_Q8_K_SUMS, 0, MOE_ROW_BLOCKS * GROUPS * sizeof(int16_t));
+  }
   for (size_t i = 0; i < blocks; i++) {
     const int16_t *sums = x.sums + i * MOE_Q8_K_SUMS;
     size_t step = i / MOE_ROW_BLOCKS * MOE_ROW_BLOCKS;
@@ -422,7 +427,7 @@ moe_matmul_q4_k_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8
                      size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   static const moe_panel_kernels kernels = {
       sizeof(block), sizeof(panel_avx2), MOE_PANEL_ROWS_AVX2, MOE_PANELS_AVX2,
-      rows_avx2,      unpack_avx2,        tile_avx2};
+      rows_avx2,     unpack_avx2,        tile_avx2};
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
   _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX2 * sizeof(panel_avx2)];
   moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
@@ -433,7 +438,7 @@ moe_matmul_q4_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uin
                        size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
   static const moe_panel_kernels kernels = {
       sizeof(block), sizeof(panel_avx512), MOE_PANEL_ROWS_AVX512, MOE_PANELS_AVX512,
-      rows_avx512,    unpack_avx512,        tile_avx512};
+      rows_avx512,   unpack_avx512,        tile_avx512};
   moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
   _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX512 * sizeof(panel_avx512)];
   moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
