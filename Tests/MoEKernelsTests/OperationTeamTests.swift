@@ -38,7 +38,7 @@ import Testing
     Operation(name: "rotate") { team, x, y in
       team.rotate(
         x.rows(64, 1024), headCount: 16, headDimension: 64, cosines: y.rows(64, 32),
-        sines: y.rows(64, 32), pairing: .neighbours)
+        sines: y.rows(64, 32), pairing: .interleaved)
     },
     Operation(name: "scatterAdd") { team, x, y in
       let tokens = Indices((0..<64).map { $0 * $0 % 7 })

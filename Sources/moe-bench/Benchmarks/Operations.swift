@@ -22,7 +22,7 @@ enum OperationBenchmark {
           let angles = FloatRows(y.storage, rowCount: x.rowCount, columnCount: 16)
           team.rotate(
             x, headCount: x.columnCount / 32, headDimension: 32, cosines: angles, sines: angles,
-            pairing: .halves)
+            pairing: .neox)
         },
       ]
     }

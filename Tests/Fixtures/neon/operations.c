@@ -56,8 +56,8 @@ static void check_activate(const moe_operations *level, const moe_operations *sc
   release_all();
 }
 
-static void check_activations(const moe_operations *level, const moe_operations *scalar,
-                              size_t columns, int kind) {
+static void check_curves(const moe_operations *level, const moe_operations *scalar, size_t columns,
+                         int kind) {
   for (int curve = MOE_CURVE_SILU; curve <= MOE_CURVE_RELU_SQUARED; curve++)
     for (int gated = 0; gated < 2; gated++)
       check_activate(level, scalar, columns, kind, (moe_curve)curve, gated, MOE_CLAMP_NONE);
@@ -215,7 +215,7 @@ void check_elements(moe_isa isa) {
   for (size_t i = 0; i < COLUMN_COUNTS; i++) {
     size_t columns = column_count(i);
     for (int kind = 0; kind < 3; kind++) {
-      check_activations(level, scalar, columns, kind);
+      check_curves(level, scalar, columns, kind);
       check_add_rows(level, scalar, columns, kind);
       check_add(level, scalar, columns, kind);
       check_scatter_add(level, scalar, columns, kind);
