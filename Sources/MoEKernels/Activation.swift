@@ -1,5 +1,5 @@
 internal import CMoEKernels
-package import MoECore
+private import MoECore
 
 /// What a feed-forward block does between its first products and its last: a curve, and where
 /// there is a gate, the product of the curved gate with what the up projection gave.

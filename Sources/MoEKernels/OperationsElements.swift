@@ -10,7 +10,7 @@ extension WorkerTeam {
     precondition(y.rowCount == x.rowCount && y.columnCount == x.columnCount)
     let job = unsafe moe_rms_norm_job(
       x: x.storage.pointer, groups: x.rowCount, group_stride: x.stride, rows_per_group: 1,
-      row_stride: 0, weight: (weight?.pointer).map { UnsafePointer($0) }, y: y.storage.pointer,
+      row_stride: 0, weight: UnsafePointer(weight?.pointer), y: y.storage.pointer,
       y_row_stride: y.stride, columns: x.columnCount, epsilon: epsilon)
     unsafe run(
       operations.pointee.rms_norm, job, cost: x.rowCount * x.columnCount / 8, as: .normalize)
@@ -40,7 +40,7 @@ extension WorkerTeam {
     precondition(headCount * headDimension <= x.columnCount)
     let job = unsafe moe_rms_norm_job(
       x: x.storage.pointer, groups: x.rowCount, group_stride: x.stride, rows_per_group: headCount,
-      row_stride: headDimension, weight: (weight?.pointer).map { UnsafePointer($0) }, y: nil,
+      row_stride: headDimension, weight: UnsafePointer(weight?.pointer), y: nil,
       y_row_stride: 0, columns: headDimension, epsilon: epsilon)
     unsafe run(
       operations.pointee.rms_norm, job, cost: x.rowCount * headCount * headDimension / 8,
@@ -80,7 +80,7 @@ extension WorkerTeam {
   ) {
     let job = unsafe moe_add_rows_job(
       x: x.storage.pointer, x_stride: x.stride, y: y.pointer, y_stride: stride,
-      gates: (gates?.storage.pointer).map { UnsafePointer($0) }, gate_stride: gates?.stride ?? 0,
+      gates: UnsafePointer(gates?.storage.pointer), gate_stride: gates?.stride ?? 0,
       scale: scale, rows: x.rowCount, columns: x.columnCount)
     unsafe run(operations.pointee.add_rows, job, cost: x.rowCount * x.columnCount / 8, as: .add)
   }

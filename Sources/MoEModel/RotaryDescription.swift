@@ -5,8 +5,8 @@
 #endif
 package import MoEKernels
 
-/// Rotary position embedding (RoFormer, arXiv 2104.09864), and how it is stretched over longer texts
-/// than a model was first trained on. Layers may differ in it.
+/// Rotary position embedding (RoFormer, arXiv 2104.09864), and how it is stretched over texts that
+/// are longer than those a model was first trained on. Layers may differ in it.
 package struct RotaryDescription: Sendable, Hashable {
   package var base: Double
   /// How many leading elements of each head turn; even.

@@ -189,6 +189,8 @@ typedef struct {
 
   /* x = exp(x - max) / sum, in place; returns log(sum) + max. count >= 1. */
   float (*softmax)(float *x, size_t count);
+  /* x = 1 / (1 + exp(-x)), in place; the same bits at every level. */
+  void (*sigmoid)(float *x, size_t count);
   /* log(sum(exp(x))), double accumulation. count >= 1. */
   double (*log_sum_exp)(const float *x, size_t count);
   /* Index of the largest value, the first of equals; NaN never wins. 0 where there is none. */

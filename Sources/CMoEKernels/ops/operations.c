@@ -16,6 +16,7 @@ static const moe_operations scalar_operations = {
     .scatter_add = moe_scatter_add_scalar,
     .gather = moe_gather,
     .softmax = moe_softmax_scalar,
+    .sigmoid = moe_sigmoid_scalar,
     .log_sum_exp = moe_log_sum_exp_scalar,
     .argmax = moe_argmax_scalar,
 };
@@ -36,6 +37,7 @@ static const moe_operations avx2_operations = {
     .scatter_add = moe_scatter_add_avx2,
     .gather = moe_gather,
     .softmax = moe_softmax_avx2,
+    .sigmoid = moe_sigmoid_avx2,
     .log_sum_exp = moe_log_sum_exp_avx2,
     .argmax = moe_argmax_avx2,
 };
@@ -56,6 +58,7 @@ static const moe_operations avx512_operations = {
     .scatter_add = moe_scatter_add_avx2,
     .gather = moe_gather,
     .softmax = moe_softmax_avx2,
+    .sigmoid = moe_sigmoid_avx2,
     .log_sum_exp = moe_log_sum_exp_avx2,
     .argmax = moe_argmax_avx2,
 };
@@ -76,6 +79,7 @@ static const moe_operations neon_operations = {
     .scatter_add = moe_scatter_add_scalar,
     .gather = moe_gather,
     .softmax = moe_softmax_neon,
+    .sigmoid = moe_sigmoid_scalar,
     .log_sum_exp = moe_log_sum_exp_neon,
     .argmax = moe_argmax_neon,
 };

@@ -38,6 +38,7 @@ MOE_DECLARE_OP(moe_add_scalar);
 MOE_DECLARE_OP(moe_add_rows_scalar);
 MOE_DECLARE_OP(moe_scatter_add_scalar);
 float moe_softmax_scalar(float *x, size_t count);
+void moe_sigmoid_scalar(float *x, size_t count);
 double moe_log_sum_exp_scalar(const float *x, size_t count);
 size_t moe_argmax_scalar(const float *x, size_t count);
 
@@ -53,6 +54,7 @@ MOE_DECLARE_OP(moe_add_avx2);
 MOE_DECLARE_OP(moe_add_rows_avx2);
 MOE_DECLARE_OP(moe_scatter_add_avx2);
 float moe_softmax_avx2(float *x, size_t count);
+void moe_sigmoid_avx2(float *x, size_t count);
 double moe_log_sum_exp_avx2(const float *x, size_t count);
 size_t moe_argmax_avx2(const float *x, size_t count);
 #elif defined(__aarch64__)

@@ -248,6 +248,12 @@ static void check_vector(const moe_operations *level, const moe_operations *scal
   if (largest != scalar->argmax(x, count)) complain("argmax of %zu: not the scalar level's", count);
   digest_double((double)largest);
   double found = level->log_sum_exp(x, count), reference = scalar->log_sum_exp(x, count);
+  float *sigmoids = guarded_floats(count), *reference_sigmoids = guarded_floats(count);
+  copy(sigmoids, x, count);
+  copy(reference_sigmoids, x, count);
+  level->sigmoid(sigmoids, count);
+  scalar->sigmoid(reference_sigmoids, count);
+  expect_scalar_bits("sigmoid", count, sigmoids, reference_sigmoids, count);
   float total = level->softmax(x, count);
   scalar->softmax(wanted, count);
   if (kind < 2 && !(fabs(found - reference) <= 5e-7 * fmax(1, fabs(reference))))
