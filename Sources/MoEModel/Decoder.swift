@@ -29,6 +29,8 @@ package final class Decoder {
   let rotary: RotaryTable
   let router: Router
   var products: ProductList
+  /// The sequences of the rows in progress, reused from layer to layer.
+  var segments: [AttentionSegment] = []
   var activations: InputActivations
   var grouping: ExpertGrouping
   var lookAhead: LookAhead

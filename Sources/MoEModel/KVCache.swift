@@ -8,13 +8,15 @@ package import MoEKernels
 /// block, by `hold`, so that what a short sequence leaves can serve something else. Working memory
 /// of attention over a long past, which all layers share, is apart. The capacity is fixed: a
 /// decoder refuses positions beyond it.
-package struct KVCache: ~Copyable {
+@safe package struct KVCache: ~Copyable {
   package let type: KVType
   /// Positions that fit.
   package let capacity: Int
   private let shape: Shape
   private let buffer: AlignedBuffer
-  private let partials: AlignedBuffer
+  private let partialBuffer: AlignedBuffer
+  /// (block) addresses, as the kernels take them.
+  private let addresses: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   /// Blocks from the first on that have memory.
   private var heldBlockCount = 0
 
@@ -45,7 +47,7 @@ package struct KVCache: ~Copyable {
       blockByteStride = AlignedBuffer.mappedByteCount(for: 2 * halfByteCount * layerCount)
       partialCount = KVView.partialCount(
         capacity: capacity, queryHeadCount: attention.headCount,
-        headDimension: attention.headDimension)
+        valueHeadDimension: attention.headDimension)
     }
 
     var byteCount: Int { blockCount * blockByteStride }
@@ -88,24 +90,38 @@ package struct KVCache: ~Copyable {
       byteCount: Self.mappedByteCount(shape, blockCount: shape.blockCount))
     let partials = try AlignedBuffer(byteCount: 4 * shape.partialCount)
     partials.populate()
+    unsafe addresses = .allocate(capacity: shape.blockCount)
+    for block in 0..<shape.blockCount {
+      let bytes = blocks.bytes(
+        atOffset: block * shape.blockByteStride, count: shape.blockByteStride)
+      unsafe (addresses + block).initialize(to: bytes.pointer)
+    }
     self.shape = shape
     buffer = blocks
-    self.partials = partials
+    partialBuffer = partials
   }
+
+  deinit { unsafe addresses.deallocate() }
 
   /// One layer's part, as the kernels take it.
   package borrowing func view(layer: Int) -> KVView {
     precondition(layer >= 0 && layer < shape.layerCount)
     let half = shape.halfByteCount
-    let count = (shape.blockCount - 1) * shape.blockByteStride + half
     return KVView(
-      keys: buffer.bytes(atOffset: 2 * layer * half, count: count),
-      values: buffer.bytes(atOffset: (2 * layer + 1) * half, count: count),
-      type: type, capacity: capacity, headCount: shape.attention.keyValueHeadCount,
-      headDimension: shape.attention.headDimension, blockPositionCount: shape.positionCount,
-      blockByteStride: shape.blockByteStride,
-      partials: partials.floats(count: shape.partialCount))
+      pages: table, keyOffset: 2 * layer * half, valueOffset: (2 * layer + 1) * half, type: type,
+      headCount: shape.attention.keyValueHeadCount,
+      keyHeadDimension: shape.attention.headDimension,
+      valueHeadDimension: shape.attention.headDimension, pagePositionCount: shape.positionCount,
+      capacity: capacity)
   }
+
+  private var table: PageTable {
+    unsafe PageTable(
+      addresses, count: shape.blockCount, pageByteCount: shape.blockByteStride)
+  }
+
+  /// What attention needs besides, for one row over all positions.
+  package var partials: FloatView { partialBuffer.floats(count: shape.partialCount) }
 
   /// Positions from 0 on that have memory.
   package var heldPositionCount: Int { heldBlockCount * shape.positionCount }

@@ -41,13 +41,15 @@ import Testing
       withExtendedLifetime(tokens) {}
     },
     Operation(name: "appendKV") { team, x, y in
-      let cache = unsafe KVView(
-        keys: ByteView(x.view.pointer, count: 4 * 32 * 1024),
-        values: ByteView(x.view.pointer + 32 * 1024, count: 4 * 32 * 1024), type: .f32,
-        capacity: 32, headCount: 8, headDimension: 128)
-      team.appendKV(
-        keys: y.rows(64, 1024).rows(0, count: 30), values: y.rows(64, 1024).rows(30, count: 30),
-        to: cache, position: 1)
+      unsafe withUnsafePointer(to: Optional(UnsafeMutableRawPointer(x.view.pointer))) { address in
+        let cache = KVView(
+          pages: unsafe PageTable(address, count: 1, pageByteCount: 4 * x.count), keyOffset: 0,
+          valueOffset: 4 * 32 * 1024, type: .f32, headCount: 8, keyHeadDimension: 128,
+          valueHeadDimension: 128, pagePositionCount: 32, capacity: 32)
+        team.appendKV(
+          keys: y.rows(64, 1024).rows(0, count: 30), values: y.rows(64, 1024).rows(30, count: 30),
+          to: [AttentionSegment(view: cache, position: 1, rowCount: 30)])
+      }
     },
   ]
 

@@ -31,11 +31,15 @@ extension Decoder {
     rotate(query, headCount: attention.headCount, start: start)
     rotate(key, headCount: attention.keyValueHeadCount, start: start)
 
-    let view = cache.view(layer: layer)
-    team.appendKV(keys: key, values: value, to: view, position: position + start)
+    segments.removeAll(keepingCapacity: true)
+    segments.append(
+      AttentionSegment(
+        view: cache.view(layer: layer), position: position + start, rowCount: count))
+    team.appendKV(keys: key, values: value, to: segments)
     team.attend(
-      query, headCount: attention.headCount, over: view, position: position + start,
-      scale: attention.scale, into: attended)
+      query, headCount: attention.headCount, over: segments,
+      scoring: AttentionScoring(scale: attention.scale), partials: cache.partials,
+      into: attended)
 
     // The norm's rows are free again: they take the projected output.
     activations.begin(attended)

@@ -29,12 +29,20 @@ extension MachineProbe {
     }
     func attend(_ count: Int, position: Int) -> Double {
       seconds {
-        let view = KVView(
-          keys: memory.next(half), values: memory.next(half), type: type, capacity: capacity,
-          headCount: attention.keyValueHeadCount, headDimension: attention.headDimension)
-        team.attend(
-          floats(0, count), headCount: attention.headCount, over: view, position: position,
-          scale: attention.scale, into: floats(1, count))
+        // Keys and values of all positions are one page.
+        let page = memory.next(2 * half)
+        unsafe withUnsafePointer(to: Optional(page.pointer)) { address in
+          let view = KVView(
+            pages: unsafe PageTable(address, count: 1, pageByteCount: page.count), keyOffset: 0,
+            valueOffset: half, type: type, headCount: attention.keyValueHeadCount,
+            keyHeadDimension: attention.headDimension,
+            valueHeadDimension: attention.headDimension, pagePositionCount: capacity,
+            capacity: capacity)
+          team.attend(
+            floats(0, count), headCount: attention.headCount,
+            over: [AttentionSegment(view: view, position: position, rowCount: count)],
+            scoring: AttentionScoring(scale: attention.scale), into: floats(1, count))
+        }
       }
     }
     let (near, far) = (capacity / 8, capacity - 1)
