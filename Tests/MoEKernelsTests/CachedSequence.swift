@@ -54,10 +54,10 @@ struct Scoring {
   let keys: Floats
   let values: Floats
   let bytes: Bytes
-  private(set) var view: KVView
+  let view: KVView
   private let table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   /// What the cache holds of keys and values: (position, kvHead, width).
-  private let (storedKeys, storedValues): ([Double], [Double])
+  private var (storedKeys, storedValues): ([Double], [Double])
 
   /// Positions are appended by a team of `level`, page by page, so that a ring forgets in order.
   ///
@@ -113,6 +113,21 @@ struct Scoring {
         values: shape.valuesLieInKeys ? nil : valueRows.rows(start, count: count),
         to: [AttentionSegment(view: view, position: start, rowCount: count)])
     }
+  }
+
+  /// Makes every element of some positions' keys the same.
+  func overwriteKeys(_ range: Range<Int>, with value: Float) {
+    let width = shape.kvHeads * shape.keyWidth
+    for index in range.lowerBound * width..<range.upperBound * width {
+      storedKeys[index] = Double(value)
+    }
+    let team = try? WorkerTeam(workerCount: 1)
+    let keys = Floats(count: range.count * width) { _ in value }
+    let values = self.values.rows(positions, shape.kvHeads * shape.valueWidth)
+    team?.appendKV(
+      keys: keys.rows(range.count, width),
+      values: values.rows(range.lowerBound, count: range.count),
+      to: [AttentionSegment(view: view, position: range.lowerBound, rowCount: range.count)])
   }
 
   /// Whether the definition lets position i see j.
