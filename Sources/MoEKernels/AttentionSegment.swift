@@ -24,8 +24,8 @@ package struct AttentionSegment: Sendable {
 package enum AttentionLimits: Sendable, Hashable {
   /// All before it.
   case causal
-  /// The window's latest, its own among them: position i sees j where i - window < j <= i (Longformer,
-  /// arXiv 2004.05150, section 3.1). A window is at least 1.
+  /// The window's latest, its own among them: position i sees j where i - window < j <= i
+  /// (Longformer, arXiv 2004.05150, section 3.1). A window is at least 1.
   case sliding(Int)
   /// Those before it in its own chunk, where every chunk has so many positions and the first begins
   /// at 0. A chunk has at least 1.

@@ -31,7 +31,8 @@ struct AttentionShape: Sendable, CustomStringConvertible {
   var outColumns: Int { heads * valueWidth }
 
   var description: String {
-    "\(heads)/\(kvHeads) heads, widths \(keyWidth)/\(valueWidth)\(valuesLieInKeys ? " in keys" : "")"
+    let place = valuesLieInKeys ? " in keys" : ""
+    return "\(heads)/\(kvHeads) heads, widths \(keyWidth)/\(valueWidth)\(place)"
   }
 }
 
