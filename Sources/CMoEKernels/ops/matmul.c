@@ -2,8 +2,8 @@
 #include "ops.h"
 
 enum {
-  /* Ranges of rows start at multiples of these, so that kernels can take rows together: most formats
-   * of integers by panels. */
+  /* Ranges of rows start at multiples of these, so that kernels can take rows together: formats of
+   * integers by panels. */
   ROW_GRAIN = 4,
   PANEL_GRAIN = 16,
   /* Reading and unpacking a byte of weights takes as long as 8 multiplications: measured for Q4_K

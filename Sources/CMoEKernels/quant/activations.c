@@ -68,7 +68,8 @@ static void quantize_f32(const float *x, uint8_t *out, size_t columns) {
 }
 
 /* Quants and their sums of some values, times the factor and rounded. */
-MOE_ALWAYS_INLINE void quantize_scalar(const float *values, size_t count, float to_integer, places *p) {
+MOE_ALWAYS_INLINE void quantize_scalar(const float *values, size_t count, float to_integer,
+                                       places *p) {
   for (size_t i = 0; i < count; i += MOE_Q8_SUM_ELEMENTS) {
     int32_t sum = 0;
     for (size_t j = i; j < i + MOE_Q8_SUM_ELEMENTS; j++) {
@@ -136,8 +137,8 @@ static MOE_TARGET_AVX2 __m256i quantize_32_avx2(const float *x, float to_integer
 }
 
 /* Quants and their sums of some values. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void quantize_avx2(const float *values, size_t count, float to_integer,
-                                          places *p) {
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void quantize_avx2(const float *values, size_t count,
+                                                     float to_integer, places *p) {
   for (size_t i = 0; i < count; i += 32) {
     __m256i quants = quantize_32_avx2(values + i, to_integer);
     _mm256_storeu_si256((__m256i *)p->quants, quants);
@@ -196,7 +197,8 @@ static int8x16_t quantize_16_neon(const float *x, float to_integer) {
 }
 
 /* Quants and their sums of some values. */
-MOE_ALWAYS_INLINE void quantize_neon(const float *values, size_t count, float to_integer, places *p) {
+MOE_ALWAYS_INLINE void quantize_neon(const float *values, size_t count, float to_integer,
+                                     places *p) {
   for (size_t i = 0; i < count; i += MOE_Q8_SUM_ELEMENTS) {
     int8x16_t bytes = quantize_16_neon(values + i, to_integer);
     vst1q_s8(p->quants, bytes);

@@ -1,10 +1,9 @@
-/* MXFP4: blocks of 32 with one scale, a power of two. An element is scale * e, where e is a float of
- * 4 bits (E2M1): 0, 0.5, 1, 1.5, 2, 3, 4 or 6, or one of these negated. Activations are Q8_0. */
+/* MXFP4: blocks of 32 with one scale, a power of two. An element is scale * e, where e is a float
+ * of 4 bits (E2M1): 0, 0.5, 1, 1.5, 2, 3, 4 or 6, or one of these negated. Activations are Q8_0. */
 #include "unpacked.h"
 
 /* Quants are twice the floats, plus 12; so scales are halved. */
 enum { ELEMENTS = 32, GROUP_ELEMENTS = 32, QUANT_MAX = 24, OFFSET = 12 };
-static const uint8_t table[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
 
 typedef struct {
   uint8_t exponent;             /* of the scale, plus 127 (E8M0) */
@@ -24,16 +23,16 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
   const block *b = (const block *)blocks + index;
   moe_bytes_32 quants;
   moe_load_halves(&quants, b->quants);
-  level->look_up(&quants, table);
+  level->look_up(&quants, moe_e2m1_table);
   memcpy(out->quants, &quants, sizeof quants);
-  out->scale = half_scale(b->exponent);
+  out->scales[0] = half_scale(b->exponent);
 }
 
 static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
   for (size_t i = 0; i < elements / ELEMENTS; i++, out += ELEMENTS) {
     moe_unpacked_0 b;
     unpack(blocks, i, &b, &moe_unpack_scalar);
-    for (int j = 0; j < ELEMENTS; j++) out[j] = b.scale * (float)(b.quants[j] - OFFSET);
+    for (int j = 0; j < ELEMENTS; j++) out[j] = b.scales[0] * (float)(b.quants[j] - OFFSET);
   }
 }
 

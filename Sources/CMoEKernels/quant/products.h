@@ -64,8 +64,8 @@
     }                                                                                          \
   }
 
-/* The products of a format: of integers, which has one for every level of this processor's kind, and
- * of floats, which gains nothing from AVX-512. */
+/* The products of a format: of integers, which has one for every level of this processor's kind,
+ * and of floats, which gains nothing from AVX-512. */
 #if defined(__x86_64__)
 #define MOE_FLOAT_PRODUCTS(format)                                                             \
   {[MOE_ISA_SCALAR] = moe_matmul_##format##_scalar,                                            \
@@ -98,8 +98,8 @@
 #define MOE_UNPACKED_PRODUCTS(format, bytes, elements) MOE_SCALAR_PRODUCT(format)
 #endif
 
-/* The entry of a format whose file has a function `dequantize`: GGUF's name and number of it, what a
- * block is, MOE_ACTIVATION_<form>, MOE_<kind>_PRODUCTS. */
+/* The entry of a format whose file has a function `dequantize`: GGUF's name and number of it, what
+ * a block is, MOE_ACTIVATION_<form>, MOE_<kind>_PRODUCTS. */
 #define MOE_DEFINE_FORMAT(format_name, shown_name, type_number, elements, bytes, form, kind)   \
   const moe_format_definition moe_definition_##format_name = {                                 \
       .format = {.name = shown_name,                                                           \

@@ -47,7 +47,8 @@ static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
     moe_unpacked_k b;
     unpack(blocks, i, &b, &moe_unpack_scalar);
     for (int j = 0; j < ELEMENTS; j++) {
-      float scale = b.scale * (float)b.scales[j / 16], minimum = b.minimum * (float)b.minima[j / 16];
+      float scale = b.scale * (float)b.scales[j / 16];
+      float minimum = b.minimum * (float)b.minima[j / 16];
       out[j] = scale * (float)b.quants[j] - minimum;
     }
   }

@@ -1,8 +1,8 @@
 /* Products of blocks with one token, row by row.
  *
- * Columns are the lanes of a vector, a block's lanes are added up as integers, and the sums over the
- * blocks, each waiting for the one before, are made for four rows at a time. panel.h says why the
- * same value comes out where many tokens are multiplied. */
+ * Columns are the lanes of a vector, a block's lanes are added up as integers, and the sums over
+ * the blocks, each waiting for the one before, are made for four rows at a time. panel.h says why
+ * the same value comes out where many tokens are multiplied. */
 #ifndef MOE_QUANT_ROWS_H
 #define MOE_QUANT_ROWS_H
 
@@ -137,13 +137,18 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_row_products(moe_row_kernels kernels,
   }
 }
 
-/* Lane i: the sum of the lanes of v[i]. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128i moe_sum_lanes_4_avx2(const __m256i v[4]) {
+/* Lane i of each half: the sum of that half's lanes of v[i]. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_sum_half_lanes_avx2(const __m256i v[4]) {
   __m256i v01 = _mm256_add_epi32(_mm256_unpacklo_epi32(v[0], v[1]),
                                  _mm256_unpackhi_epi32(v[0], v[1]));
   __m256i v23 = _mm256_add_epi32(_mm256_unpacklo_epi32(v[2], v[3]),
                                  _mm256_unpackhi_epi32(v[2], v[3]));
-  __m256i two = _mm256_add_epi32(_mm256_unpacklo_epi64(v01, v23), _mm256_unpackhi_epi64(v01, v23));
+  return _mm256_add_epi32(_mm256_unpacklo_epi64(v01, v23), _mm256_unpackhi_epi64(v01, v23));
+}
+
+/* Lane i: the sum of the lanes of v[i]. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128i moe_sum_lanes_4_avx2(const __m256i v[4]) {
+  __m256i two = moe_sum_half_lanes_avx2(v);
   return _mm_add_epi32(_mm256_castsi256_si128(two), _mm256_extracti128_si256(two, 1));
 }
 

@@ -1,18 +1,18 @@
-/* What a format is unpacked to, where it has no products of its own.
+/* What a format is unpacked to, unless it has products of its own.
  *
- * A weight is scale * quant - minimum, with quants of 0...127 and a scale for each 16 or 32 columns;
- * the products of that with rows of activations stand once for all formats: in unpacked_k.h for
- * activations in the form Q8_K, in unpacked_0.h for Q8_0. A format's file defines before it includes
- * one of these
+ * A weight is scale * quant - minimum, with a scale for each 16 or 32 columns; the products of that
+ * with rows of activations stand once for all formats: in unpacked_k.h for activations in the form
+ * Q8_K, in unpacked_0.h for Q8_0. Before a format's file includes one of these it defines
  *
- *     BLOCK_BYTES         of the 256 (Q8_K) or 32 (Q8_0) columns that have one scale of activations
- *     GROUP_ELEMENTS      columns that share a scale of weights: 16 or 32
- *     QUANT_MAX           the largest quant
- *     unpack              writes block `index` of those that begin at `blocks`
+ *     BLOCK_BYTES      of 256 columns (Q8_K) or 32 (Q8_0), which share a scale of activations
+ *     GROUP_ELEMENTS   columns that share a scale of weights: 16 or 32
+ *     QUANT_MAX        the largest quant, 127 at most; the smallest is 0
+ *     OFFSET           what is taken from every quant, or 0 where groups have minima of their own
+ *     unpack           writes the 256 or 32 columns numbered `index` of those that begin at
+ *                      `blocks`, which are whole blocks also where one has 64 columns
  *
- * and says how minima are meant: all quants have the same OFFSET, or each group its own minimum
- * (OFFSET 0). Unpacking is plain C with vectors of 32 bytes, which the compiler turns into each
- * level's instructions; for what C does not say there is moe_unpack_level. */
+ * Unpacking is plain C with vectors of 32 bytes, which the compiler turns into each level's
+ * instructions; for what C does not say there is moe_unpack_level. */
 #ifndef MOE_QUANT_UNPACKED_H
 #define MOE_QUANT_UNPACKED_H
 
@@ -33,10 +33,12 @@ typedef struct {
   float scale, minimum;
 } moe_unpacked_k;
 
-/* 32 columns of a row, for activations in the form Q8_0: a weight is scale * (quant - OFFSET). */
+/* 32 columns of a row, for activations in the form Q8_0: a weight is
+ * scales[group] * (quant - OFFSET), or scales[0] * quant - minimum. */
 typedef struct {
   _Alignas(32) uint8_t quants[MOE_Q8_0_ELEMENTS];
-  float scale;
+  float scales[2]; /* of each 16 columns; where 32 share one, only the first is read */
+  float minimum;   /* not read where quants have an OFFSET */
 } moe_unpacked_0;
 
 /* What a level does in its own way, with the same result. */
@@ -84,16 +86,19 @@ static const moe_unpack_level moe_unpack_neon = {moe_load_f16_neon, moe_look_up_
 
 #endif
 
-/* The low and the high halves of 16 bytes, one after the other. */
+/* The low halves of 16 bytes and, after them, the high ones. */
 MOE_ALWAYS_INLINE void moe_load_halves(moe_bytes_32 *out, const uint8_t bytes[16]) {
-  uint8_t twice[32];
-  memcpy(twice, bytes, 16);
-  memcpy(twice + 16, bytes, 16);
-  memcpy(out, twice, 32);
-  moe_bytes_32 high = *out >> 4;
-  *out = __builtin_shufflevector(*out & 15, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-                                 15, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63);
+  typedef uint8_t bytes_16 __attribute__((vector_size(16)));
+  bytes_16 both;
+  memcpy(&both, bytes, sizeof both);
+  bytes_16 low = both & 15, high = both >> 4;
+  *out = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+                                 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
 }
+
+/* Floats of 4 bits (E2M1): 0, 0.5, 1, 1.5, 2, 3, 4, 6 and these negated; twice, plus 12. */
+static const uint8_t moe_e2m1_table[16] = {12, 13, 14, 15, 16, 18, 20, 24,
+                                           12, 11, 10, 9,  8,  6,  4,  0};
 
 /* Scales and minima of 8 groups in 12 bytes, as Q4_K and Q5_K have them: of 6 bits each. */
 typedef struct {

@@ -21,9 +21,9 @@ static float value_scalar(const uint8_t *w, const uint8_t *x_row, size_t columns
                   b.scales[j / MOE_Q8_SUM_ELEMENTS];
     }
     for (size_t g = 0; g < MOE_Q8_K_SUMS; g++) below += b.minima[g] * x.sums[i * MOE_Q8_K_SUMS + g];
-    double scale = (double)b.scale, minimum = (double)b.minimum;
-    double value = HAS_MINIMA ? scale * products - minimum * below : scale * (products - below);
-    sum += (double)x.scales[i] * value;
+    double value = HAS_MINIMA ? (double)b.scale * products - (double)b.minimum * below
+                              : (double)b.scale * (products - below);
+    sum += value * (double)x.scales[i];
   }
   return (float)sum;
 }
@@ -74,7 +74,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks
                                       moe_load_256_avx2(b.minima));
     if (!HAS_MINIMA) sums.products[i] = _mm256_sub_epi32(sums.products[i], sums.below[i]);
     scale[i] = b.scale;
-    minimum[i] = b.minimum;
+    if (HAS_MINIMA) minimum[i] = b.minimum;
   }
   return step_values_avx2(&sums, scale, minimum);
 }
@@ -132,7 +132,7 @@ unpack_avx512(void *unpacked, const uint8_t *w, size_t index, size_t stride,
     moe_prefetch(ahead + r * BLOCK_BYTES, BLOCK_BYTES);
     unpack(w + r * stride, index, &rows[r], &moe_unpack_avx2);
     panel->scale[r] = rows[r].scale;
-    panel->minimum[r] = rows[r].minimum;
+    if (HAS_MINIMA) panel->minimum[r] = rows[r].minimum;
   }
 #pragma clang loop unroll(disable)
   for (int k = 0; k < MOE_Q8_K_ELEMENTS / 16; k++) {
@@ -214,7 +214,7 @@ unpack_avx2(void *unpacked, const uint8_t *w, size_t index, size_t stride, const
     moe_prefetch(ahead + r * BLOCK_BYTES, BLOCK_BYTES);
     unpack(w + r * stride, index, &rows[r], &moe_unpack_avx2);
     panel->scale[r] = rows[r].scale;
-    panel->minimum[r] = rows[r].minimum;
+    if (HAS_MINIMA) panel->minimum[r] = rows[r].minimum;
   }
 #pragma clang loop unroll(disable)
   for (int k = 0; k < MOE_Q8_K_ELEMENTS / 16; k++) {
