@@ -31,7 +31,7 @@
   }
 
 /* By rows_<isa>, unpack_<isa> and tile_<isa> (moe_panel_kernels) and the type panel_<isa>; LEVEL is
- * isa in capitals. A block has BLOCK_BYTES and block_elements. */
+ * isa in capitals. A block is the columns that share a scale of activations. */
 #define MOE_PANEL_PRODUCT(format, isa, LEVEL, block_bytes, block_elements)                     \
   MOE_MATMUL(format, isa, MOE_TARGET_##LEVEL) {                                                \
     enum { COUNT = MOE_PANEL_CHUNK_COLUMNS / (block_elements) * MOE_PANELS_##LEVEL };          \
@@ -84,7 +84,7 @@
 #define MOE_INTEGER_PRODUCTS(format) MOE_FLOAT_PRODUCTS(format)
 #endif
 
-/* What ends the file of a format that is unpacked, after unpacked_k.h or unpacked_0.h. */
+/* The products that unpacked_k.h or unpacked_0.h has given a file the parts of. */
 #if defined(__x86_64__)
 #define MOE_UNPACKED_PRODUCTS(format, bytes, elements)                                         \
   MOE_SCALAR_PRODUCT(format)                                                                   \

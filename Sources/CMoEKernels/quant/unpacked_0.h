@@ -1,5 +1,5 @@
 /* Products of a format that is unpacked to moe_unpacked_0; unpacked.h says what its file defines
- * before it includes this, panel.h in which order a value is summed. */
+ * before it includes this (once: there is no guard), panel.h in which order a value is summed. */
 #include <math.h>
 #include <stddef.h>
 
