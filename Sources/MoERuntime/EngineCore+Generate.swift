@@ -55,7 +55,8 @@ extension EngineCore {
 
     var sampler = Sampler(options.sampling, vocabularySize: header.description.vocabularySize)
     var detokenizer = Detokenizer(
-      tokenizer: header.tokenizer, renderSpecial: options.rendersSpecialTokens)
+      tokenizer: header.tokenizer, renderSpecial: options.rendersSpecialTokens,
+      continuesText: true)
     let room = decoder.contextLength - prompt.count + 1
     let limit = min(options.tokenCountMax ?? room, room)
     var history = prompt

@@ -104,9 +104,10 @@ final class EngineCore {
   }
 
   /// The prompt's tokens, checked against vocabulary and context.
-  func tokens(of prompt: String, options: GenerationOptions) throws(EngineError) -> [Int32] {
-    let tokens = header.tokenizer.encode(
-      prompt, addSpecial: options.addsSpecialTokens, parseSpecial: options.parsesSpecialTokens)
+  func tokens(
+    of prompt: [PromptSegment], options: GenerationOptions
+  ) throws(EngineError) -> [Int32] {
+    let tokens = header.tokenizer.encode(prompt, addSpecial: options.addsSpecialTokens)
     if !tokens.isEmpty { return try checked(tokens) }
     // Nothing to go on but the token that texts begin with, or the one that ends the text before.
     guard let start = header.tokenizer.beginToken ?? header.tokenizer.endToken else {

@@ -145,7 +145,7 @@ struct BenchRunner {
     guard tokens.isEmpty, let engine = loaded?.engine else { return }
     let tokenizer = engine.tokenizer
     if let text {
-      tokens = tokenizer.encode(text, addSpecial: true, parseSpecial: true)
+      tokens = tokenizer.encode(text)
       guard !tokens.isEmpty else {
         throw Failure.usage("the text of --file is empty; give a longer one")
       }

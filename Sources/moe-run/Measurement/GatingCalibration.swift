@@ -61,9 +61,11 @@ struct GatingCalibration {
 
   /// - Parameter text: Nil: the one that comes with the program.
   func run(on text: String?) async throws -> Outcome {
-    let text = text ?? String(decoding: PackageResources.calibration_txt, as: UTF8.self)
-    let tokens = engine.tokenizer.encode(text, addSpecial: false, parseSpecial: true)
-      .prefix(Self.tokenCountMax)
+    // The program's own text has a chat in it; a person's text is text alone.
+    let own = String(decoding: PackageResources.calibration_txt, as: UTF8.self)
+    let tokens = engine.tokenizer.encode(
+      text ?? own, addSpecial: false, parseSpecial: text == nil
+    ).prefix(Self.tokenCountMax)
     guard tokens.count >= 2 else {
       throw Failure.usage("the calibration text has \(tokens.count) tokens; give a longer one")
     }

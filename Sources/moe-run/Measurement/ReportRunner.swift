@@ -17,6 +17,8 @@ import MoETokenizer
 struct ReportRunner {
   /// Texts by label, whole.
   let texts: [(label: String, text: String)]
+  /// Whether names of special tokens in the texts are these tokens.
+  let parsesSpecialTokens: Bool
   /// Of the engine; its memory is that of recording.
   let engineOptions: EngineOptions
   let sequenceTokenCount: Int
@@ -180,7 +182,8 @@ struct ReportRunner {
     let engine = try await Engine(modelAt: path, options: options, progress: loading.update)
     loading.erase()
     let samples = texts.map { label, text in
-      let tokens = engine.tokenizer.encode(text, addSpecial: false, parseSpecial: true)
+      let tokens = engine.tokenizer.encode(
+        text, addSpecial: false, parseSpecial: parsesSpecialTokens)
       return RoutingText(label: label, tokens: Array(tokens.prefix(tokenCountMax ?? tokens.count)))
     }
     let bar = ProgressBar("recording", isQuiet: isQuiet)

@@ -4,7 +4,7 @@ import MoECore
 ///
 /// A merge's rank is its place in the list; lower ranks are applied first. 12 bytes a merge and 4
 /// bytes a hash slot: some 3 MB for a vocabulary of 152,000.
-struct MergeTable: Sendable {
+struct MergeTable: Sendable, MergeRules {
   /// Ids of the left token, the right token and the token made of both, by rank.
   private var merges: [Merge] = []
   /// Ranks, or `empty`; the count is a power of two.
@@ -23,13 +23,15 @@ struct MergeTable: Sendable {
     merges.count * MemoryLayout<Merge>.stride + slots.count * MemoryLayout<Int32>.stride
   }
 
-  subscript(rank: Int) -> Merge { merges[rank] }
-
   /// The rank of the merge that joins two tokens; ids that no token has are joined by none.
-  func rank(_ left: Int32, _ right: Int32) -> Int32? {
+  func join(_ left: Int32, _ right: Int32, _ word: Span<UInt8>, _ range: Range<Int>) -> Int32? {
     let rank = slots[slot(left, right)]
     return rank == Self.empty ? nil : rank
   }
+
+  func rank(of join: Int32) -> Int32 { join }
+
+  func token(of join: Int32) -> Int32 { merges[Int(join)].result }
 
   /// The slot of the pair, or the free one where it would be.
   private func slot(_ left: Int32, _ right: Int32) -> Int {
@@ -46,20 +48,17 @@ struct MergeTable: Sendable {
 }
 
 extension MergeTable {
-  /// Ranks take 28 bits in the merger's queue.
-  static let countMax = 1 << 28
-
   /// Reads merges written as two tokens with a space between.
   ///
   /// Throws where one is not written so or names a token, left, right or joined, that is not in
   /// `tokens`. Of merges of the same pair the first counts.
   init(
     _ list: PackedStrings, tokens: TokenTextTable,
-    metadata: TokenizerMetadata<some MetadataSource>
+    metadata: TokenizerMetadata
   ) throws(TokenizerError) {
-    guard list.count < Self.countMax else {
+    guard list.count < joinRankLimit else {
       throw metadata.error(
-        .wrongCount, MetadataKey.merges, wanted: "fewer than \(Self.countMax) merges",
+        .wrongCount, MetadataKey.merges, wanted: "fewer than \(joinRankLimit) merges",
         found: "\(list.count)")
     }
     slots = Array(repeating: Self.empty, count: hashSlotCount(for: list.count))
@@ -70,7 +69,7 @@ extension MergeTable {
       guard let space = text.separator else {
         throw metadata.error(
           .malformed, MetadataKey.merges, wanted: "two tokens separated by a space",
-          found: "\"\(list.string(at: rank))\" as element \(rank)")
+          found: "\(list.string(at: rank).quotedForMessage) as element \(rank)")
       }
       let left = text.extracting(..<space)
       let right = text.extracting((space + 1)...)
@@ -79,7 +78,7 @@ extension MergeTable {
       else {
         throw metadata.error(
           .malformed, MetadataKey.merges, wanted: "tokens of the vocabulary that join to another",
-          found: "\"\(list.string(at: rank))\" as element \(rank), which does not")
+          found: "\(list.string(at: rank).quotedForMessage) as element \(rank), which does not")
       }
       let slot = self.slot(leftToken, rightToken)
       if slots[slot] == Self.empty { slots[slot] = Int32(rank) }
