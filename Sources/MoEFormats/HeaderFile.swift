@@ -1,3 +1,5 @@
+internal import MoECore
+
 #if canImport(Glibc)
   private import Glibc
 #else
@@ -10,7 +12,7 @@
 /// file is closed, since page cache that a process causes counts against its memory limit.
 final class HeaderFile: ByteSource {
   let path: String
-  let byteCount: Int
+  let identity: FileIdentity
   private let descriptor: Int32
   private var readEnd = 0
 
@@ -38,8 +40,13 @@ final class HeaderFile: ByteSource {
     posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM)
     self.path = path
     self.descriptor = descriptor
-    byteCount = Int(status.st_size)
+    identity = FileIdentity(
+      device: UInt64(status.st_dev), inode: UInt64(status.st_ino), byteCount: Int(status.st_size),
+      modifiedNanoseconds: Int(status.st_mtim.tv_sec) * 1_000_000_000
+        + Int(status.st_mtim.tv_nsec))
   }
+
+  var byteCount: Int { identity.byteCount }
 
   deinit {
     // Only whole pages are dropped; 64 KiB is the largest page in use.

@@ -147,7 +147,7 @@ private struct TensorFinder {
     guard let tensor = tensors[name] else {
       throw .missingTensor(name: name, architecture: description.architecture, file: file)
     }
-    guard tensor.shape == shape else {
+    guard tensor.shape(rank: shape.count) == shape else {
       throw .wrongShape(tensor: name, expected: shape, found: tensor.shape, file: file)
     }
     guard let format = QuantFormat(ggmlType: tensor.formatID),

@@ -65,6 +65,7 @@ struct TokenizerMetadata<Source: MetadataSource> {
       case .float(let value): "the number \(value)"
       case .bool(let value): "the boolean \(value)"
       case .string: "a string"
+      case .bytes: "text that is not UTF-8"
       case .array(let array): "\(array.elementName) in an array of \(array.count)"
       }
     return error(.wrongType, key, wanted: wanted, found: found)

@@ -122,7 +122,7 @@ import Testing
     let output = try await Program.run("inspect", path)
     #expect(output.code == 0, "\(output.errors)")
     #expect(output.text.contains("runs here no: "))
-    #expect(output.text.contains("the architecture 'strange1' is not supported"))
+    #expect(output.text.contains(#"the architecture "strange1" is not supported"#))
     #expect(output.text.contains("4 of 32 in each of 4 layers"))
     let report = try await Program.run("inspect", path, "--json").json()
     #expect(report["supported"] as? Bool == false)

@@ -61,19 +61,20 @@ package struct ArchitectureReader {
   ) throws(ModelError) {
     let fullKey = "\(architecture).\(key)"
     guard let found = metadata.value(forKey: fullKey) else { return }
-    func isFound(_ value: MetadataValue) -> Bool {
-      value == found || (value.number != nil && value.number == found.number)
-    }
-    guard accepted.contains(where: isFound) else {
+    guard accepted.contains(where: { $0.isEquivalent(to: found) }) else {
       throw .unsupportedValue(key: fullKey, found: found.summary, supported: supported, file: file)
     }
   }
 
-  package func shape(of tensor: String) throws(ModelError) -> [Int] {
+  /// The shape of a tensor that must have as many axes as `expected`.
+  package func shape(of tensor: String, like expected: [Int]) throws(ModelError) -> [Int] {
     guard let descriptor = tensors[tensor] else {
       throw .missingTensor(name: tensor, architecture: architecture, file: file)
     }
-    return descriptor.shape
+    guard let shape = descriptor.shape(rank: expected.count) else {
+      throw .wrongShape(tensor: tensor, expected: expected, found: descriptor.shape, file: file)
+    }
+    return shape
   }
 }
 
@@ -165,16 +166,8 @@ extension ArchitectureReader {
 
   /// A size that the tensors give too, for messages; 0 where the metadata does not say.
   private func metadataSize(_ keys: String...) -> Int {
-    keys.lazy.compactMap { metadata.value(forKey: "\(architecture).\($0)")?.integer }.first ?? 0
-  }
-
-  /// The shape of a tensor that must have as many axes as `expected`.
-  private func shape(of tensor: String, like expected: [Int]) throws(ModelError) -> [Int] {
-    let found = try shape(of: tensor)
-    guard found.count == expected.count else {
-      throw .wrongShape(tensor: tensor, expected: expected, found: found, file: file)
-    }
-    return found
+    keys.lazy.compactMap { metadata.value(forKey: "\(architecture).\($0)")?.single.integer }
+      .first ?? 0
   }
 
   private func require(

@@ -12,11 +12,22 @@ struct LoadedHeader {
   let files: [StoreFile]
   let byteCount: Int
   let name: String?
+  /// What the header takes in memory while it is read, besides what this value keeps of it.
+  let headerByteCount: Int
 
   init(path: String) throws(EngineError) {
     let file: GGUFFile
     do {
       file = try GGUFFile(path: path)
+    } catch {
+      throw .format(error)
+    }
+    try self.init(file)
+  }
+
+  init(_ file: GGUFFile) throws(EngineError) {
+    do {
+      try file.requireModel()
     } catch {
       throw .format(error)
     }
@@ -34,6 +45,7 @@ struct LoadedHeader {
     }
     files = file.files.map { StoreFile(path: $0.path, byteCount: $0.byteCount) }
     byteCount = file.totalByteCount
+    headerByteCount = file.headerByteCount
     if case .string(let name) = file.value(forKey: "general.name") {
       self.name = name
     } else {

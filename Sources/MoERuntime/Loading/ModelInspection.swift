@@ -11,8 +11,14 @@ package struct ModelInspection: Sendable {
   }
 
   package struct Entry: Sendable {
+    /// Elements of an array that are given.
+    package static let elementCountMax = 8
+
     package let key: String
+    /// Of an array, and of arrays in it, only the start.
     package let value: MetadataValue
+    /// Elements that an array has in the file; nil for other values.
+    package let elementCount: Int?
   }
 
   package struct Tensor: Sendable {
@@ -63,7 +69,11 @@ package struct ModelInspection: Sendable {
     name =
       if case .string(let name) = file.value(forKey: "general.name") { name } else { nil }
     metadata = file.metadata.keys.compactMap { key in
-      file.metadata[key].map { Entry(key: key, value: $0) }
+      if let array = file.storedArray(forKey: key) {
+        let start = array.decoded(countMax: Entry.elementCountMax)
+        return Entry(key: key, value: .array(start), elementCount: array.count)
+      }
+      return file.value(forKey: key).map { Entry(key: key, value: $0, elementCount: nil) }
     }
     tensors = file.tensors.map { tensor in
       Tensor(
@@ -77,7 +87,7 @@ package struct ModelInspection: Sendable {
         file.value(forKey: "\(architecture).expert_used_count")?.integer
       })
     do {
-      _ = try LoadedHeader(path: path)
+      _ = try LoadedHeader(file)
       obstacle = nil
     } catch {
       obstacle = "\(error)"

@@ -74,7 +74,7 @@ struct InspectionReport: Encodable {
       Format(
         name: $0.format, tensors: $0.tensorCount, bytes: $0.byteCount, supported: $0.isSupported)
     }
-    metadata = model.metadata.map { MetadataReport(key: $0.key, $0.value) }
+    metadata = model.metadata.map { MetadataReport($0) }
     tensors = model.tensors.map {
       Tensor(
         name: $0.name, format: $0.format, shape: $0.shape, bytes: $0.extent.byteCount,
