@@ -14,7 +14,4 @@ public struct FileIdentity: Hashable, Sendable {
     self.byteCount = byteCount
     self.modifiedNanoseconds = modifiedNanoseconds
   }
-
-  /// Whether `other` is the same file with the same content, as far as the system tells.
-  public func matches(_ other: FileIdentity) -> Bool { self == other }
 }

@@ -52,7 +52,7 @@ package enum MetadataValue: Sendable, Equatable {
   /// The value itself or, of an array whose elements are all the same number or truth value, that
   /// element: some writers give for each layer what others give once.
   package var single: MetadataValue {
-    if case .array(let array) = self, let common = array.common { common } else { self }
+    if case .array(let array) = self { StoredArray(array)?.common ?? self } else { self }
   }
 
   /// Whether two values say the same, whatever types they are written in.
@@ -118,17 +118,14 @@ package enum MetadataArray: Sendable, Equatable {
     return integers
   }
 
-  /// The number or truth value that all elements are; nil where they differ or are none.
-  package var common: MetadataValue? {
-    func same<Element: Equatable>(_ values: [Element]) -> Element? {
-      values.allSatisfy { $0 == values.first } ? values.first : nil
-    }
-    return switch self {
-    case .unsigned(let values): same(values).map { .unsigned($0) }
-    case .signed(let values): same(values).map { .signed($0) }
-    case .float(let values): same(values).map { .float(Double($0)) }
-    case .double(let values): same(values).map { .float($0) }
-    case .bool(let values): same(values).map { .bool($0) }
+  /// An element that is a number or a truth value; nil where elements are something else.
+  func scalar(at index: Int) -> MetadataValue? {
+    switch self {
+    case .unsigned(let values): .unsigned(values[index])
+    case .signed(let values): .signed(values[index])
+    case .float(let values): .float(Double(values[index]))
+    case .double(let values): .float(values[index])
+    case .bool(let values): .bool(values[index])
     case .strings, .nested: nil
     }
   }

@@ -49,16 +49,17 @@ extension MetadataSource {
   private func optionalValues<Value>(
     perLayer key: String, count: Int, wanted: String, _ convert: (MetadataValue) -> Value?
   ) throws(MetadataError) -> [Value]? {
-    guard let value = value(forKey: key) else { return nil }
-    guard case .array(let array) = value else {
+    guard let stored = storedArray(forKey: key) else {
+      guard let value = value(forKey: key) else { return nil }
       guard let single = convert(value) else { throw mismatch(key, wanted: wanted, found: value) }
       return Array(repeating: single, count: count)
     }
-    guard array.count == count else {
+    guard stored.count == count else {
       throw MetadataError(
         source: sourceName, key: key, wanted: "\(wanted) for each of \(count) layers",
-        found: array.summary)
+        found: stored.summary)
     }
+    let array = stored.decoded
     var values: [Value] = []
     for index in 0..<count {
       guard let element = array.scalar(at: index), let value = convert(element) else {
@@ -70,19 +71,5 @@ extension MetadataSource {
       values.append(value)
     }
     return values
-  }
-}
-
-extension MetadataArray {
-  /// An element that is a number or a truth value; nil where elements are something else.
-  fileprivate func scalar(at index: Int) -> MetadataValue? {
-    switch self {
-    case .unsigned(let values): .unsigned(values[index])
-    case .signed(let values): .signed(values[index])
-    case .float(let values): .float(Double(values[index]))
-    case .double(let values): .float(values[index])
-    case .bool(let values): .bool(values[index])
-    case .strings, .nested: nil
-    }
   }
 }

@@ -16,7 +16,7 @@ extension MetadataSource {
   package func optionalInteger(
     _ key: String, in range: ClosedRange<Int> = 0...Int.max
   ) throws(MetadataError) -> Int? {
-    guard let value = value(forKey: key)?.single else { return nil }
+    guard let value = try single(key, wanted: wanted("an integer", in: range)) else { return nil }
     guard let integer = value.integer, range.contains(integer) else {
       throw mismatch(key, wanted: wanted("an integer", in: range), found: value)
     }
@@ -31,7 +31,7 @@ extension MetadataSource {
 
   /// Nil where the key is absent.
   package func optionalFloat(_ key: String) throws(MetadataError) -> Float? {
-    guard let value = value(forKey: key)?.single else { return nil }
+    guard let value = try single(key, wanted: "a finite number") else { return nil }
     guard let number = value.number, Float(number).isFinite else {
       throw mismatch(key, wanted: "a finite number", found: value)
     }
@@ -45,7 +45,7 @@ extension MetadataSource {
 
   /// Nil where the key is absent.
   package func optionalString(_ key: String) throws(MetadataError) -> String? {
-    guard let value = value(forKey: key) else { return nil }
+    guard let value = try single(key, wanted: "a string") else { return nil }
     guard case .string(let string) = value else {
       throw mismatch(key, wanted: "a string", found: value)
     }
@@ -54,7 +54,7 @@ extension MetadataSource {
 
   /// Nil where the key is absent.
   package func optionalBool(_ key: String) throws(MetadataError) -> Bool? {
-    guard let value = value(forKey: key)?.single else { return nil }
+    guard let value = try single(key, wanted: "true or false") else { return nil }
     guard let bool = value.boolean else {
       throw mismatch(key, wanted: "true or false", found: value)
     }
@@ -102,7 +102,8 @@ extension MetadataSource {
     return strings
   }
 
-  /// Integers, each in `range`; a single one counts as an array of one. Nil where the key is absent.
+  /// Integers, each in `range`; a single one counts as an array of one. Nil where the key is
+  /// absent.
   package func optionalIntegers(
     _ key: String, in range: ClosedRange<Int> = 0...Int.max
   ) throws(MetadataError) -> [Int]? {
@@ -125,6 +126,16 @@ extension MetadataSource {
       throw mismatch(key, wanted: "an array of finite numbers", found: .array(array))
     }
     return floats
+  }
+
+  /// A value that is no array, or the element that an array is full of; nil where the key is
+  /// absent. Arrays are not decoded for it: a huge one may stand where a number should.
+  private func single(_ key: String, wanted: String) throws(MetadataError) -> MetadataValue? {
+    guard let array = storedArray(forKey: key) else { return value(forKey: key) }
+    guard let common = array.common else {
+      throw MetadataError(source: sourceName, key: key, wanted: wanted, found: array.summary)
+    }
+    return common
   }
 
   func wanted(_ noun: String, in range: ClosedRange<Int>) -> String {

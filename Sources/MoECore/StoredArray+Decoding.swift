@@ -3,8 +3,8 @@ extension StoredArray {
   /// All elements, widened to the types of `MetadataArray`.
   package var decoded: MetadataArray { decoded(countMax: .max) }
 
-  /// The first elements, at most `countMax` at each depth of arrays in arrays: enough for a listing,
-  /// whatever the array's size.
+  /// The first elements, at most `countMax` at each depth of arrays in arrays: enough for a
+  /// listing, whatever the array's size.
   package func decoded(countMax: Int) -> MetadataArray {
     Self.decoded(elementType, count, in: bytes, from: 0, countMax: countMax)
   }

@@ -1,5 +1,26 @@
 /// Single elements, without decoding the others.
 extension StoredArray {
+  /// The kind of element and their number, for messages.
+  package var summary: String {
+    let elements =
+      switch elementType {
+      case .float32, .float64: "numbers"
+      case .bool: "booleans"
+      case .string: "strings"
+      case .array: "arrays"
+      default: "integers"
+      }
+    return "an array of \(count) \(elements)"
+  }
+
+  /// The number or truth value that all elements are; nil where they differ or are none.
+  package var common: MetadataValue? {
+    guard count > 0, let byteCount = elementType.byteCount,
+      (byteCount..<bytes.count).allSatisfy({ bytes[$0] == bytes[$0 - byteCount] })
+    else { return nil }
+    return decoded(countMax: 1).scalar(at: 0)
+  }
+
   /// An element as an integer; nil where it is none, does not fit, or lies outside the array. Whole
   /// floating-point numbers count, as in `MetadataValue`.
   package func integer(at index: Int) -> Int? {

@@ -3,7 +3,7 @@
 /// A vocabulary has hundreds of thousands of elements: as Swift values they would cost several
 /// times their bytes, and most readers of a header want none of them. The bytes are little-endian
 /// elements one after the other; a string follows its length in 64 bits, an inner array its element
-/// type in 32 bits and its count in 64. They are checked once, so that reading elements cannot fail.
+/// type in 32 bits and its count in 64. They are checked once; reading elements then cannot fail.
 package struct StoredArray: Sendable, Equatable {
   /// What the elements are, by the number that stands in the file.
   package enum ElementType: UInt32, Sendable, CaseIterable {

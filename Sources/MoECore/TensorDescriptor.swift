@@ -17,7 +17,7 @@ public struct TensorDescriptor: Hashable, Sendable {
 
   public var elementCount: Int { shape.reduce(1, *) }
 
-  /// The shape with `rank` axes, filled up with outer ones of extent 1: readers leave such axes out.
+  /// The shape with `rank` axes, filled up with outer ones of extent 1, which readers leave out.
   /// Nil where the tensor has more axes.
   package func shape(rank: Int) -> [Int]? {
     guard shape.count <= rank else { return nil }

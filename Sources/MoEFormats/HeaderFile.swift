@@ -42,8 +42,7 @@ final class HeaderFile: ByteSource {
     self.descriptor = descriptor
     identity = FileIdentity(
       device: UInt64(status.st_dev), inode: UInt64(status.st_ino), byteCount: Int(status.st_size),
-      modifiedNanoseconds: Int(status.st_mtim.tv_sec) * 1_000_000_000
-        + Int(status.st_mtim.tv_nsec))
+      modifiedNanoseconds: status.st_mtim.tv_sec &* 1_000_000_000 &+ status.st_mtim.tv_nsec)
   }
 
   var byteCount: Int { identity.byteCount }

@@ -51,8 +51,9 @@ struct Shard {
     return shards
   }
 
-  /// The name of the shard at `path` that leads to the others: its own, or one that it is linked to.
-  /// Of several the first counts beside which all shards are. Nil where no name is that of a shard.
+  /// The name of the shard at `path` that leads to the others: its own, or one that it is linked
+  /// to. Of several, the first counts beside which all shards are. Nil where no name is that of a
+  /// shard.
   private static func shardName(path: String, count: Int) -> ShardName? {
     let names = LinkChain(path: path).paths.compactMap { ShardName(path: $0) }
       .filter { $0.count == count }

@@ -13,7 +13,7 @@ struct TokenizerMetadata<Source: MetadataSource> {
 
   func flag(_ key: String) throws(TokenizerError) -> Bool? {
     guard let value = source.value(forKey: key) else { return nil }
-    guard case .bool(let flag) = value else { throw wrongType(key, "a boolean", value) }
+    guard let flag = value.boolean else { throw wrongType(key, "a boolean", value) }
     return flag
   }
 

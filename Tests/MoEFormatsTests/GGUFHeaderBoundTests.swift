@@ -36,7 +36,7 @@ import Testing
       func identity() throws -> FileIdentity { try GGUFFile(path: url.path).files[0].identity }
       let first = try identity()
       let again = try identity()
-      #expect(first.matches(again))
+      #expect(first == again)
       let attributes = try FileManager.default.attributesOfItem(atPath: url.path)
       #expect(first.byteCount == attributes[.size] as? Int)
       #expect(first.inode == (attributes[.systemFileNumber] as? NSNumber)?.uint64Value)
@@ -49,12 +49,12 @@ import Testing
       try Data(repeating: 0, count: 1).write(to: folder.appending(path: "takes the number"))
       try FileManager.default.moveItem(at: other, to: url)
       let second = try identity()
-      #expect(!first.matches(second))
+      #expect(first != second)
       // The same file, written at another time.
       try FileManager.default.setAttributes(
         [.modificationDate: Date(timeIntervalSince1970: 1_000_000)], ofItemAtPath: url.path)
       let third = try identity()
-      #expect(!second.matches(third))
+      #expect(second != third)
       #expect(third.modifiedNanoseconds == 1_000_000_000_000_000)
       #expect(third.inode == second.inode)
     }

@@ -36,9 +36,7 @@ import Testing
     let wanted = description.expected
     let folder = try TemporaryFolder()
     let urls = try PublishedHeaders.write(name, to: folder.url)
-    let start = ContinuousClock().now
     let file = try GGUFFile(path: try #require(urls.last).path)
-    print("\(name): \(ContinuousClock().now - start), \(file.headerByteCount) bytes")
     #expect(file.files.map(\.path) == urls.map(\.path))
     #expect(file.files.count == description.shards ?? 1)
     #expect(file.architecture == wanted.architecture)
