@@ -95,27 +95,14 @@ package enum MetadataArray: Sendable, Equatable {
     }
   }
 
-  /// The elements as integers, if they are whole numbers that fit.
+  /// The elements as integers, if they are integers that fit.
   package var integers: [Int]? {
     switch self {
-    case .unsigned(let values): Self.whole(values) { Int(exactly: $0) }
-    case .signed(let values): Self.whole(values) { Int(exactly: $0) }
-    case .float(let values): Self.whole(values) { Int(exactly: $0) }
-    case .double(let values): Self.whole(values) { Int(exactly: $0) }
-    case .bool, .strings, .nested: nil
+    case .unsigned(let values):
+      values.allSatisfy { $0 <= UInt64(Int.max) } ? values.map { Int($0) } : nil
+    case .signed(let values): values.map { Int($0) }
+    default: nil
     }
-  }
-
-  private static func whole<Element>(
-    _ values: [Element], _ convert: (Element) -> Int?
-  ) -> [Int]? {
-    var integers: [Int] = []
-    integers.reserveCapacity(values.count)
-    for value in values {
-      guard let integer = convert(value) else { return nil }
-      integers.append(integer)
-    }
-    return integers
   }
 
   /// An element that is a number or a truth value; nil where elements are something else.

@@ -118,7 +118,7 @@ import Testing
     #expect(try other.requireInteger("eight") == 8)
     #expect(try other.optionalBool("one") == true)
     #expect(try other.optionalBool("zero") == false)
-    #expect(try other.optionalIntegers("list") == [1, 2])
+    #expect(try other.integers(perLayer: "list", count: 2) == [1, 2])
     #expect(try other.optionalIntegers("one") == [1])
   }
 

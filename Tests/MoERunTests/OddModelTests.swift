@@ -104,7 +104,7 @@ import Testing
     try adapter.write(to: scratch.url("adapter.gguf"))
     let path = scratch.url("adapter.gguf").path
     for command in ["generate", "plan"] {
-      let output = try await Program.run(command, path)
+      let output = try await Program.run(command, path, input: "Once")
       #expect(output.code == 1)
       #expect(output.errors.contains("found an adapter (LoRA)"), "\(output.errors)")
     }
@@ -140,7 +140,8 @@ import Testing
     for name in ["evil.gguf", "strange.gguf"] {
       for command in ["inspect", "plan", "generate", "perplexity", "tokenize"] {
         let output = try await Program.run(command, scratch.url(name).path, "-p", "x")
-        for scalar in (output.text + output.errors).unicodeScalars where scalar != "\n" {
+        for scalar in (output.text + output.errors).unicodeScalars
+        where scalar != "\n" && scalar != "\t" {
           switch scalar.properties.generalCategory {
           case .control, .format, .lineSeparator, .paragraphSeparator:
             Issue.record("\(command) \(name) writes U+\(String(scalar.value, radix: 16))")
