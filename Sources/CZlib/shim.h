@@ -1,0 +1,2 @@
+/* zlib; only MoECore imports it. */
+#include <zlib.h>
