@@ -72,7 +72,7 @@ let package = Package(
       "MoERuntime",
       [
         "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel",
-        "MoEFormats", "MoETokenizer",
+        "MoEFormats", "MoETokenizer", .product(name: "HeapModule", package: "swift-collections"),
       ]),
 
     // Routing traces, cache replay, performance model: works on traces and figures alone.
@@ -110,7 +110,7 @@ let package = Package(
       ],
       path: "Tests/MoETestSupport", swiftSettings: swiftSettings),
     suite("MoEPlatformTests", ["MoEPlatform"]),
-    suite("MoECoreTests", ["MoECore", "MoETestSupport"]),
+    suite("MoECoreTests", ["MoECore", "MoEPlatform", "MoETestSupport"]),
     suite("MoEKernelsTests", ["MoEKernels", "MoECore", "MoETestSupport"]),
     suite("MoEFormatsTests", ["MoEFormats", "MoECore", "MoEPlatform", "MoETestSupport"]),
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
@@ -139,7 +139,7 @@ let package = Package(
       "SimulationTests",
       [
         "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels",
-        "MoEFormats", "MoECore", "MoETestSupport",
+        "MoEFormats", "MoECore", "MoEPlatform", "MoETestSupport",
       ]),
     // Depends on the program so that it is built before the tests that run it.
     suite(

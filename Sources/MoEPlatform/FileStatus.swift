@@ -13,18 +13,16 @@ package struct FileIdentity: Hashable, Sendable {
   package var device: UInt64
   package var inode: UInt64
   package var byteCount: Int
-  package var modificationSeconds: Int
-  package var modificationNanoseconds: Int
+  /// When its content was last changed, in nanoseconds since 1970.
+  package var modifiedNanoseconds: Int
 
   package init(
-    device: UInt64 = 0, inode: UInt64 = 0, byteCount: Int, modificationSeconds: Int = 0,
-    modificationNanoseconds: Int = 0
+    device: UInt64 = 0, inode: UInt64 = 0, byteCount: Int, modifiedNanoseconds: Int = 0
   ) {
     self.device = device
     self.inode = inode
     self.byteCount = byteCount
-    self.modificationSeconds = modificationSeconds
-    self.modificationNanoseconds = modificationNanoseconds
+    self.modifiedNanoseconds = modifiedNanoseconds
   }
 
   /// How a file differs from what it was; nil where it does not.
@@ -85,8 +83,7 @@ package struct FileStatus: Hashable, Sendable {
       }
     identity = FileIdentity(
       device: UInt64(status.st_dev), inode: UInt64(status.st_ino), byteCount: Int(status.st_size),
-      modificationSeconds: status.st_mtim.tv_sec,
-      modificationNanoseconds: status.st_mtim.tv_nsec)
+      modifiedNanoseconds: status.st_mtim.tv_sec &* 1_000_000_000 &+ status.st_mtim.tv_nsec)
     permissions = UInt32(status.st_mode) & 0o777
   }
 }

@@ -41,7 +41,15 @@ package final class ReplacementFile: Sendable {
   }
 
   package func write(_ bytes: Span<UInt8>) throws(FileError) {
-    let code = FileWriting.writeAll(bytes, to: descriptor)
+    try check(FileWriting.writeAll(bytes, to: descriptor))
+  }
+
+  /// The same for memory of any kind.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    try check(unsafe FileWriting.writeAll(bytes, to: descriptor))
+  }
+
+  private func check(_ code: Int32) throws(FileError) {
     guard code == 0 else { throw .system(path: path, code: code) }
   }
 

@@ -42,7 +42,7 @@ package enum WholeFile {
   }
 }
 
-/// Small text files of the kernel, under /proc and /sys.
+/// Small text files, as those of the kernel under /proc and /sys.
 package enum KernelFile {
   private static let byteCountMax = 1 << 20
 

@@ -29,6 +29,7 @@ final class EngineCore {
     options = prepared.options
     plan = prepared.plan
     guard plan.fits else { throw .budgetTooSmall(plan) }
+    if let hole = header.hole { throw .incompleteFile(hole) }
     let tensors = header.tensors
     let isResident = plan.placement == .resident
     let total =

@@ -125,7 +125,7 @@ package import MoEPlatform
     if let touch = faults.touch, touch.fileIndex == index,
       completionCount >= touch.afterCompletionCount
     {
-      identity.modificationNanoseconds = 1
+      identity.modifiedNanoseconds = 1
     }
     return identity
   }

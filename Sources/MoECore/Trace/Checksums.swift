@@ -23,7 +23,7 @@ package struct CRC32: Sendable {
     // zlib takes a missing pointer for the wish to begin anew.
     guard let start = bytes.baseAddress, bytes.count > 0 else { return }
     let pointer = unsafe start.assumingMemoryBound(to: UInt8.self)
-    value = UInt32(truncatingIfNeeded: unsafe crc32_z(UInt(value), pointer, bytes.count))
+    value = UInt32(truncatingIfNeeded: unsafe crc32_z(UInt(value), pointer, UInt(bytes.count)))
   }
 }
 

@@ -12,6 +12,8 @@ struct LoadedHeader {
   let files: [StoreFile]
   let byteCount: Int
   let name: String?
+  /// What is missing of a file that has its full size; weights are not to be used then.
+  let hole: HoleInTensor?
 
   init(path: String) throws(EngineError) {
     let file: GGUFFile
@@ -33,6 +35,7 @@ struct LoadedHeader {
       throw .tokenizer(error)
     }
     files = file.files.map { StoreFile(path: $0.path, byteCount: $0.byteCount) }
+    hole = try HoleInTensor.first(of: file.tensors, inFilesAt: files.map(\.path))
     byteCount = file.totalByteCount
     if case .string(let name) = file.value(forKey: "general.name") {
       self.name = name

@@ -49,6 +49,8 @@ package struct ModelInspection: Sendable {
   package let experts: ExpertSummary?
   /// Why the engine cannot run the model; nil where it can.
   package let obstacle: String?
+  /// What is missing of a file that has its full size; nil where nothing is known to be.
+  package let hole: HoleInTensor?
 
   package init(path: String) throws(EngineError) {
     let file: GGUFFile
@@ -71,6 +73,7 @@ package struct ModelInspection: Sendable {
         extent: tensor.extent)
     }
     formats = Self.formatTotals(file.tensors)
+    hole = try HoleInTensor.first(of: file.tensors, inFilesAt: files.map(\.path))
     experts = ExpertSummary(
       tensors: file.tensors,
       expertsPerToken: file.architecture.flatMap { architecture in

@@ -26,6 +26,8 @@ public struct RunPlan: Sendable, Codable {
   public var lookAhead: String
   /// The name of the instruction set that the kernels use.
   public var instructionSet: String
+  /// What is missing of the files, for which a run would be refused; nil where nothing is known to.
+  public var missing: String?
 }
 
 /// A checked plan together with what was read to make it.
@@ -91,7 +93,8 @@ struct PreparedRun {
         $0 + $1.byteCountPerExpert * experts.expertsPerToken
       },
       memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
-      lookAhead: options.lookAhead, instructionSet: InstructionSet.current.name)
+      lookAhead: options.lookAhead, instructionSet: InstructionSet.current.name,
+      missing: header.hole?.description)
   }
 
   func makeReader() throws(EngineError) -> ExtentReader {

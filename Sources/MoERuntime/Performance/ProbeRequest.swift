@@ -3,6 +3,7 @@ import MoEExperts
 import MoEKernels
 import MoEModel
 import MoEStore
+private import MoEPlatform
 
 /// One kind of product: matrices of one format and shape.
 struct ProbeShape: Codable, Hashable {
@@ -47,7 +48,7 @@ struct ProbeRequest: Codable, Equatable {
     let attention = run.header.description.attention
     machine = .current()
     threadCount = run.threadCount
-    device = SystemFile.device(run.header.files[0].path) ?? 0
+    device = FileStatus(path: run.header.files[0].path)?.identity.device ?? 0
     store = run.options.store
     inputDepth = run.options.inputDepth
     var shapes = Set(Self.shapes(of: tensors))

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import MoEAnalysis
 import MoECore
+private import MoEPlatform
 import MoERuntime
 import MoETokenizer
 
@@ -198,14 +199,10 @@ struct ReportRunner {
 
   private static func temporaryFolder() throws(Failure) -> String {
     let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
-    var template = Array("\(base)/moe-run-report-XXXXXX".utf8CString)
-    let isMade = unsafe template.withUnsafeMutableBufferPointer { buffer in
-      guard let start = buffer.baseAddress else { return false }
-      return unsafe mkdtemp(start) != nil
+    do throws(FileError) {
+      return try Folder.makeTemporary(in: base)
+    } catch {
+      throw .runtime("no folder for the recording can be made in \(base): \(error.reason)")
     }
-    guard isMade else {
-      throw .runtime("no folder for the recording can be made in \(base): \(systemMessage(errno))")
-    }
-    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }

@@ -47,6 +47,8 @@ struct InspectionReport: Encodable {
   /// Whether the engine can run the model and, where not, why.
   let supported: Bool
   let obstacle: String?
+  /// Absent where nothing is known to be missing of the files.
+  let missing: String?
   let experts: Experts?
   let parameters: ParameterReport
   let formats: [Format]
@@ -61,6 +63,7 @@ struct InspectionReport: Encodable {
     name = model.name
     supported = model.obstacle == nil
     obstacle = model.obstacle
+    missing = model.hole?.description
     experts = model.experts.map { experts in
       Experts(
         layers: experts.layers.map {
@@ -92,6 +95,7 @@ extension InspectionReport {
     architecture \(architecture?.quotedForMessage ?? "not named"), GGUF \(ggufVersion), \
     \(ByteSize(bytes))
     runs here \(obstacle.map { "no: " + $0 } ?? "yes")
+    \(missing.map { "missing   \($0)\n" } ?? "")\
     experts   \(expertText)
     weights   \(parameters.text)
     formats

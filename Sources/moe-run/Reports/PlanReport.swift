@@ -48,6 +48,8 @@ struct PlanReport: Encodable {
   let store: String
   let cachePolicy: String
   let instructionSet: String
+  /// Absent where nothing is known to be missing of the files.
+  let missing: String?
   /// Absent without a probe, and where the budget is too small to run.
   let prediction: PredictionReport?
 
@@ -79,6 +81,7 @@ struct PlanReport: Encodable {
     store = plan.store
     cachePolicy = plan.cachePolicy
     instructionSet = plan.instructionSet
+    missing = plan.missing
     self.prediction = prediction.map(PredictionReport.init)
   }
 
@@ -95,6 +98,7 @@ struct PlanReport: Encodable {
       \(memory.expertCount) experts, policy \(plan.cachePolicy)
       store     \(plan.store)
       kernels   \(plan.instructionSet), \(memory.threadCount) threads
+      \(plan.missing.map { "missing   \($0)\n" } ?? "")\
       memory
       \(memory.table)
 

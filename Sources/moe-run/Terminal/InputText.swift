@@ -3,6 +3,7 @@
 #else
   private import Musl
 #endif
+private import MoEPlatform
 
 /// Reads texts that users give: whole, checked to be UTF-8, and of a bounded size.
 enum InputText {
