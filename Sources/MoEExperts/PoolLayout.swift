@@ -1,4 +1,5 @@
 import MoECore
+private import MoEStore
 
 /// How a pool of experts is divided into slots.
 ///
@@ -8,7 +9,7 @@ import MoECore
 /// blocks of the file, as direct reads need.
 package struct PoolLayout: Sendable {
   /// Direct reads are aligned to this at most; what is planned with it fits every backend.
-  package static let alignment = 4096
+  package static let alignment = ReadPlacement.alignmentMax
 
   package struct SizeClass: Sendable, Equatable {
     /// Bytes of the slot's regions, in the order of `ExpertMatrix`; multiples of `alignment`.

@@ -16,4 +16,10 @@ package enum Folder {
     guard unsafe mkdir(path, 0o700) == 0 else { throw .system(path: path, code: errno) }
     return path
   }
+
+  /// Removes a folder with the files of these names in it, as far as they are there.
+  package static func remove(_ path: String, with names: [String]) {
+    for name in names { _ = unsafe unlink("\(path)/\(name)") }
+    _ = unsafe rmdir(path)
+  }
 }

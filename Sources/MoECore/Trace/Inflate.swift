@@ -21,7 +21,9 @@ package func inflate(
       status = unsafe inflate(&stream, source, target)
     }
   }
-  guard status == Z_STREAM_END, unsafe Int(stream.total_out) == byteCount else { throw InflateError() }
+  guard status == Z_STREAM_END, unsafe Int(stream.total_out) == byteCount else {
+    throw InflateError()
+  }
   output.removeLast()
   return output
 }

@@ -6,7 +6,8 @@ import MoEKernels
 /// Zeroed memory that stands for weights: regions are handed out in turn, so that what is read
 /// again was read long ago and comes from memory.
 final class ProbeMemory {
-  static let alignment = 4096
+  /// As direct reads and pages want it.
+  static let alignment = PoolLayout.alignment
 
   private let buffer: AlignedBuffer
   private var offset = 0

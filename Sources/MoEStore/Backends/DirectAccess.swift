@@ -2,12 +2,6 @@ private import CMoERing
 private import MoECore
 private import MoEPlatform
 
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
-
 /// Direct reads (O_DIRECT): turning them on for a model's files and making sure that they work.
 package enum DirectAccess {
   /// Turns direct reads on for every file and returns the alignment that suits all of them.

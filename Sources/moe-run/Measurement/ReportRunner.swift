@@ -5,12 +5,6 @@ private import MoEPlatform
 import MoERuntime
 import MoETokenizer
 
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
-
 /// Makes a side of a report of a model, its texts and its trace, or of a trace alone.
 ///
 /// The order matters: memory is divided and speed is measured before the trace is in memory, since
@@ -170,10 +164,7 @@ struct ReportRunner {
   private func record(_ path: String, contextLength: Int) async throws -> RoutingTrace {
     let folder = try Self.temporaryFolder()
     let file = folder + "/report.moetrace"
-    defer {
-      _ = unsafe unlink(file)
-      _ = unsafe rmdir(folder)
-    }
+    defer { Folder.remove(folder, with: ["report.moetrace"]) }
     let count = min(sequenceTokenCount, contextLength)
     var options = engineOptions
     options.contextLength = count

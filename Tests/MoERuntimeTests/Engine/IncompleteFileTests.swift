@@ -3,6 +3,7 @@ import MoECore
 import MoEFormats
 import MoEPlatform
 import MoERuntime
+import MoETestSupport
 import Testing
 
 /// Downloads into a preallocated file that stopped: the size is right, but weights are missing.

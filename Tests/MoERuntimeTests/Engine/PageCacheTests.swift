@@ -1,6 +1,7 @@
 import Foundation
 import MoEPlatform
 import MoERuntime
+import MoETestSupport
 import Testing
 
 /// Measurements that are to be of the disk, and what keeps them from it.
