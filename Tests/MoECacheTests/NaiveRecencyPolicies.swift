@@ -143,9 +143,11 @@ struct NaiveActivationMatrix: NaivePolicy {
       let row = matrix.filter { $0.key.layer == candidate.layer }.values.reduce(0, +)
       return Double(matrix[candidate] ?? 0) / Double(max(1, row))
     }
+    let routed = cache.layers.indices.filter { cache.layers[$0].expertCount > 0 }
     func score(_ candidate: ExpertID) -> Double {
-      (counts.values.map { share($0, candidate) }.reduce(0, +) + 1e-4 * (1 + share(earlier, candidate)))
-        * (1 - Double(candidate.layer) / Double(cache.layers.count))
+      let own = counts.values.map { share($0, candidate) }.reduce(0, +)
+      return (own + 1e-4 * (1 + share(earlier, candidate)))
+        * (1 - Double(routed.filter { $0 < candidate.layer }.count) / Double(routed.count))
     }
     let candidates = cache.candidates(for: expert.layer, respectingFloors: respectingFloors)
     guard let least = candidates.map(score).min() else { return nil }

@@ -2,7 +2,7 @@ import MoECore
 
 /// The cache priority of MoE-Infinity (arXiv 2401.14361): what share of a layer's uses in this
 /// sequence went to the expert, times a weight that falls from 1 at the first layer towards 0 at
-/// the last. The least goes.
+/// the last, among those with experts. The least goes.
 ///
 /// The uses of a sequence are the paper's expert activation matrix. Where there are several
 /// sequences at a time, their shares are added. Experts without a use in any are ordered by the
@@ -35,7 +35,11 @@ struct ActivationMatrix: EvictionPolicy {
     earlierSums = [Double](repeating: 0, count: layerCount)
     rowCounts = [Int32](repeating: 0, count: expertCount * geometry.sequenceCountMax)
     longest = [Int](repeating: 0, count: layerCount)
-    weights = geometry.layers.indices.map { 1 - Double($0) / Double(layerCount) }
+    var weights = [Double](repeating: 0, count: layerCount)
+    for (place, layer) in geometry.expertLayers.enumerated() {
+      weights[layer] = 1 - Double(place) / Double(geometry.expertLayers.count)
+    }
+    self.weights = weights
   }
 
   /// What further sequences than the first take.

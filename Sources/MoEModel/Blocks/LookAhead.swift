@@ -27,7 +27,11 @@ struct LookAhead {
   var isOn: Bool { if case .none = method { false } else { true } }
   var asksTheRouter: Bool { if case .router = method { true } else { false } }
 
-  mutating func beginSequence() { predictor?.beginSequence() }
+  /// The text before is over, and another begins.
+  mutating func beginSequence() {
+    predictor?.endSequence(SequenceID(rawValue: 0))
+    predictor?.beginSequence(SequenceID(rawValue: 0))
+  }
 
   /// A layer's selection for the tokens of a step: what was guessed of it is judged, and what
   /// follows is guessed from it.
