@@ -3,9 +3,9 @@ package import MoECore
 /// Decides, for a step on one layer, which experts find a slot, in which order, and when: the rule
 /// of admission, which the engine and the replay of traces both drive.
 ///
-/// A step may hold `claimLimit` slots at a time. Where its requests are no more than these, it holds
-/// all of them at once: *hits first*, then slots for the others, best ranks first, and of equal
-/// ranks the earlier row first. Where they are more, slots are handed out *in turn*, in ascending
+/// A step may hold `claimLimit` slots at a time. Where its requests are no more than these, it
+/// holds all of them at once: *hits first*, then slots for the others, best ranks first, and of
+/// equal ranks the earlier row first. Where they are more, slots are handed out *in turn*, in ascending
 /// order of the experts, as far ahead as there are slots; residents are kept for their turn, but
 /// some slots go round. The choice follows from the numbers of requests and slots alone. What is
 /// computed depends on neither.
@@ -17,10 +17,10 @@ package import MoECore
 ///     admission.beginStep(runs.span)
 ///     admission.begin(
 ///       layer: layer, requests, experts: selected.span, expertsPerToken: 8, in: &cache)
-///     while let grant = admission.next(in: &cache) { … }  // read `grant.slot` unless it is a hit
+///     while let grant = admission.next(in: &cache) { ... }  // a miss is read
 ///     // compute request 0
 ///     admission.release(0, in: &cache)
-///     while let grant = admission.next(in: &cache) { … }
+///     while let grant = admission.next(in: &cache) { ... }
 ///
 /// Whoever reads marks slots resident, or removes the expert where a read fails. Nothing allocates
 /// after `init`.
@@ -56,8 +56,8 @@ package struct StepAdmission: Sendable {
   private var rankedNumbers: [Int] = []
   private var outcomes: [RequestedExpert] = []
 
-  /// - Parameter ownSlotCounts: By class, the slots of `geometry` that nobody takes back: how many a
-  ///   step may hold depends on these alone. Nil: all.
+  /// - Parameter ownSlotCounts: By class, the slots of `geometry` that nobody takes back: how many
+  ///   a step may hold depends on these alone. Nil: all.
   package init(geometry: CacheGeometry, ownSlotCounts: [Int]? = nil) {
     self.geometry = geometry
     self.ownSlotCounts = ownSlotCounts ?? geometry.slotRanges.map(\.count)

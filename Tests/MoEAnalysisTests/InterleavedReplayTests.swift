@@ -82,8 +82,8 @@ import Testing
     #expect(tokens >= alone - 0.5 && rows >= alone - 0.5)
   }
 
-  /// In a pool of the same size for both: the lead over recency stays, and knowing whose tokens they
-  /// are is what keeps it.
+  /// In a pool of the same size for both: the lead over recency stays, and knowing whose tokens
+  /// they are is what keeps it.
   @Test(arguments: names) func learningSurvivesOtherTextsInBetween(_ name: String) throws {
     let replay = try Replay(name, tokenCountMax: 1024)
     let slots = 2 * replay.trace.expertsPerToken

@@ -119,7 +119,9 @@ struct NaiveLearned: NaivePolicy {
     of expert: ExpertID, at time: Int, _ text: Text, in cache: NaiveCache
   ) -> Double {
     var sum = biases[expert] ?? -2
-    for (weight, power) in zip(recencyWeights, powers(of: expert, in: text)) { sum += weight * power }
+    for (weight, power) in zip(recencyWeights, powers(of: expert, in: text)) {
+      sum += weight * power
+    }
     for (back, from, factor) in sources(of: expert.layer, at: time, text, in: cache) {
       sum += factor * (transitions[Transition(back: back, from: from, to: expert)] ?? 0)
     }
