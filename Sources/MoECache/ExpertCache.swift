@@ -29,6 +29,7 @@ package struct ExpertCache: ~Copyable, Sendable {
     self.geometry = geometry
     self.policy = policy.make(geometry)
     table = SlotTable(geometry: geometry, floorShare: floorShare ?? policy.floorShare)
+    selected.reserveCapacity(geometry.layers.map(\.expertCount).max() ?? 0)
   }
 
   /// A cache that replays uses which are known beforehand.
@@ -39,6 +40,7 @@ package struct ExpertCache: ~Copyable, Sendable {
     self.geometry = geometry
     self.policy = policy.make(geometry, future)
     table = SlotTable(geometry: geometry, floorShare: floorShare)
+    selected.reserveCapacity(geometry.layers.map(\.expertCount).max() ?? 0)
   }
 
   /// The slot that holds an expert, loaded or loading. Counts nothing.

@@ -5,9 +5,9 @@ package import MoECore
 ///
 /// A step may hold `claimLimit` slots at a time. Where its requests are no more than these, it
 /// holds all of them at once: *hits first*, then slots for the others, best ranks first, and of
-/// equal ranks the earlier row first. Where they are more, slots are handed out *in turn*, in ascending
-/// order of the experts, as far ahead as there are slots; residents are kept for their turn, but
-/// some slots go round. The choice follows from the numbers of requests and slots alone. What is
+/// equal ranks the earlier row first. Where they are more, slots are handed out *in turn*, in
+/// ascending order of the experts, as far ahead as there are slots; residents are kept for their
+/// turn, but some slots go round. The choice follows from the numbers of requests and slots alone. What is
 /// computed depends on neither.
 ///
 /// Pure bookkeeping beside an `ExpertCache`. A step through all layers starts with `beginStep`; in
