@@ -7,8 +7,8 @@ package import MoECore
 /// holds all of them at once: *hits first*, then slots for the others, best ranks first, and of
 /// equal ranks the earlier row first. Where they are more, slots are handed out *in turn*, in
 /// ascending order of the experts, as far ahead as there are slots; residents are kept for their
-/// turn, but some slots go round. The choice follows from the numbers of requests and slots alone. What is
-/// computed depends on neither.
+/// turn, but some slots go round. The choice follows from the numbers of requests and slots
+/// alone. What is computed depends on neither.
 ///
 /// Pure bookkeeping beside an `ExpertCache`. A step through all layers starts with `beginStep`; in
 /// each layer goes `begin`, then `next` until it gives nothing more, for each request in ascending
