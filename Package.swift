@@ -105,6 +105,9 @@ let package = Package(
     suite("MoEAnalysisTests", ["MoEAnalysis", "MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEStoreTests", ["MoEStore", "MoECore", "MoETestSupport"]),
     suite(
+      "MoEExpertsTests",
+      ["MoEExperts", "MoEStore", "MoECache", "MoEKernels", "MoECore", "MoETestSupport"]),
+    suite(
       "MoEModelTests",
       [
         "MoERuntime", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats", "MoECore",

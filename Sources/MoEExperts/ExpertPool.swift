@@ -82,13 +82,14 @@ struct ExpertPool: ~Copyable {
 
   borrowing func memory() -> ByteView { buffer.bytes(count: buffer.byteCount) }
 
-  /// The memory of one matrix in a place of the class that `layer` belongs to; aligned to 4 KiB.
-  borrowing func region(place: Int, layer: Int, matrix: ExpertMatrix) -> ByteView {
-    let number = layout.classOfLayer[layer]
+  /// The memory of one part in a place of the class that `layer` belongs to; aligned as the layout
+  /// says.
+  borrowing func region(place: Int, layer: Int, part: Int) -> ByteView {
+    let number = layout.sizeClass(ofLayer: layer)
     let sizeClass = layout.classes[number]
-    let count = sizeClass.regionByteCounts[matrix.rawValue]
+    let count = sizeClass.regionByteCounts[part]
     var offset = 0
-    for earlier in 0..<matrix.rawValue { offset += sizeClass.regionByteCounts[earlier] }
+    for earlier in 0..<part { offset += sizeClass.regionByteCounts[earlier] }
     let lent = place - ownPlaceCount
     if lent >= 0 {
       precondition(slots.lent[lent] == number)

@@ -23,10 +23,10 @@ extension OffloadedExperts {
   /// Slots that a step may hold at a time: its layer's even share of the class. With more, experts
   /// that come and go once in a chunk would drive out those that other layers want again.
   private var claimCountMax: Int {
-    let sizeClass = pool.layout.classes[pool.layout.classOfLayer[layer]]
+    let sizeClass = pool.layout.classes[pool.layout.sizeClass(ofLayer: layer)]
     let slotCount = simultaneousExpertCount(layer: layer)
     let share = slotCount / sizeClass.layers.count
-    return max(share, min(layout.expertsPerToken, slotCount))
+    return max(share, min(layout.layers[layer].expertsPerToken, slotCount))
   }
 
   /// Takes an entry's expert if it has a slot already.

@@ -132,8 +132,9 @@ extension OffloadedExperts {
   private static let leastProbability = 0.4
 
   package func canPrefetch(layer: Int) -> Bool {
+    guard let sizeClass = pool.layout.classOfLayer[layer] else { return false }
     let isOn = phase == .prefill || trial.isOn || !readAhead.isTried
-    return isOn && pool.slots.staged[pool.layout.classOfLayer[layer]] > 0
+    return isOn && pool.slots.staged[sizeClass] > 0
   }
 
   package func prefetch(layer: Int, guesses: [ExpertGuess]) {
@@ -153,12 +154,12 @@ extension OffloadedExperts {
       let expert = ExpertID(layer: ahead.layer, index: guess.expert)
       let known = staged.firstIndex { $0.state != .empty && $0.expert == expert }
       if known == nil && cache.lookup(expert) == nil {
-        let byteCount = ahead.byteCount + layout.layers[expert.layer].byteCountPerExpert
+        let byteCount = ahead.byteCount + layout.layers[expert.layer].storedByteCountPerExpert
         guard isWorthReading(guess, byteCount: byteCount) else { return ahead.end() }
         // What is asked for must never be refused for what is not.
-        let largest = layout.layers[expert.layer].expertCount + 1
-        guard reader.hasRoom(tagCount: largest, partCount: 3 * largest),
-          let free = freeStaging(sizeClass: pool.layout.classOfLayer[ahead.layer])
+        let largest = layout.expertCountMax + 1
+        guard reader.hasRoom(tagCount: largest, partCount: layout.partCountMax * largest),
+          let free = freeStaging(sizeClass: pool.layout.sizeClass(ofLayer: ahead.layer))
         else { return }
         do {
           try submit(expert, to: staged[free].place, priority: .prefetch)
@@ -173,7 +174,7 @@ extension OffloadedExperts {
         staged[free].number = stagingCount
         stagingCount += 1
         statistics[phase].prefetchCount += 1
-        statistics[phase].prefetchByteCount += layout.layers[expert.layer].byteCountPerExpert
+        statistics[phase].prefetchByteCount += layout.layers[expert.layer].storedByteCountPerExpert
       } else if let known {
         // Still there from an earlier guess: as good as new.
         staged[known].number = stagingCount
@@ -251,7 +252,7 @@ extension OffloadedExperts {
       if reader.cancel(tag: staged[index].place) {
         staged[index].state = .empty
         statistics[phase].prefetchCount -= 1
-        statistics[phase].prefetchByteCount -= layout.layers[layer].byteCountPerExpert
+        statistics[phase].prefetchByteCount -= layout.layers[layer].storedByteCountPerExpert
       }
     }
   }
@@ -274,13 +275,13 @@ extension OffloadedExperts {
   /// An expert that was read ahead, or whose reading has begun, is given up.
   func countWaste(_ given: StagedExpert) {
     statistics[phase].prefetchWastedByteCount +=
-      layout.layers[given.expert.layer].byteCountPerExpert
+      layout.layers[given.expert.layer].storedByteCountPerExpert
   }
 
   /// Bytes of experts that were read ahead, or are being read, and may still be asked for.
   package var stagedByteCount: Int {
     staged.reduce(0) {
-      $0 + ($1.state == .empty ? 0 : layout.layers[$1.expert.layer].byteCountPerExpert)
+      $0 + ($1.state == .empty ? 0 : layout.layers[$1.expert.layer].storedByteCountPerExpert)
     }
   }
 }

@@ -87,9 +87,11 @@ extension OffloadedExperts {
     warming.isOver ? warming.byteCount : reader.counters.readByteCount - countedReadByteCount
   }
 
-  /// As many as the reader takes at a time: an expert is three parts.
+  /// As many as the reader takes at a time.
   private func submitWarmUp() {
-    while let expert = warming.next, reader.hasRoom(tagCount: 1, partCount: 3) {
+    while let expert = warming.next,
+      reader.hasRoom(tagCount: 1, partCount: layout.layers[expert.layer].parts.count)
+    {
       warming.advance()
       guard let slot = cache.adopt(expert) else { continue }
       let place = placeOfSlot[slot]

@@ -50,6 +50,8 @@ package final class OffloadedExperts: ExpertSource {
   var claimCount = 0
   var claimLimit = 0
   private var outcomes: [RequestedExpert] = []
+  /// Of the read that is being asked for, reused from one to the next.
+  private var parts: [ReadPart] = []
   private var rankedExperts: [Int] = []
   private var rankedNumbers: [Int] = []
   /// (token, rank): what the last tokens of the pass select in the layer, and how many each.
@@ -91,7 +93,8 @@ package final class OffloadedExperts: ExpertSource {
     self.layout = layout
     self.reader = reader
     self.readAhead = readAhead
-    let poolLayout = PoolLayout(layout)
+    let poolLayout = PoolLayout(
+      layout, alignment: max(reader.placement.alignment, AlignedBuffer.pageByteCount))
     guard
       let slots = poolLayout.slots(
         byteCount: poolByteCount, readAhead: readAhead.slotCount, loanByteCount: loanByteCount)
@@ -107,7 +110,7 @@ package final class OffloadedExperts: ExpertSource {
     }
     let layers = layout.layers.indices.map {
       LayerGeometry(
-        expertCount: layout.layers[$0].expertCount, sizeClass: poolLayout.classOfLayer[$0])
+        expertCount: layout.layers[$0].expertCount, sizeClass: poolLayout.classOfLayer[$0] ?? 0)
     }
     cache = ExpertCache(
       geometry: CacheGeometry(layers: layers, slotCounts: slots.cachedAndLent), policy: policy)
@@ -125,12 +128,13 @@ package final class OffloadedExperts: ExpertSource {
         StagedExpert(sizeClass: sizeClass, place: $0)
       }
     }
-    let largest = layout.layers.map(\.expertCount).max() ?? 0
+    let largest = layout.expertCountMax
     entries.reserveCapacity(largest)
     outcomes.reserveCapacity(largest)
-    rankedExperts.reserveCapacity(layout.expertsPerToken)
-    rankedNumbers.reserveCapacity(layout.expertsPerToken)
-    selected.reserveCapacity(SelectionHistory.tokenCount * layout.expertsPerToken)
+    rankedExperts.reserveCapacity(layout.expertsPerTokenMax)
+    rankedNumbers.reserveCapacity(layout.expertsPerTokenMax)
+    parts.reserveCapacity(layout.partCountMax)
+    selected.reserveCapacity(SelectionHistory.tokenCount * layout.expertsPerTokenMax)
     // Provided now: a promise of memory that cannot be kept fails here, not in the middle of a
     // text.
     team.populate(pool.memory())
@@ -151,7 +155,7 @@ package final class OffloadedExperts: ExpertSource {
   package var stagingCountUnderWay: Int { staged.count { $0.state == .loading } }
 
   package func simultaneousExpertCount(layer: Int) -> Int {
-    pool.slots.cached[pool.layout.classOfLayer[layer]]
+    pool.slots.cached[pool.layout.sizeClass(ofLayer: layer)]
   }
 
   /// Experts that were read ahead do not count: whether they are there depends on the disk's pace.
@@ -261,18 +265,23 @@ package final class OffloadedExperts: ExpertSource {
     }
   }
 
-  /// Asks for an expert's matrices to be read to a place, under its number.
+  /// Asks for an expert's parts to be read to a place, under its number.
   func submit(
     _ expert: ExpertID, to place: Int, priority: ReadPriority
   ) throws(StoreError) {
-    let stacks = layout.layers[expert.layer]
-    func part(_ matrix: ExpertMatrix) -> ReadPart {
-      let region = pool.region(place: place, layer: expert.layer, matrix: matrix)
-      return unsafe ReadPart(
-        extent: stacks.extent(of: matrix, expert: expert.index), destination: region.pointer,
-        capacity: region.count)
+    let experts = layout.layers[expert.layer]
+    // Taken out while it is in use, so that it is not copied.
+    var parts: [ReadPart] = []
+    swap(&parts, &self.parts)
+    defer { self.parts = parts }
+    parts.removeAll(keepingCapacity: true)
+    for part in experts.parts.indices {
+      let region = pool.region(place: place, layer: expert.layer, part: part)
+      parts.append(
+        unsafe ReadPart(
+          extent: experts.extent(part: part, expert: expert.index), destination: region.pointer,
+          capacity: region.count))
     }
-    let parts: [3 of ReadPart] = [part(.gate), part(.up), part(.down)]
     try reader.submit(tag: place, parts: parts.span, priority: priority, expert: expert)
   }
 
@@ -281,7 +290,7 @@ package final class OffloadedExperts: ExpertSource {
     if isHit {
       statistics[phase].hitCount += 1
     } else {
-      missedByteCount += layout.layers[layer].byteCountPerExpert
+      missedByteCount += layout.layers[layer].storedByteCountPerExpert
     }
   }
 
@@ -342,16 +351,13 @@ package final class OffloadedExperts: ExpertSource {
   package func weights(of number: Int) -> ExpertWeights {
     let entry = entries[number]
     precondition(entry.state == .ready)
-    let stacks = layout.layers[layer]
-    func matrix(_ kind: ExpertMatrix) -> QuantizedMatrix {
-      let phase = reader.placement.phase(of: stacks.extent(of: kind, expert: entry.request.expert))
-      let stack = stacks[kind]
-      let region = pool.region(place: placeOfSlot[entry.slot], layer: layer, matrix: kind)
-      return QuantizedMatrix(
-        format: stack.format, bytes: region.slice(phase, count: stack.byteCountPerExpert),
-        rowCount: stack.rowCount, columnCount: stack.columnCount)
+    let experts = layout.layers[layer]
+    let place = placeOfSlot[entry.slot]
+    return ExpertWeights(experts) { part in
+      let extent = experts.extent(part: part, expert: entry.request.expert)
+      return pool.region(place: place, layer: layer, part: part)
+        .slice(reader.placement.phase(of: extent), count: experts.parts[part].slotByteCount)
     }
-    return ExpertWeights(gate: matrix(.gate), up: matrix(.up), down: matrix(.down))
   }
 
   package func release(_ number: Int) {

@@ -87,8 +87,7 @@ package struct ModelTensors: Sendable {
             TensorName.router(layer), rows: description.router.expertCount, columns: hidden)))
       expertLayers.append(try finder.experts(layer: layer))
     }
-    experts = ExpertLayout(
-      layers: expertLayers, expertsPerToken: description.router.expertsPerToken)
+    experts = ExpertLayout(layers: expertLayers)
     try finder.requireAllUsed()
   }
 }
@@ -128,17 +127,21 @@ private struct TensorFinder {
     let (hidden, width) = (description.hiddenSize, description.expertWidth)
     return ExpertLayer(
       expertCount: description.router.expertCount,
-      gate: try stack(TensorName.gateExperts(layer), rows: width, columns: hidden),
-      up: try stack(TensorName.upExperts(layer), rows: width, columns: hidden),
-      down: try stack(TensorName.downExperts(layer), rows: hidden, columns: width))
+      expertsPerToken: description.router.expertsPerToken,
+      parts: [
+        try stack(.gate, TensorName.gateExperts(layer), rows: width, columns: hidden),
+        try stack(.up, TensorName.upExperts(layer), rows: width, columns: hidden),
+        try stack(.down, TensorName.downExperts(layer), rows: hidden, columns: width),
+      ])
   }
 
   private mutating func stack(
-    _ name: String, rows: Int, columns: Int
-  ) throws(ModelError) -> StackedMatrix {
+    _ role: ExpertPartRole, _ name: String, rows: Int, columns: Int
+  ) throws(ModelError) -> ExpertPart {
     let (tensor, format) = try find(name, shape: [columns, rows, description.router.expertCount])
-    return StackedMatrix(
-      name: name, format: format, rowCount: rows, columnCount: columns, extent: tensor.extent)
+    return ExpertPart(
+      role, name: name, format: format, rowCount: rows, columnCount: columns,
+      storage: .stack(tensor.extent))
   }
 
   private mutating func find(

@@ -158,9 +158,9 @@ package struct ActivationForms: Sendable {
   var expertInner: Set<ActivationForm>
 
   package init(_ tensors: ModelTensors) {
-    expertInput = Set(
-      tensors.experts.layers.flatMap { [$0.gate.format.activation, $0.up.format.activation] })
-    expertInner = Set(tensors.experts.layers.map { $0.down.format.activation })
+    let matrices = tensors.experts.layers.flatMap(\.matrices)
+    expertInput = Set(matrices.filter { $0.role != .down }.map { $0.format.activation })
+    expertInner = Set(matrices.filter { $0.role == .down }.map { $0.format.activation })
     router = Set(tensors.layers.map { $0.router.format.activation })
     input = expertInput.union(tensors.dense.map { $0.format.activation })
   }

@@ -61,7 +61,7 @@ import Testing
     let expected = try run(try decoder(model, plain, team, LookAheadRegistry.off))
     let source = try experts(model, team)
     #expect(try run(try decoder(model, source, team, entry)) == expected)
-    let size = model.tensors.experts.layers[0].byteCountPerExpert
+    let size = model.tensors.experts.layers[0].storedByteCountPerExpert
     for phase in InferencePhase.allCases {
       let (found, wanted) = (source.statistics[phase], plain.statistics[phase])
       #expect(found.requestCount == wanted.requestCount && found.hitCount == wanted.hitCount)

@@ -18,8 +18,7 @@ import Testing
     let layout = model.tensors.experts
     var contents = model.contents
     // The second layer's router is the first to see what the first layer's experts make.
-    for matrix in ExpertMatrix.allCases {
-      let extent = layout.layers[0][matrix].extent
+    for extent in layout.layers[0].parts.flatMap(\.runs) {
       for offset in extent.offset..<extent.offset + extent.byteCount {
         contents[extent.fileIndex][offset] = 0xFF
       }

@@ -33,7 +33,7 @@ import Testing
     let missCount = experts.cache.counters(for: .decode).missCount
     #expect(missCount > 0 && experts.cache.counters(for: .prefill).missCount > 0)
     let cost = experts.trial.costs.off
-    #expect(cost.missedByteCount == missCount * layout.layers[0].byteCountPerExpert)
+    #expect(cost.missedByteCount == missCount * layout.layers[0].storedByteCountPerExpert)
     #expect(cost.stallNanoseconds == experts.statistics.decode.stallNanoseconds)
     #expect(cost.nanoseconds >= cost.stallNanoseconds && cost.nanoseconds > 0)
   }

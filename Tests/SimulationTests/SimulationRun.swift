@@ -165,7 +165,7 @@ final class SimulationRun {
   /// What was read ahead has been used, given up or lies there, to the byte.
   private func checkAhead(_ statistics: ExpertStatistics) {
     let (prefill, decode) = (statistics.prefill, statistics.decode)
-    let sizes = model.tensors.experts.layers.map(\.byteCountPerExpert)
+    let sizes = model.tensors.experts.layers.map(\.storedByteCountPerExpert)
     let usedCount = prefill.prefetchedCount + decode.prefetchedCount
     let usedByteCount =
       prefill.prefetchByteCount + decode.prefetchByteCount - prefill.prefetchWastedByteCount

@@ -135,11 +135,11 @@ extension ResidentExperts {
       defer { end() }
       return (0..<layer.expertCount).allSatisfy { expert in
         let found = weights(of: expert)
-        return zip(ExpertMatrix.allCases, [found.gate, found.up, found.down]).allSatisfy {
-          let extent = layer.extent(of: $0, expert: expert)
+        return [found.gate, found.up, found.down].enumerated().allSatisfy { part, matrix in
+          let extent = layer.extent(part: part, expert: expert)
           let bytes = contents[extent.fileIndex][extent.offset..<extent.offset + extent.byteCount]
           return unsafe bytes.elementsEqual(
-            UnsafeRawBufferPointer(start: $1.bytes.pointer, count: extent.byteCount))
+            UnsafeRawBufferPointer(start: matrix?.bytes.pointer, count: extent.byteCount))
         }
       }
     }

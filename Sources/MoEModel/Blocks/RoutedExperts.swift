@@ -109,7 +109,7 @@ extension Decoder {
       products.removeAll()
       for number in ready {
         let expert = experts.weights(of: number)
-        for (matrix, output) in [(expert.gate, gate), (expert.up, up)] {
+        for (matrix, output) in [(gated(expert), gate), (expert.up, up)] {
           products.append(
             matrix, expertInput(form: matrix.format.activation, start: 0, count: 1),
             into: output.rows(number, count: 1))
@@ -163,13 +163,14 @@ extension Decoder {
     let gate = scratch.rows(layout.gate, count: tokens.count)
     let up = scratch.rows(layout.up, count: tokens.count)
     let down = scratch.rows(layout.down, count: tokens.count)
-    let (gateForm, upForm) = (expert.gate.format.activation, expert.up.format.activation)
+    let (gateMatrix, gateForm) = (gated(expert), gated(expert).format.activation)
+    let upForm = expert.up.format.activation
     let gateInput = gathered(tokens, form: gateForm, chunkTokenCount: chunkTokenCount)
     let upInput =
       upForm == gateForm
       ? gateInput : gathered(tokens, form: upForm, chunkTokenCount: chunkTokenCount)
     products.removeAll()
-    products.append(expert.gate, gateInput, into: gate)
+    products.append(gateMatrix, gateInput, into: gate)
     products.append(expert.up, upInput, into: up)
     team.multiply(products, as: .gateUp)
     team.swiglu(gate: gate, up: up)
@@ -179,6 +180,12 @@ extension Decoder {
       into: down)
     team.multiply(products, as: .down)
     team.scatterAdd(down, tokens: tokens, weights: weights, into: hidden)
+  }
+
+  /// The gate, which every architecture's experts have so far.
+  private func gated(_ expert: ExpertWeights) -> QuantizedMatrix {
+    guard let gate = expert.gate else { preconditionFailure("an expert without a gate") }
+    return gate
   }
 
   /// The input rows of an expert's tokens, side by side.

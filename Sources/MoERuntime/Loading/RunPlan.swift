@@ -86,10 +86,8 @@ struct PreparedRun {
       architecture: header.description.architecture, modelByteCount: header.byteCount,
       layerCount: header.description.layerCount,
       expertCountPerLayer: header.description.router.expertCount,
-      expertsPerToken: experts.expertsPerToken, expertByteCount: experts.byteCount,
-      expertByteCountPerToken: experts.layers.reduce(0) {
-        $0 + $1.byteCountPerExpert * experts.expertsPerToken
-      },
+      expertsPerToken: experts.expertsPerTokenMax, expertByteCount: experts.byteCount,
+      expertByteCountPerToken: experts.byteCountPerToken,
       memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
       lookAhead: options.lookAhead, instructionSet: InstructionSet.current.name)
   }
@@ -98,7 +96,7 @@ struct PreparedRun {
     var limits = ExtentReader.Limits()
     limits.depth = options.inputDepth
     limits.tagCapacity = max(64, 2 * header.description.router.expertCount)
-    limits.partCapacity = limits.tagCapacity * ExpertMatrix.allCases.count
+    limits.partCapacity = limits.tagCapacity * max(1, header.tensors.experts.partCountMax)
     do {
       return try ExtentReader(
         files: header.files, backend: BackendChoice(parsing: options.store), limits: limits)

@@ -119,9 +119,9 @@ extension MachineProbe {
       for tensor in layer.products {
         sum += result.cost(of: ProbeShape(tensor))?.seconds(tokenCount) ?? 0
       }
-      for matrix in ExpertMatrix.allCases {
-        let cost = result.cost(of: ProbeShape(experts[matrix]))
-        sum += Double(request.expertsPerToken) * (cost?.seconds(tokenCount) ?? 0)
+      for matrix in experts.matrices {
+        let cost = result.cost(of: ProbeShape(matrix))
+        sum += Double(experts.expertsPerToken) * (cost?.seconds(tokenCount) ?? 0)
       }
     }
     return sum / Double(tensors.layers.count)

@@ -111,9 +111,10 @@ extension PreparedRun {
       let (dense, experts) = layer
       return RunCosts.Layer(
         dense: dense.products.reduce(probe.layerRest) { $0 + cost(ProbeShape($1)) },
-        expert: ExpertMatrix.allCases.reduce(.zero) { $0 + cost(ProbeShape(experts[$1])) },
+        expert: experts.matrices.reduce(.zero) { $0 + cost(ProbeShape($1)) },
         denseByteCount: dense.all.reduce(0) { $0 + $1.extent.byteCount },
-        expertByteCount: experts.byteCountPerExpert, sizeClass: pool.classOfLayer[index])
+        expertByteCount: experts.storedByteCountPerExpert,
+        sizeClass: pool.classOfLayer[index] ?? 0)
     }
     let attention = header.description.attention
     let isResident = plan.placement == .resident
@@ -137,7 +138,7 @@ extension PreparedRun {
       promptSlotCounts: chunkStarts.map {
         slotCounts(min($0 + plan.chunkTokenCount, position))
       }, expertCount: header.description.router.expertCount,
-      expertsPerToken: tensors.experts.expertsPerToken, isResident: isResident,
+      expertsPerToken: tensors.experts.expertsPerTokenMax, isResident: isResident,
       chunkTokenCount: plan.chunkTokenCount,
       attentionSecondsPerPosition: probe.attentionSecondsPerPosition,
       chunkAttentionSecondsPerPosition: probe.chunkAttentionSecondsPerPosition,

@@ -73,13 +73,8 @@ final class ProbeExperts: ExpertSource {
   func wait(for number: Int) {}
 
   func weights(of number: Int) -> ExpertWeights {
-    let stacks = layout.layers[layer]
-    func matrix(_ kind: ExpertMatrix) -> QuantizedMatrix {
-      let stack = stacks[kind]
-      return memory.matrix(
-        stack.format, rowCount: stack.rowCount, columnCount: stack.columnCount)
-    }
-    return ExpertWeights(gate: matrix(.gate), up: matrix(.up), down: matrix(.down))
+    let experts = layout.layers[layer]
+    return ExpertWeights(experts) { memory.next(experts.parts[$0].slotByteCount) }
   }
 
   func release(_ number: Int) {}

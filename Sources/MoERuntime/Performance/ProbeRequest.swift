@@ -58,8 +58,8 @@ struct ProbeRequest: Codable, Equatable {
       ($0.format, $0.rowCount, $0.columnCount, $0.isExpert ? 1 : 0)
         < ($1.format, $1.rowCount, $1.columnCount, $1.isExpert ? 1 : 0)
     }
-    expertByteCounts = tensors.experts.layers.map(\.byteCountPerExpert)
-    expertsPerToken = tensors.experts.expertsPerToken
+    expertByteCounts = tensors.experts.layers.map(\.storedByteCountPerExpert)
+    expertsPerToken = tensors.experts.expertsPerTokenMax
     headCount = attention.headCount
     keyValueHeadCount = attention.keyValueHeadCount
     headDimension = attention.headDimension
@@ -74,9 +74,7 @@ struct ProbeRequest: Codable, Equatable {
   private static func shapes(of tensors: ModelTensors) -> [ProbeShape] {
     let dense = tensors.layers.flatMap(\.products) + [tensors.output]
     return dense.map { ProbeShape($0) }
-      + tensors.experts.layers.flatMap { layer in
-        ExpertMatrix.allCases.map { ProbeShape(layer[$0]) }
-      }
+      + tensors.experts.layers.flatMap { layer in layer.matrices.map { ProbeShape($0) } }
   }
 
   /// Four times the last cache, at most 256 MiB, but no more than the model itself: what fits in a
@@ -86,9 +84,7 @@ struct ProbeRequest: Codable, Equatable {
     let tensors = run.header.tensors
     let matrices =
       tensors.layers.flatMap(\.products).map(\.extent.byteCount)
-      + tensors.experts.layers.flatMap { layer in
-        ExpertMatrix.allCases.map { layer[$0].byteCountPerExpert }
-      }
+      + tensors.experts.layers.flatMap { layer in layer.parts.map(\.slotByteCount) }
     let floor = 2 * ((matrices.max() ?? 0) + ProbeMemory.alignment)
     let cacheByteCount = min(4 * machine.lastCacheByteCount, 256 << 20)
     var size = min(max(cacheByteCount, 64 << 20), run.header.byteCount)
@@ -104,9 +100,9 @@ extension ProbeShape {
       isExpert: false)
   }
 
-  init(_ stack: StackedMatrix) {
+  init(_ part: ExpertPart) {
     self.init(
-      format: stack.format.ggmlType, rowCount: stack.rowCount, columnCount: stack.columnCount,
+      format: part.format.ggmlType, rowCount: part.rowCount, columnCount: part.columnCount,
       isExpert: true)
   }
 }

@@ -9,11 +9,11 @@ extension RoutingTraceMetadata {
     let experts = header.tensors.experts
     self.init(
       expertCount: header.description.router.expertCount,
-      expertsPerToken: experts.expertsPerToken, layers: Array(experts.layers.indices))
+      expertsPerToken: experts.expertsPerTokenMax, layers: experts.routedLayers)
     model = header.name ?? header.description.architecture
     modelHash = Self.hash(of: weights)
     quantization = Self.formats(of: experts)
-    nativeExpertsPerToken = experts.expertsPerToken
+    nativeExpertsPerToken = experts.expertsPerTokenMax
     others["architecture"] = .string(header.description.architecture)
     others["model_bytes"] = .integer(header.byteCount)
     others["id_order"] = .string("router rank, best first")
@@ -32,8 +32,8 @@ extension RoutingTraceMetadata {
   private static func formats(of experts: ExpertLayout) -> String {
     var sizes: [String: Int] = [:]
     for layer in experts.layers {
-      for matrix in ExpertMatrix.allCases {
-        sizes[layer[matrix].format.name, default: 0] += layer[matrix].extent.byteCount
+      for matrix in layer.matrices {
+        sizes[matrix.format.name, default: 0] += layer.expertCount * matrix.slotByteCount
       }
     }
     return sizes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)
