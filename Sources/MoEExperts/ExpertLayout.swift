@@ -17,7 +17,7 @@ package struct ExpertLayer: Sendable, Hashable {
     (expertCount, expertsPerToken, parts, assembly) = (0, 0, [], nil)
   }
 
-  /// - Parameter parts: Each role once: up and down, apart or with the gate, and what else there is.
+  /// - Parameter parts: Each role once: up, alone or with the gate, down, and what else there is.
   package init(expertCount: Int, expertsPerToken: Int, parts: [ExpertPart]) {
     precondition(expertCount > 0 && expertsPerToken > 0 && expertsPerToken <= expertCount)
     precondition(parts.allSatisfy { $0.expertCount == expertCount })

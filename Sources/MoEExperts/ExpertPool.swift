@@ -6,7 +6,7 @@ import MoEStore
 /// another of lent memory, where places lie in the order in which they are taken back, last first.
 ///
 /// A place is where bytes lie; a slot of the cache has one, and exchanges it when an expert that
-/// was read ahead moves in.
+/// was prefetched moves in.
 struct ExpertPool: ~Copyable {
   let layout: PoolLayout
   let slots: PoolSlots
@@ -78,6 +78,14 @@ struct ExpertPool: ~Copyable {
   /// The places of a class in which experts are staged at first.
   func stagingPlaces(sizeClass: Int) -> Range<Int> {
     placeRanges[sizeClass].dropFirst(slots.cached[sizeClass])
+  }
+
+  func sizeClass(ofPlace place: Int) -> Int {
+    if place >= ownPlaceCount { return slots.lent[place - ownPlaceCount] }
+    guard let sizeClass = placeRanges.firstIndex(where: { $0.contains(place) }) else {
+      preconditionFailure("place \(place) of \(placeCount)")
+    }
+    return sizeClass
   }
 
   borrowing func memory() -> ByteView { buffer.bytes(count: buffer.byteCount) }

@@ -91,27 +91,27 @@ package struct PoolLayout: Sendable {
 
   package func byteCount(_ slots: PoolSlots) -> Int { byteCount(slotCounts: slots.all) }
 
-  /// Slots for reading ahead: one of so many, and no more than this of a class. What they hold is
-  /// not cached, so they must cost less in hits than they save in waiting.
-  private static let (slotsPerStagedSlot, stagedSlotCountMax) = (48, 4)
+  /// Staging slots: one of so many, and no more than this of a class. What they hold is not cached,
+  /// so they must cost less in hits than they save in waiting.
+  private static let (slotsPerStagingSlot, stagingSlotCountMax) = (48, 4)
 
   /// The slots of each class in a pool of at most `byteCount` bytes; nil below the floor.
   ///
   /// - Parameters:
-  ///   - readAhead: Of these, how many of a class are for reading ahead, as far as the
-  ///     floor allows. Nil: derived.
+  ///   - stagingSlotCount: Of these, how many of a class are for prefetches, as far as the floor
+  ///     allows. Nil: derived.
   ///   - loanByteCount: Memory besides, which may be taken back.
   package func slots(
-    byteCount: Int, readAhead: Int? = nil, loanByteCount: Int = 0
+    byteCount: Int, stagingSlotCount: Int? = nil, loanByteCount: Int = 0
   ) -> PoolSlots? {
     guard let counts = slotCounts(byteCount: byteCount) else { return nil }
-    let staged = classes.indices.map { index in
+    let staging = classes.indices.map { index in
       let (count, floor) = (counts[index], floorSlotCounts[index])
-      let derived = min((count - floor) / Self.slotsPerStagedSlot, Self.stagedSlotCountMax)
-      return min(readAhead ?? derived, count - floor, classes[index].expertCount - count)
+      let derived = min((count - floor) / Self.slotsPerStagingSlot, Self.stagingSlotCountMax)
+      return min(stagingSlotCount ?? derived, count - floor, classes[index].expertCount - count)
     }
     return PoolSlots(
-      cached: zip(counts, staged).map { $0 - $1 }, staged: staged,
+      cached: zip(counts, staging).map { $0 - $1 }, staging: staging,
       lent: lentClasses(byteCount: loanByteCount, besides: counts))
   }
 
@@ -168,21 +168,21 @@ package struct PoolLayout: Sendable {
 package struct PoolSlots: Sendable, Equatable {
   /// (class): slots that the cache decides over.
   package var cached: [Int]
-  /// (class): slots into which experts are read ahead, before a step asks for them.
-  package var staged: [Int]
+  /// (class): slots into which experts are prefetched, before a step asks for them.
+  package var staging: [Int]
   /// Classes of the slots in lent memory, in the order in which they lie there. The cache decides
   /// over them too, as long as they are there.
   package var lent: [Int]
 
-  package init(cached: [Int], staged: [Int], lent: [Int] = []) {
-    precondition(cached.count == staged.count)
+  package init(cached: [Int], staging: [Int], lent: [Int] = []) {
+    precondition(cached.count == staging.count)
     self.cached = cached
-    self.staged = staged
+    self.staging = staging
     self.lent = lent
   }
 
   /// (class): those that nobody can take back.
-  package var all: [Int] { zip(cached, staged).map { $0 + $1 } }
+  package var all: [Int] { zip(cached, staging).map { $0 + $1 } }
   /// (class): those that the cache decides over while everything is lent.
   package var cachedAndLent: [Int] {
     cached.indices.map { sizeClass in cached[sizeClass] + lent.count { $0 == sizeClass } }

@@ -66,7 +66,7 @@ final class EngineCore {
         let offloaded = try OffloadedExperts(
           tensors.experts, reader: reader, team: team, poolByteCount: plan.poolByteCount,
           loanByteCount: plan.loanByteCount,
-          readAhead: ReadAhead(slotCount: options.readAheadSlotCount),
+          prefetch: PrefetchOptions(stagingSlotCount: options.readAheadSlotCount),
           policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry)
         warmStart =
           options.warmStart

@@ -26,7 +26,8 @@ import Testing
   }
 
   private func decoder(
-    _ model: SimulatedModel, loan: Int, team: WorkerTeam, readAhead: ReadAhead = ReadAhead()
+    _ model: SimulatedModel, loan: Int, team: WorkerTeam,
+    prefetch: PrefetchOptions = PrefetchOptions()
   ) throws -> (Decoder, OffloadedExperts) {
     let layout = model.tensors.experts
     let experts = try OffloadedExperts(
@@ -34,7 +35,7 @@ import Testing
       reader: try ExtentReader(
         backend: MemoryBackend(contents: model.contents, depth: 8), files: model.files),
       team: team, poolByteCount: PoolLayout(layout).floorByteCount * 3 / 2, loanByteCount: loan,
-      readAhead: readAhead)
+      prefetch: prefetch)
     let decoder = try model.decoder(
       experts, team: team, chunk: 512, contextLength: Self.contextLength, kvType: .f16)
     decoder.populate()
@@ -68,13 +69,14 @@ import Testing
   private let sequences = [(5, 20), (200, 350), (700, 10), (3, 30), (1000, 20), (300, 5)]
 
   @Test(arguments: [
-    ReadAhead(), ReadAhead(slotCount: 0), ReadAhead(slotCount: 3, leastProbability: 0),
+    PrefetchOptions(), PrefetchOptions(stagingSlotCount: 0),
+    PrefetchOptions(stagingSlotCount: 3, leastProbability: 0),
   ])
-  func slotsGoAsASequenceGrowsAndComeBackWithTheNext(_ readAhead: ReadAhead) throws {
+  func slotsGoAsASequenceGrowsAndComeBackWithTheNext(_ prefetch: PrefetchOptions) throws {
     let model = try Self.makeModel()
     let team = try WorkerTeam(workerCount: 2)
     let (plain, bare) = try decoder(model, loan: 0, team: team)
-    let (lending, experts) = try decoder(model, loan: Self.loan, team: team, readAhead: readAhead)
+    let (lending, experts) = try decoder(model, loan: Self.loan, team: team, prefetch: prefetch)
     let all = experts.slotCount
     var slotCounts: [Int] = []
     for (prompt, count) in sequences {

@@ -24,7 +24,7 @@ import Testing
       reader: try ExtentReader(
         backend: MemoryBackend(contents: model.contents, depth: 8), files: model.files),
       team: team, poolByteCount: PoolLayout(layout).fullByteCount / 3,
-      readAhead: ReadAhead(slotCount: Self.slotCount, leastProbability: 0))
+      prefetch: PrefetchOptions(stagingSlotCount: Self.slotCount, leastProbability: 0))
   }
 
   /// Logits of three texts: prompts in chunks, then tokens one by one.

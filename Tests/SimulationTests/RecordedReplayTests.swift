@@ -76,7 +76,7 @@ import Testing
     let team = try WorkerTeam(workerCount: 1)
     let experts = try OffloadedExperts(
       layout, reader: try ExtentReader(backend: backend, files: model.files), team: team,
-      poolByteCount: max(pool.floorByteCount, wanted), readAhead: scenario.readAhead,
+      poolByteCount: max(pool.floorByteCount, wanted), prefetch: scenario.prefetch,
       policy: policy)
     let decoder = try model.decoder(
       experts, team: team, chunk: scenario.chunk, contextLength: 64, kvType: .f32)

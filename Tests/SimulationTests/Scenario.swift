@@ -29,7 +29,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
   /// From 0, the smallest pool that works, to 1, room for every expert.
   let poolShare: Double
   /// Never left to the clock, so that a seed repeats itself.
-  let readAhead: ReadAhead
+  let prefetch: PrefetchOptions
   let policy: String
   let lookAhead: LookAheadEntry
   let alignment: Int
@@ -61,8 +61,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     self.second = second
     foreignLayers = Set((0..<first.layerCount).filter { _ in draw.happens(0.4) })
     poolShare = draw.one(of: [0, draw.unit(), draw.unit(), draw.unit(), 1])
-    readAhead = ReadAhead(
-      slotCount: draw.one(of: [nil, 0, 1, 2, 5]), leastProbability: draw.one(of: [0, 0.3, 0.6]))
+    prefetch = PrefetchOptions(
+      stagingSlotCount: draw.one(of: [nil, 0, 1, 2, 5]),
+      leastProbability: draw.one(of: [0, 0.3, 0.6]))
     policy = draw.one(of: PolicyRegistry.all.map(\.name))
     alignment = draw.one(of: [1, 512, 4096])
     limits = draw.limits(first)

@@ -44,7 +44,7 @@ final class SimulationRun {
     }
     experts = try OffloadedExperts(
       layout, reader: reader, team: team, poolByteCount: max(pool.floorByteCount, wanted),
-      readAhead: scenario.readAhead, policy: policy)
+      prefetch: scenario.prefetch, policy: policy)
     if scenario.warmUpWaitCount > 0 {
       experts.warmUp(scenario.hottest)
       for _ in 1..<scenario.warmUpWaitCount { _ = experts.continueWarmUp() }
@@ -140,7 +140,7 @@ final class SimulationRun {
     let warming = experts.warmingCountUnderWay
     if held.count != warming { problems.append("slots \(held) are still held") }
     let (underWay, ahead) = (
-      backend.disk.inFlightCount, experts.stagingCountUnderWay + warming
+      backend.disk.inFlightCount, experts.prefetchCountUnderWay + warming
     )
     if underWay > 0 && ahead == 0 { problems.append("\(underWay) reads are still under way") }
     if reader.pendingTagCount > ahead {

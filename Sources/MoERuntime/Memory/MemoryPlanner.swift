@@ -231,9 +231,9 @@ package struct MemoryPlanner {
     let poolByteCount = max(min(wanted, usable), pool.floorByteCount)
     let slots =
       pool.slots(
-        byteCount: poolByteCount, readAhead: options.readAheadSlotCount,
+        byteCount: poolByteCount, stagingSlotCount: options.readAheadSlotCount,
         loanByteCount: options.expertPool == nil ? loanByteCount : 0)
-      ?? PoolSlots(cached: [], staged: [])
+      ?? PoolSlots(cached: [], staging: [])
     let byteCount = pool.byteCount(slots)
     let slotCount = slots.cached.reduce(0, +)
     let lent = slots.lent.isEmpty ? "" : "\(slots.lent.count) more in lent memory, "
@@ -242,7 +242,7 @@ package struct MemoryPlanner {
       name: "expert pool", byteCount: AlignedBuffer.mappedByteCount(for: byteCount),
       basis: options.expertPool == nil ? .derived : .user,
       note: "\(slotCount) of \(tensors.experts.expertCount) experts (\(share)%), \(lent)"
-        + "\(slots.staged.reduce(0, +)) read ahead")
+        + "\(slots.staging.reduce(0, +)) read ahead")
     return Experts(
       row: row, poolByteCount: poolByteCount, placement: .offloaded, slotCount: slotCount,
       loanByteCount: slots.lent.isEmpty ? 0 : loanByteCount, lentSlotCount: slots.lent.count)

@@ -121,9 +121,9 @@ extension PreparedRun {
     let residentCounts = pool.classes.map(\.expertCount)
     let slots =
       isResident
-      ? PoolSlots(cached: residentCounts, staged: residentCounts.map { _ in 0 })
+      ? PoolSlots(cached: residentCounts, staging: residentCounts.map { _ in 0 })
       : pool.slots(
-        byteCount: plan.poolByteCount, readAhead: options.readAheadSlotCount,
+        byteCount: plan.poolByteCount, stagingSlotCount: options.readAheadSlotCount,
         loanByteCount: plan.loanByteCount)
     func slotCounts(_ positions: Int) -> [Int] {
       let lent = loanByteCount(plan, positions: positions)

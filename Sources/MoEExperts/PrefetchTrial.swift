@@ -1,11 +1,11 @@
-/// Finds out whether reading ahead pays on the disk at hand, by trying both while decoding.
+/// Finds out whether prefetching pays on the disk at hand, by trying both while decoding.
 ///
 /// It need not pay: a disk that is held to a rate, as cloud disks are, gives the time that it idled
 /// back as a burst, so that nothing is won by keeping it busy and each wrong guess costs its bytes.
 /// So a few tokens go without, a few with, twice over; what gave less waiting for each byte that
 /// had to be read is kept for some hundred tokens, then tried again. Only timing follows from it:
 /// neither results nor hits do.
-package struct ReadAheadTrial {
+package struct PrefetchTrial {
   /// Tokens of one window, windows of a trial, tokens until the next trial.
   package static let (windowTokenCount, windowCount, restTokenCount) = (8, 4, 256)
   /// How much less waiting is a gain, and not noise.
@@ -17,7 +17,7 @@ package struct ReadAheadTrial {
   package struct Cost {
     package var nanoseconds: UInt64
     package var stallNanoseconds: UInt64
-    /// Bytes of the experts that were missed, read ahead or not.
+    /// Bytes of the experts that were missed, prefetched or not.
     package var missedByteCount: Int
 
     package init(nanoseconds: UInt64 = 0, stallNanoseconds: UInt64 = 0, missedByteCount: Int = 0) {
@@ -33,7 +33,7 @@ package struct ReadAheadTrial {
     }
   }
 
-  /// Whether to read ahead for the next token.
+  /// Whether to prefetch for the next token.
   package private(set) var isOn = false
   private var tokenCount = 0
   /// Of the windows without and with.
@@ -53,7 +53,7 @@ package struct ReadAheadTrial {
     } else if tokenCount == trialTokenCount {
       isOn = isWorthIt
     } else if tokenCount >= trialTokenCount + Self.restTokenCount {
-      self = ReadAheadTrial()
+      self = PrefetchTrial()
     }
   }
 

@@ -1,15 +1,15 @@
 import MoEExperts
 import Testing
 
-@Suite struct ReadAheadTrialTests {
-  private typealias Cost = ReadAheadTrial.Cost
+@Suite struct PrefetchTrialTests {
+  private typealias Cost = PrefetchTrial.Cost
 
   /// Decodes on a disk whose waiting for each missed byte is given for both ways, with misses that
-  /// vary from token to token; returns for which tokens there was reading ahead.
+  /// vary from token to token; returns for which tokens there were prefetches.
   private func decode(
     _ count: Int, waitingOff: Double, waitingOn: Double, computing: UInt64 = 1_000
   ) -> [Bool] {
-    var trial = ReadAheadTrial()
+    var trial = PrefetchTrial()
     return (0..<count).map { token in
       let isOn = trial.isOn
       let missed = 1000 + 777 * (token * token % 5)
@@ -20,11 +20,11 @@ import Testing
     }
   }
 
-  private let trialTokens = ReadAheadTrial.windowTokenCount * ReadAheadTrial.windowCount
+  private let trialTokens = PrefetchTrial.windowTokenCount * PrefetchTrial.windowCount
 
   @Test func triesBothInTurnAndBeginsWithout() {
     let isOn = decode(trialTokens, waitingOff: 1, waitingOn: 1)
-    let window = ReadAheadTrial.windowTokenCount
+    let window = PrefetchTrial.windowTokenCount
     for token in 0..<trialTokens { #expect(isOn[token] == (token / window % 2 == 1)) }
   }
 
@@ -43,14 +43,14 @@ import Testing
   }
 
   @Test func triesAgainAfterAWhile() {
-    let cycle = trialTokens + ReadAheadTrial.restTokenCount
+    let cycle = trialTokens + PrefetchTrial.restTokenCount
     let isOn = decode(2 * cycle + 1, waitingOff: 1, waitingOn: 0.5)
     #expect(Array(isOn[0..<cycle]) == Array(isOn[cycle..<2 * cycle]))
     #expect(!isOn[cycle] && isOn[cycle - 1])
   }
 
   @Test func tokensThatMissNothingDecideNothing() {
-    var trial = ReadAheadTrial()
+    var trial = PrefetchTrial()
     for _ in 0..<trialTokens { trial.end(Cost(nanoseconds: 5)) }
     #expect(!trial.isOn)
   }

@@ -7,8 +7,8 @@ import MoEStore
 import MoETestSupport
 import Testing
 
-/// What the trial of reading ahead is told of a run.
-@Suite struct ReadAheadCostTests {
+/// What the trial of prefetching is told of a run.
+@Suite struct PrefetchCostTests {
   @Test func theTrialKnowsWhatDecodingMissedAndNothingOfThePrompt() throws {
     var shape = SyntheticModel(.qwen3moe)
     (shape.layerCount, shape.expertCount, shape.expertsPerToken) = (3, 16, 2)
