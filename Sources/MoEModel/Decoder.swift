@@ -119,7 +119,7 @@ package final class Decoder {
     timed(.positions) {
       rotary.fill(
         cosines: scratch.rows(layout.cosines, count: count),
-        sines: scratch.rows(layout.sines, count: count), position: position)
+        sines: scratch.rows(layout.sines, count: count), position: { position + $0 })
     }
     defer { team.timeline?.layer = -1 }
     experts.beginPass(tokenCount: count, phase: phase)

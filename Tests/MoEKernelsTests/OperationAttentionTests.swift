@@ -342,8 +342,8 @@ private final class AttentionCase {
       for head in 0..<heads {
         for pair in 0..<pairs {
           let base = token * stride + head * width
-          let first = base + (pairing == .halves ? pair : 2 * pair)
-          let second = base + (pairing == .halves ? pair + pairs : 2 * pair + 1)
+          let first = base + (pairing == .neox ? pair : 2 * pair)
+          let second = base + (pairing == .neox ? pair + pairs : 2 * pair + 1)
           let angle = angles[token * pairs + pair]
           let (a, b) = (wanted[first], wanted[second])
           wanted[first] = a * cos(angle) - b * sin(angle)

@@ -24,14 +24,21 @@ import Testing
         x.rows(64, 1000, stride: 1024), headCount: 10, weight: y.view.slice(0, count: 100),
         epsilon: 1e-5)
     },
-    Operation(name: "swiglu") { team, x, y in
-      team.swiglu(gate: x.rows(64, 1001, stride: 1024), up: y.rows(64, 1001, stride: 1002))
+    Operation(name: "activate") { team, x, y in
+      team.activate(
+        .swiGLU, gate: x.rows(64, 1001, stride: 1024), up: y.rows(64, 1001, stride: 1002))
     },
     Operation(name: "add") { team, x, y in team.add(y.view, to: x.view) },
+    Operation(name: "addBias") { team, x, y in
+      team.addBias(y.view.slice(3, count: 1023), to: x.rows(64, 1023, stride: 1024))
+    },
+    Operation(name: "addGated") { team, x, y in
+      team.addGated(y.rows(64, 1024), gates: y.rows(64, 1), to: x.rows(64, 1024))
+    },
     Operation(name: "rotate") { team, x, y in
       team.rotate(
         x.rows(64, 1024), headCount: 16, headDimension: 64, cosines: y.rows(64, 32),
-        sines: y.rows(64, 32), pairing: .neighbours)
+        sines: y.rows(64, 32), pairing: .interleaved)
     },
     Operation(name: "scatterAdd") { team, x, y in
       let tokens = Indices((0..<64).map { $0 * $0 % 7 })

@@ -9,9 +9,9 @@ import Testing
 
   /// Keys without the architecture's prefix, and values that must be refused.
   static let refused: [(key: String, value: MetadataValue)] = [
-    ("rope.scaling.type", .string("yarn")), ("rope.scaling.type", .string("linear")),
-    ("rope.scaling.type", .unsigned(1)), ("rope.scaling.factor", .float(4)),
-    ("rope.scale_linear", .float(2)), ("attention.clamp_kqv", .float(8)),
+    ("rope.scaling.type", .string("dynamic")), ("rope.scaling.type", .string("longrope")),
+    ("rope.scaling.type", .unsigned(1)), ("rope.scaling.factor", .float(-4)),
+    ("rope.scale_linear", .string("2")), ("attention.clamp_kqv", .float(8)),
     ("expert_gating_func", .unsigned(2)), ("expert_weights_scale", .float(2.5)),
     ("expert_shared_count", .unsigned(1)), ("leading_dense_block_count", .unsigned(1)),
     ("expert_group_count", .unsigned(4)),
@@ -65,17 +65,19 @@ import Testing
     #expect(error?.description.contains(key) == true)
   }
 
-  /// Values that say what is computed anyway.
+  /// Values that say what is computed anyway, or what can be computed otherwise.
   static let accepted: [(key: String, value: MetadataValue)] = [
     ("rope.scaling.type", .string("none")), ("rope.scaling.factor", .float(1)),
-    ("rope.scale_linear", .float(0)), ("attention.clamp_kqv", .float(0)),
+    ("rope.scaling.type", .string("yarn")), ("rope.scaling.type", .string("linear")),
+    ("rope.scaling.factor", .float(4)), ("rope.scale_linear", .float(0)),
+    ("attention.clamp_kqv", .float(0)),
     ("expert_gating_func", .unsigned(1)), ("expert_weights_scale", .float(1)),
     ("expert_shared_count", .unsigned(0)), ("leading_dense_block_count", .unsigned(0)),
     ("expert_group_count", .unsigned(1)), ("rope.dimension_count", .unsigned(8)),
   ]
 
   @Test(arguments: architectures, accepted.indices)
-  func aValueThatChangesNothingIsAccepted(architecture: String, index: Int) throws {
+  func aValueThatCanBeRunIsAccepted(architecture: String, index: Int) throws {
     let (key, value) = Self.accepted[index]
     var model = try EditedModel(architecture)
     model.changes["\(architecture).\(key)"] = value

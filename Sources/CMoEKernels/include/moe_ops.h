@@ -28,8 +28,8 @@ typedef struct {
 typedef struct {
   float *x;
   size_t groups, group_stride, rows_per_group, row_stride;
-  const float *weight; /* (columns) */
-  float *_Nullable y;  /* null: in place */
+  const float *_Nullable weight; /* (columns); null: 1 */
+  float *_Nullable y;            /* null: in place */
   size_t y_row_stride;
   size_t columns;
   float epsilon;
@@ -116,12 +116,28 @@ typedef struct {
   float *_Nullable partials;
 } moe_attention_job;
 
-/* gate = silu(gate) * up, row by row, where silu(x) = x / (1 + exp(-x)) (SwiGLU, 2002.05202). */
+/* silu(x) = x / (1 + exp(-slope x)), GELU by its hyperbolic tangent, max(x, 0), its square. */
+typedef enum {
+  MOE_CURVE_SILU = 0,
+  MOE_CURVE_GELU = 1,
+  MOE_CURVE_RELU = 2,
+  MOE_CURVE_RELU_SQUARED = 3,
+} moe_curve;
+
+/* Where values are bounded by the limit: nowhere; the gate from above before its curve or after
+ * it, and up from both sides. */
+typedef enum { MOE_CLAMP_NONE = 0, MOE_CLAMP_BEFORE = 1, MOE_CLAMP_AFTER = 2 } moe_clamp;
+
+/* x = curve(x) * (up + up_offset), row by row (GLU variants, 2002.05202); without up x = curve(x).
+ * Only a gated silu can be clamped; slope, limit and up_offset count only with a clamp. */
 typedef struct {
-  float *gate;
-  const float *up;
-  size_t rows, columns, gate_stride, up_stride;
-} moe_swiglu_job;
+  float *x;                  /* (rows, columns), x_stride apart */
+  const float *_Nullable up; /* (rows, columns), up_stride apart */
+  size_t rows, columns, x_stride, up_stride;
+  moe_curve curve;
+  moe_clamp clamp;
+  float slope, limit, up_offset;
+} moe_activate_job;
 
 /* x += y, count elements. */
 typedef struct {
@@ -129,6 +145,19 @@ typedef struct {
   const float *y;
   size_t count;
 } moe_add_job;
+
+/* x[r] += scale * sigmoid(gates[r]) * y[r] for each row (fused multiply-add); without gates
+ * x[r] += scale * y[r]. A y_stride of 0 adds one vector to all rows. */
+typedef struct {
+  float *x; /* (rows, columns), x_stride apart */
+  size_t x_stride;
+  const float *y; /* (rows, columns), y_stride apart */
+  size_t y_stride;
+  const float *_Nullable gates; /* (rows), gate_stride apart */
+  size_t gate_stride;
+  float scale;
+  size_t rows, columns;
+} moe_add_rows_job;
 
 /* out[tokens[i]] += weights[i] * y[i], for i = 0, 1, ... in that order (fused multiply-add). */
 typedef struct {
@@ -149,12 +178,12 @@ typedef struct {
   size_t out_stride_bytes, rows, row_bytes;
 } moe_gather_job;
 
-/* Every operation at one level. Elementwise results (embed, rope, kv_append, swiglu, add,
- * scatter_add, gather) are bit-identical at every level; sums (rms_norm, attention, softmax) may
- * round otherwise. */
+/* Every operation at one level. Elementwise results (embed, rope, kv_append, activate, add,
+ * add_rows, scatter_add, gather) are bit-identical at every level; sums (rms_norm, attention,
+ * softmax) may round otherwise. */
 typedef struct {
-  moe_op embed, rms_norm, quantize, matmul, rope, kv_append, attention, attention_merge, swiglu,
-      add, scatter_add, gather;
+  moe_op embed, rms_norm, quantize, matmul, rope, kv_append, attention, attention_merge, activate,
+      add, add_rows, scatter_add, gather;
 
   /* Plain functions, for one thread. */
 

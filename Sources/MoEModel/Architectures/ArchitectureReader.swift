@@ -47,6 +47,14 @@ package struct ArchitectureReader {
     }
   }
 
+  package func optionalString(_ key: String) throws(ModelError) -> String? {
+    do {
+      return try metadata.optionalString("\(architecture).\(key)")
+    } catch {
+      throw .metadata(error)
+    }
+  }
+
   package func number(_ key: String) throws(ModelError) -> Double {
     do {
       return Double(try metadata.requireFloat("\(architecture).\(key)"))
@@ -111,12 +119,6 @@ extension ArchitectureReader {
 
   /// Refuses files whose numbers mean something that is not computed.
   private func refuseOtherMathematics(renormalizesWeights: Bool) throws(ModelError) {
-    try expect(
-      "rope.scaling.type", absentOr: [.string("none")],
-      supported: "'none' (no scaling of rotary positions)")
-    for key in ["rope.scaling.factor", "rope.scale_linear"] {
-      try expect(key, absentOr: [.float(0), .float(1)], supported: "1 (no scaling)")
-    }
     try expect("attention.clamp_kqv", absentOr: [.float(0)], supported: "no clamping")
     try expect("expert_gating_func", absentOr: [.unsigned(1)], supported: "1 (softmax)")
     try expect(
@@ -151,16 +153,10 @@ extension ArchitectureReader {
     try require(
       headCount % keyValueHeadCount == 0, "attention.head_count_kv", "\(keyValueHeadCount)",
       "a divisor of the head count \(headCount)")
-    let rotaryDimension =
-      try optionalInteger("rope.dimension_count", in: 2...headDimension) ?? headDimension
-    try require(
-      rotaryDimension % 2 == 0, "rope.dimension_count", "\(rotaryDimension)", "an even number")
-    let base = try optionalNumber("rope.freq_base") ?? 10000
-    try require(base > 0, "rope.freq_base", "\(base)", "a number above 0")
     return AttentionDescription(
       headCount: headCount, keyValueHeadCount: keyValueHeadCount, headDimension: headDimension,
       queryKeyNorm: queryKeyNorm,
-      rotary: RotaryDescription(base: base, dimension: rotaryDimension, pairing: .halves))
+      rotary: try rotary(headDimension: headDimension, pairing: .neox))
   }
 
   /// A size that the tensors give too, for messages; 0 where the metadata does not say.
@@ -177,12 +173,15 @@ extension ArchitectureReader {
     return found
   }
 
-  private func require(
+  /// Refuses the file where a value of it is not one that can be run.
+  func require(
     _ condition: Bool, _ key: String, _ found: String, _ supported: String
   ) throws(ModelError) {
-    guard condition else {
-      throw .unsupportedValue(
-        key: "\(architecture).\(key)", found: found, supported: supported, file: file)
-    }
+    guard condition else { throw unsupported(key, found, supported) }
+  }
+
+  func unsupported(_ key: String, _ found: String, _ supported: String) -> ModelError {
+    .unsupportedValue(
+      key: "\(architecture).\(key)", found: found, supported: supported, file: file)
   }
 }

@@ -119,7 +119,7 @@ extension Decoder {
       products.removeAll()
       for number in ready {
         let inner = gate.rows(number, count: 1)
-        team.swiglu(gate: inner, up: up.rows(number, count: 1))
+        team.activate(.swiGLU, gate: inner, up: up.rows(number, count: 1))
         let expert = experts.weights(of: number)
         let form = expert.down.format.activation
         products.append(
@@ -173,7 +173,7 @@ extension Decoder {
     products.append(gateMatrix, gateInput, into: gate)
     products.append(expert.up, upInput, into: up)
     team.multiply(products, as: .gateUp)
-    team.swiglu(gate: gate, up: up)
+    team.activate(.swiGLU, gate: gate, up: up)
     products.removeAll()
     products.append(
       expert.down, innerActivations(gate, form: expert.down.format.activation, row: 0),

@@ -229,7 +229,7 @@ private struct DispatchLayer {
       products.append(expert.gate, rows, into: gate)
       products.append(expert.up, rows, into: up)
       team.multiply(products)
-      team.swiglu(gate: gate, up: up)
+      team.activate(.swiGLU, gate: gate, up: up)
       let innerRows = ActivationRows(
         inner.bytes, rowCount: group.count, columnCount: width, form: input.form)
       team.quantize(gate, into: innerRows)
