@@ -54,7 +54,7 @@ package protocol ExpertSource: ExpertResidency {
 
   /// The numbers (positions in `requests`) of experts that became ready and have not been returned
   /// before, in `ready`, at least one; waits where none is. Returns how many there are, 0 once all
-  /// have been returned. All requests must fit in the source at once (`simultaneousExpertCount`).
+  /// have been returned. Only where the source holds every request (`holdsEveryRequest`).
   func waitForAny(_ ready: inout [Int]) throws(ExpertError) -> Int
 
   /// Waits until request `number` is ready. Requests must be waited for in ascending order; this
@@ -71,8 +71,8 @@ package protocol ExpertSource: ExpertResidency {
   /// Ends the step: whatever has not been released is. Also after an error.
   func end()
 
-  /// How many experts of `layer` can be ready at the same time.
-  func simultaneousExpertCount(layer: Int) -> Int
+  /// Whether all requests of the step in progress can be ready at the same time.
+  var holdsEveryRequest: Bool { get }
 
   /// Whether `prefetch` for a layer can do any good: worth predicting what it will need.
   func canPrefetch(layer: Int) -> Bool

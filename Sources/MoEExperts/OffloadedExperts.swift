@@ -23,6 +23,7 @@ package final class OffloadedExperts: ExpertSource {
   /// Cache time of the pass's first token; goes on over all passes.
   private var passTime = 0
   private var passTokenCount = 0
+  package private(set) var holdsEveryRequest = false
   /// (expert ordinal): tokens that used it.
   private(set) var useCounts: [Int]
   /// Of the read that is being asked for, reused from one to the next.
@@ -89,7 +90,8 @@ package final class OffloadedExperts: ExpertSource {
   /// Slots in lent memory, there or not.
   package var lentSlotCount: Int { places.pool.slots.lent.count }
 
-  package func simultaneousExpertCount(layer: Int) -> Int {
+  /// Slots of a layer's class that nobody takes back.
+  private func ownSlotCount(layer: Int) -> Int {
     places.pool.slots.cached[places.pool.layout.sizeClass(ofLayer: layer)]
   }
 
@@ -116,12 +118,13 @@ package final class OffloadedExperts: ExpertSource {
 
   package func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError) {
     step.begin(layer: layer, requests: requests)
+    holdsEveryRequest = passTokenCount == 1 && requests.count <= ownSlotCount(layer: layer)
     endPrefetch()
     if phase == .decode { prefetcher.pace.beginStep(byteCount: reader.counters.readByteCount) }
     do {
       try endWarmUp()
       for request in requests { countUse(request) }
-      if passTokenCount == 1 && requests.count <= simultaneousExpertCount(layer: layer) {
+      if holdsEveryRequest {
         step.requestTogether(in: &cache, time: passTime)
         // Every slot has its request by now, so that a failing read leaves none that `end` knows
         // nothing of.
@@ -142,7 +145,7 @@ package final class OffloadedExperts: ExpertSource {
   /// that come and go once in a chunk would drive out those that other layers want again.
   private var claimCountMax: Int {
     let layout = places.pool.layout
-    let slotCount = simultaneousExpertCount(layer: step.layer)
+    let slotCount = ownSlotCount(layer: step.layer)
     let share =
       slotCount / layout.classes[layout.sizeClass(ofLayer: step.layer)].layers.count
     return max(share, min(self.layout.layers[step.layer].expertsPerToken, slotCount))

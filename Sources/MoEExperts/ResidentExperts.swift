@@ -136,5 +136,5 @@ package final class ResidentExperts: ExpertSource {
 
   package func advance() {}
 
-  package func simultaneousExpertCount(layer: Int) -> Int { layout.layers[layer].expertCount }
+  package var holdsEveryRequest: Bool { true }
 }

@@ -28,12 +28,14 @@ package final class Decoder {
   let scratch: Scratch
   let rotary: RotaryTable
   let router: Router
+  /// Who computes the routed experts.
+  let executor: any ExpertExecutor
+  /// The rows that experts read.
+  let expertInput: ExpertInput
   var products: ProductList
   var activations: InputActivations
   var grouping: ExpertGrouping
   var lookAhead: LookAhead
-  /// Numbers of requests that became ready, reused from step to step.
-  var ready: [Int] = []
   /// Rows of the last chunk whose hidden states can be turned into logits.
   private var chunkTokenCount = 0
 
@@ -50,11 +52,12 @@ package final class Decoder {
     scratch = try Scratch(layout)
     rotary = RotaryTable(description.attention.rotary)
     router = Router(description: description.router)
-    products = ProductList(capacity: max(4, 2 * description.router.expertsPerToken))
+    executor = LocalExpertExecutor(experts, team: team, scratch: scratch.expertScratch())
+    expertInput = scratch.expertInput(hiddenSize: description.hiddenSize)
+    products = ProductList(capacity: 4)
     activations = InputActivations()
     grouping = ExpertGrouping(expertCount: description.router.expertCount)
     lookAhead = LookAhead(entry, description.lookAheadShape(tokenCountMax: layout.tokenCount))
-    ready.reserveCapacity(description.router.expertCount)
   }
 
   /// Makes the kernel provide memory now, so that later steps take no page faults: scratch, and
@@ -166,14 +169,9 @@ package final class Decoder {
   }
 
   /// Does something and shows it on the timeline, where there is one, as a slice of the driver's.
-  package func timed<Value>(
-    _ activity: TimelineActivity, _ body: () throws -> Value
-  ) rethrows -> Value {
-    guard let timeline = team.timeline else { return try body() }
-    let slice = timeline.begin(activity)
-    defer { timeline.end(slice) }
-    return try body()
-  }
+  package func timed<Value, Failure: Error>(
+    _ activity: TimelineActivity, _ body: () throws(Failure) -> Value
+  ) throws(Failure) -> Value { try team.timed(activity, body) }
 
   /// Adds a product of the current input (`activations`) to the list.
   func append(_ matrix: QuantizedMatrix, into output: FloatRows) {
@@ -206,6 +204,18 @@ struct InputActivations {
     team.quantize(source, into: rows)
     made[index] = rows
     return rows
+  }
+}
+
+extension WorkerTeam {
+  /// Does something and shows it on the timeline, where there is one, as a slice of the driver's.
+  func timed<Value, Failure: Error>(
+    _ activity: TimelineActivity, _ body: () throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    guard let timeline else { return try body() }
+    let slice = timeline.begin(activity)
+    defer { timeline.end(slice) }
+    return try body()
   }
 }
 

@@ -198,6 +198,20 @@ struct Scratch: ~Copyable {
       atByteOffset: region.offset, count: region.rowCount * region.rowByteCount / 4)
   }
 
+  /// Whole regions, by form.
+  borrowing func bytes(
+    _ regions: [ActivationForm: ScratchLayout.Region]
+  )
+    -> [ActivationForm: ByteView]
+  {
+    var views: [ActivationForm: ByteView] = [:]
+    for (form, region) in regions {
+      views[form] = buffer.bytes(
+        atOffset: region.offset, count: region.rowCount * region.rowByteCount)
+    }
+    return views
+  }
+
   borrowing func indices(_ region: ScratchLayout.Region) -> IndexView {
     let count = region.rowCount * region.rowByteCount / 4
     let bytes = buffer.bytes(atOffset: region.offset, count: count * 4)

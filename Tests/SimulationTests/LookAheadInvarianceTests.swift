@@ -149,7 +149,7 @@ private final class GuessRecorder: ExpertSource {
   func weights(of number: Int) -> ExpertWeights { source.weights(of: number) }
   func release(_ number: Int) { source.release(number) }
   func end() { source.end() }
-  func simultaneousExpertCount(layer: Int) -> Int { source.simultaneousExpertCount(layer: layer) }
+  var holdsEveryRequest: Bool { source.holdsEveryRequest }
   func canPrefetch(layer: Int) -> Bool { source.canPrefetch(layer: layer) }
   func setLoan(byteCount: Int) { source.setLoan(byteCount: byteCount) }
   func advance() { source.advance() }

@@ -81,7 +81,7 @@ final class ProbeExperts: ExpertSource {
 
   func end() {}
 
-  func simultaneousExpertCount(layer: Int) -> Int { layout.layers[layer].expertCount }
+  var holdsEveryRequest: Bool { true }
 
   /// So that what guessing costs is part of what is timed.
   func canPrefetch(layer: Int) -> Bool { true }
