@@ -95,7 +95,9 @@ let package = Package(
     // Tests.
     .target(
       name: "MoETestSupport",
-      dependencies: ["MoECore", "MoEKernels", "MoEStore", "MoEFormats", "MoEAnalysis"],
+      dependencies: [
+        "MoECore", "MoEKernels", "MoEStore", "MoEExperts", "MoEFormats", "MoEAnalysis",
+      ],
       path: "Tests/MoETestSupport", swiftSettings: swiftSettings),
     suite("MoECoreTests", ["MoECore", "MoETestSupport"]),
     suite("MoEKernelsTests", ["MoEKernels", "MoECore", "MoETestSupport"]),
@@ -110,8 +112,8 @@ let package = Package(
     suite(
       "MoEModelTests",
       [
-        "MoERuntime", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats", "MoECore",
-        "MoETestSupport",
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels", "MoEFormats",
+        "MoECore", "MoETestSupport",
       ]),
     suite(
       "MoERuntimeTests",

@@ -1,25 +1,6 @@
 package import MoECache
 package import MoECore
 
-/// One expert that a step on a layer needs.
-package struct ExpertRequest: Sendable, Equatable {
-  /// The expert's index in its layer.
-  package var expert: Int
-  /// Number, within the step, of the last token that uses it.
-  package var lastToken: Int
-  /// Its place in that token's selection, 0 for the best.
-  package var rank: Int
-  /// How many of the step's tokens use it.
-  package var tokenCount: Int
-
-  package init(expert: Int, lastToken: Int, rank: Int, tokenCount: Int) {
-    self.expert = expert
-    self.lastToken = lastToken
-    self.rank = rank
-    self.tokenCount = tokenCount
-  }
-}
-
 /// Tells which experts are in memory.
 package protocol ExpertResidency: AnyObject {
   /// Whether a step on the layer that begins now would find the expert without reading it. Follows
@@ -30,26 +11,31 @@ package protocol ExpertResidency: AnyObject {
 /// Where the weights of routed experts come from: all of them in memory, or a pool filled from
 /// disk.
 ///
-/// A pass of some tokens through the model starts with `beginPass`; then a step on one layer goes
-/// `begin`, then for each request in whatever order suits `waitForAny` or `wait(for:)`, `weights`,
-/// `release`, and at last `end`. One thread uses a source; between `begin` and `end` no other step
-/// may begin. What is computed must not depend on the order in which experts become ready, so that
-/// results are the same for every source.
+/// A step of some rows through the model starts with `beginStep`; then in each layer with experts
+/// goes `begin`, then for each request in whatever order suits `waitForAny` or `wait(for:)`,
+/// `weights`, `release`, and at last `end`. One thread uses a source; between `begin` and `end` no
+/// other may begin. What is computed must not depend on the order in which experts become ready, so
+/// that results are the same for every source.
 package protocol ExpertSource: ExpertResidency {
   var layout: ExpertLayout { get }
 
-  /// A pass of `tokenCount` tokens through all layers begins.
-  func beginPass(tokenCount: Int, phase: InferencePhase)
+  /// A text begins under a name that no other has at the time, and ends: said by the owner of the
+  /// sequences, before the first step with rows of it and after the last.
+  func beginSequence(_ sequence: SequenceID)
+  func endSequence(_ sequence: SequenceID)
 
-  /// Says what the pass selects in a layer, before `begin` asks for it. Changes no result.
+  /// A step of some rows through all layers begins.
+  func beginStep(_ rows: StepRows)
+
+  /// Says what the step's rows select in a layer, before `begin` asks for it. Changes no result.
   ///
-  /// - Parameter experts: (token, stride): the experts of each token, best first; where a token
-  ///   takes fewer than others, all bits are set behind its last.
+  /// - Parameter experts: (row, stride): the experts of each row, best first; where a row takes
+  ///   fewer than others, all bits are set behind its last.
   func willBegin(
     layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int)
 
-  /// Asks for experts of one MoE layer, ascending by index and each once. Reads start here. Where
-  /// it throws, no step has begun.
+  /// Asks for experts of one layer, ascending by index and each once, for all rows that take them.
+  /// Reads start here. Where it throws, nothing has begun.
   func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError)
 
   /// The numbers (positions in `requests`) of experts that became ready and have not been returned
@@ -96,6 +82,10 @@ package protocol ExpertSource: ExpertResidency {
 }
 
 extension ExpertSource {
+  package func beginSequence(_ sequence: SequenceID) {}
+
+  package func endSequence(_ sequence: SequenceID) {}
+
   package func willBegin(
     layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int
   ) {}

@@ -1,18 +1,16 @@
 import MoECache
 import MoECore
-import MoEStore
 
 /// The step in progress on one layer: which experts were requested, and how far each has come.
 ///
 /// Invariant: a request has a slot of the cache, and one pin on it, exactly while it is loading or
-/// ready; these are as many as `claimCount` says, which never exceeds `claimLimit`. A place that is
-/// being read for the step names its request, which is loading. Between steps there are no
-/// requests.
+/// ready. A place that is being read for the step names its request, which is loading. Between
+/// steps there are no requests.
 struct ExpertStep {
   enum State {
     /// No slot yet.
     case pending
-    /// Its slot is being filled.
+    /// Its slot is being filled, or is about to be.
     case loading
     /// In memory, pinned.
     case ready
@@ -32,52 +30,92 @@ struct ExpertStep {
   /// (number of the request)
   private(set) var entries: [Entry] = []
   /// Requests that found their expert, and those that did not.
-  private(set) var hitCount = 0
-  private(set) var missCount = 0
+  private var hitCount = 0
+  private var missCount = 0
+  /// Requests that have got a slot and are to be read, in the order of reading.
+  private(set) var numbersToRead: [Int] = []
   /// (place): number of the request that it is being read for, -1 where for none.
   private var numberOfPlace: [Int]
-  /// Slots that the step holds, and may hold.
-  var claimCount = 0
-  var claimLimit = 0
-  /// First request that has not been given a slot yet, where slots are handed out in turn.
-  var nextToAdmit = 0
-  /// (token, rank): what the last tokens of the step select in the layer, and how many each.
-  private(set) var selected: [Int] = []
-  private(set) var selectedPerToken = 1
-  /// Reused from step to step.
-  var outcomes: [RequestedExpert] = []
-  var rankedExperts: [Int] = []
-  var rankedNumbers: [Int] = []
+  /// Who gets a slot, and when.
+  private var admission: StepAdmission
+  private var rowCount = 0
+  /// (known row, rank): what rows of the step select in the layer, and how many each.
+  private var selected: [Int] = []
+  private var selectedPerRow = 1
 
-  init(_ layout: ExpertLayout, placeCount: Int) {
+  init(_ layout: ExpertLayout, _ geometry: CacheGeometry, pool: PoolSlots, placeCount: Int) {
+    admission = StepAdmission(geometry: geometry, ownSlotCounts: pool.cached)
     numberOfPlace = Array(repeating: -1, count: placeCount)
     entries.reserveCapacity(layout.expertCountMax)
-    outcomes.reserveCapacity(layout.expertCountMax)
-    rankedExperts.reserveCapacity(layout.expertCountMax)
-    rankedNumbers.reserveCapacity(layout.expertCountMax)
+    numbersToRead.reserveCapacity(layout.expertCountMax)
     selected.reserveCapacity(SelectionHistory.tokenCount * layout.expertsPerTokenMax)
   }
 
   var isOver: Bool { entries.isEmpty }
 
-  /// Remembers what the last tokens of the step select, (token, stride), as `begin` will want it.
-  mutating func select(
-    _ experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int
-  ) {
+  /// A step through all layers begins.
+  mutating func begin(_ rows: StepRows) {
+    rowCount = rows.rowCount
+    admission.beginStep(rows.runs.span)
+  }
+
+  /// Remembers what the rows select, (row, stride), as `begin` will want it.
+  mutating func select(_ experts: IndexView, stride: Int, expertsPerRow: Int) {
+    var selected: [Int] = []
+    swap(&selected, &self.selected)
     selected.removeAll(keepingCapacity: true)
-    selectedPerToken = expertsPerToken
-    for token in max(0, tokenCount - SelectionHistory.tokenCount)..<tokenCount {
-      for rank in 0..<expertsPerToken {
-        selected.append(Int(Int32(bitPattern: experts[token * stride + rank])))
+    admission.forEachKnownRow { row in
+      for rank in 0..<expertsPerRow {
+        selected.append(Int(Int32(bitPattern: experts[row * stride + rank])))
+      }
+    }
+    selectedPerRow = expertsPerRow
+    self.selected = selected
+  }
+
+  /// A layer's experts are requested.
+  ///
+  /// - Parameter expertsPerRow: How many a row of the layer takes at most.
+  mutating func begin(
+    layer: Int, requests: [ExpertRequest], expertsPerRow: Int, in cache: inout ExpertCache
+  ) {
+    assert(isOver, "the step before has not been ended")
+    assert(selected.isEmpty || selectedPerRow == expertsPerRow)
+    self.layer = layer
+    for request in requests { entries.append(Entry(request: request)) }
+    // The same memory under a name of its own, which a span of it may hold meanwhile.
+    let selected = self.selected
+    admission.begin(
+      layer: layer, requests, experts: selected.span, expertsPerToken: expertsPerRow, in: &cache)
+  }
+
+  /// Whether all requests have slots at once.
+  var holdsEveryRequest: Bool { entries.count <= admission.claimLimit }
+
+  /// Gives slots to requests, as many as the step may hold now. What must be read is in
+  /// `numbersToRead` then: of one row best experts first, of several in the order of computing.
+  ///
+  /// Every slot has its request before the first is read, so that a failing read leaves none that
+  /// `end` knows nothing of.
+  mutating func takeGrants(in cache: inout ExpertCache) {
+    numbersToRead.removeAll(keepingCapacity: true)
+    while let grant = admission.next(in: &cache) {
+      assert(entries[grant.number].state == .pending)
+      entries[grant.number].slot = grant.slot
+      entries[grant.number].state = grant.isHit ? .ready : .loading
+      if grant.isHit {
+        hitCount += 1
+      } else {
+        missCount += 1
+        addToRead(grant.number)
       }
     }
   }
 
-  mutating func begin(layer: Int, requests: [ExpertRequest]) {
-    assert(isOver, "the step before has not been ended")
-    self.layer = layer
-    (claimCount, nextToAdmit) = (0, 0)
-    for request in requests { entries.append(Entry(request: request)) }
+  private mutating func addToRead(_ number: Int) {
+    var place = numbersToRead.count
+    while rowCount > 1, place > 0, numbersToRead[place - 1] > number { place -= 1 }
+    numbersToRead.insert(number, at: place)
   }
 
   func expert(of number: Int) -> ExpertID {
@@ -94,16 +132,6 @@ struct ExpertStep {
 
   var isLoading: Bool { entries.contains { $0.state == .loading } }
   var isEveryRequestReturned: Bool { entries.allSatisfy(\.wasReturned) }
-
-  /// A request has been given a slot, pinned for it, that holds its expert or is to be filled.
-  mutating func claim(_ number: Int, slot: Int, isHit: Bool) {
-    assert(entries[number].state == .pending)
-    entries[number].slot = slot
-    entries[number].state = isHit ? .ready : .loading
-    claimCount += 1
-    if isHit { hitCount += 1 } else { missCount += 1 }
-    assert(claimCount <= claimLimit)
-  }
 
   /// The expert of a loading request is read to a place, which is its slot's.
   mutating func beginReading(_ number: Int, to place: Int) {
@@ -136,31 +164,29 @@ struct ExpertStep {
   mutating func release(_ number: Int, in cache: inout ExpertCache) {
     precondition(entries[number].state == .ready)
     entries[number].state = .released
-    claimCount -= 1
-    cache.unpin(entries[number].slot)
+    admission.release(number, in: &cache)
   }
 
   /// Takes the slots of requests that are loading away from their experts, which will not come.
   mutating func giveUpLoading(in cache: inout ExpertCache, place: (_ slot: Int) -> Int) {
     for number in entries.indices where entries[number].state == .loading {
-      let slot = entries[number].slot
-      numberOfPlace[place(slot)] = -1
-      cache.unpin(slot)
+      numberOfPlace[place(entries[number].slot)] = -1
+      admission.release(number, in: &cache)
       cache.remove(expert(of: number))
       entries[number].state = .released
-      claimCount -= 1
     }
   }
 
   /// Gives back what has not been. Returns what the requests found.
   mutating func end(in cache: inout ExpertCache) -> (hitCount: Int, missCount: Int) {
-    defer { (hitCount, missCount) = (0, 0) }
     for number in entries.indices where entries[number].state == .ready {
       release(number, in: &cache)
     }
-    assert(claimCount == 0 && !isLoading && numberOfPlace.allSatisfy { $0 < 0 })
+    assert(!isLoading && numberOfPlace.allSatisfy { $0 < 0 })
+    admission.end()
     entries.removeAll(keepingCapacity: true)
     selected.removeAll(keepingCapacity: true)
+    defer { (hitCount, missCount) = (0, 0) }
     return (hitCount, missCount)
   }
 }

@@ -20,10 +20,6 @@ package final class OffloadedExperts: ExpertSource {
   var warming: WarmUp
   package internal(set) var statistics = ExpertStatistics()
   private(set) var phase = InferencePhase.prefill
-  /// Cache time of the pass's first token; goes on over all passes.
-  private var passTime = 0
-  private var passTokenCount = 0
-  package private(set) var holdsEveryRequest = false
   /// (expert ordinal): tokens that used it.
   private(set) var useCounts: [Int]
   /// Of the read that is being asked for, reused from one to the next.
@@ -35,10 +31,11 @@ package final class OffloadedExperts: ExpertSource {
   ///   - poolByteCount: At least `PoolLayout.floorByteCount`.
   ///   - loanByteCount: Memory besides, all of it lent at first (`setLoan`).
   ///   - prefetch: What is read before a step asks for it.
+  ///   - sequenceCountMax: Sequences at a time; their names are below.
   package init(
     _ layout: ExpertLayout, reader: ExtentReader, team: WorkerTeam, poolByteCount: Int,
     loanByteCount: Int = 0, prefetch: PrefetchOptions = PrefetchOptions(),
-    policy: PolicyEntry = PolicyRegistry.defaultEntry
+    policy: PolicyEntry = PolicyRegistry.defaultEntry, sequenceCountMax: Int = 1
   ) throws(ExpertError) {
     self.layout = layout
     self.reader = reader
@@ -65,9 +62,11 @@ package final class OffloadedExperts: ExpertSource {
         expertCount: layout.layers[$0].expertCount, sizeClass: poolLayout.classOfLayer[$0] ?? 0)
     }
     cache = ExpertCache(
-      geometry: CacheGeometry(layers: layers, slotCounts: slots.cachedAndLent), policy: policy)
+      geometry: CacheGeometry(
+        layers: layers, slotCounts: slots.cachedAndLent, sequenceCountMax: sequenceCountMax),
+      policy: policy)
     let placeCount = places.pool.placeCount
-    step = ExpertStep(layout, placeCount: placeCount)
+    step = ExpertStep(layout, cache.geometry, pool: slots, placeCount: placeCount)
     prefetcher = Prefetcher(prefetch, pool: slots)
     warming = WarmUp(placeCount: placeCount)
     useCounts = Array(repeating: 0, count: cache.geometry.expertCount)
@@ -90,21 +89,18 @@ package final class OffloadedExperts: ExpertSource {
   /// Slots in lent memory, there or not.
   package var lentSlotCount: Int { places.pool.slots.lent.count }
 
-  /// Slots of a layer's class that nobody takes back.
-  private func ownSlotCount(layer: Int) -> Int {
-    places.pool.slots.cached[places.pool.layout.sizeClass(ofLayer: layer)]
-  }
-
   /// Experts that were prefetched do not count: whether they are there depends on the disk's pace.
   package func isResident(layer: Int, expert: Int) -> Bool {
     cache.lookup(ExpertID(layer: layer, index: expert)) != nil
   }
 
-  package func beginPass(tokenCount: Int, phase: InferencePhase) {
-    passTime += passTokenCount
-    passTokenCount = tokenCount
-    self.phase = phase
+  package func beginSequence(_ sequence: SequenceID) { cache.beginSequence(sequence) }
+  package func endSequence(_ sequence: SequenceID) { cache.endSequence(sequence) }
+
+  package func beginStep(_ rows: StepRows) {
+    phase = rows.phase
     cache.phase = phase
+    step.begin(rows)
     prefetcher.pace.pause()
     prefetcher.meter.beginStep(phase, stallNanoseconds: statistics.decode.stallNanoseconds)
   }
@@ -112,48 +108,31 @@ package final class OffloadedExperts: ExpertSource {
   package func willBegin(
     layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int
   ) {
-    step.select(
-      experts, stride: stride, tokenCount: tokenCount, expertsPerToken: expertsPerToken)
+    step.select(experts, stride: stride, expertsPerRow: expertsPerToken)
   }
 
   package func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError) {
-    step.begin(layer: layer, requests: requests)
-    holdsEveryRequest = passTokenCount == 1 && requests.count <= ownSlotCount(layer: layer)
-    endPrefetch()
-    if phase == .decode { prefetcher.pace.beginStep(byteCount: reader.counters.readByteCount) }
     do {
       try endWarmUp()
+      step.begin(
+        layer: layer, requests: requests,
+        expertsPerRow: layout.layers[layer].expertsPerToken, in: &cache)
+      endPrefetch()
+      if phase == .decode { prefetcher.pace.beginStep(byteCount: reader.counters.readByteCount) }
       for request in requests { countUse(request) }
-      if holdsEveryRequest {
-        step.requestTogether(in: &cache, time: passTime)
-        // Every slot has its request by now, so that a failing read leaves none that `end` knows
-        // nothing of.
-        for number in step.rankedNumbers where step.entries[number].state == .loading {
-          try load(number)
-        }
-      } else {
-        step.requestInTurn(in: &cache, time: passTime, limit: claimCountMax)
-        try admitPending()
-      }
+      try loadGranted()
     } catch {
       end()
       throw error
     }
   }
 
-  /// Slots that a step may hold at a time: its layer's even share of the class. With more, experts
-  /// that come and go once in a chunk would drive out those that other layers want again.
-  private var claimCountMax: Int {
-    let layout = places.pool.layout
-    let slotCount = ownSlotCount(layer: step.layer)
-    let share =
-      slotCount / layout.classes[layout.sizeClass(ofLayer: step.layer)].layers.count
-    return max(share, min(self.layout.layers[step.layer].expertsPerToken, slotCount))
-  }
+  package var holdsEveryRequest: Bool { step.holdsEveryRequest }
 
-  /// Gives slots to requests in turn, and reads what is not there.
-  private func admitPending() throws(ExpertError) {
-    while let number = step.admitNext(in: &cache, time: passTime) { try load(number) }
+  /// Gives slots to requests, and reads what is not there.
+  private func loadGranted() throws(ExpertError) {
+    step.takeGrants(in: &cache)
+    for number in step.numbersToRead { try load(number) }
   }
 
   /// Brings the expert of a request that has a slot into it: by exchanging the slot's place for the
@@ -232,7 +211,7 @@ package final class OffloadedExperts: ExpertSource {
 
   package func wait(for number: Int) throws(ExpertError) {
     try reap(blocking: false)
-    try admitPending()
+    try loadGranted()
     stage()
     precondition(step.entries[number].state != .pending, "later requests hold all slots")
     while step.entries[number].state != .ready { try reap(blocking: true) }

@@ -93,7 +93,7 @@ package final class ResidentExperts: ExpertSource {
 
   package func isResident(layer: Int, expert: Int) -> Bool { true }
 
-  package func beginPass(tokenCount: Int, phase: InferencePhase) { self.phase = phase }
+  package func beginStep(_ rows: StepRows) { phase = rows.phase }
 
   package func begin(layer: Int, requests: [ExpertRequest]) {
     self.layer = layer

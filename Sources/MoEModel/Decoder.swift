@@ -22,6 +22,10 @@ package final class Decoder {
   /// Counts of what was selected since the decoder was made.
   package internal(set) var routed = RoutedCounts()
 
+  /// The one sequence, and whether it has begun.
+  private let sequence = SequenceID(rawValue: 0)
+  private var hasSequence = false
+  private var stepRows = StepRows()
   /// Of the pass in progress.
   private(set) var phase = InferencePhase.prefill
   private(set) var cache: KVCache
@@ -90,7 +94,21 @@ package final class Decoder {
     precondition(position >= 0 && position <= self.position)
     self.position = position
     chunkTokenCount = 0
-    if position == 0 { lookAhead.beginSequence() }
+    if position == 0 { endSequence() }
+  }
+
+  /// The owner of sequences says when one begins, which is with its first step.
+  private func beginSequence() {
+    guard !hasSequence else { return }
+    hasSequence = true
+    lookAhead.beginSequence()
+    experts.beginSequence(sequence)
+  }
+
+  private func endSequence() {
+    guard hasSequence else { return }
+    hasSequence = false
+    experts.endSequence(sequence)
   }
 
   /// Runs the next tokens of the sequence through all layers.
@@ -107,6 +125,7 @@ package final class Decoder {
     precondition(count >= 1 && count <= chunkTokenCountMax && position + count <= contextLength)
     chunkTokenCount = 0
     self.phase = phase
+    beginSequence()
     if position == 0 { gating?.beginSequence() }
     hold(positions: position + count)
     let layout = scratch.layout
@@ -125,7 +144,9 @@ package final class Decoder {
         sines: scratch.rows(layout.sines, count: count), position: { position + $0 })
     }
     defer { team.timeline?.layer = -1 }
-    experts.beginPass(tokenCount: count, phase: phase)
+    stepRows.removeAll()
+    stepRows.append(sequence, rowCount: count, phase: phase)
+    experts.beginStep(stepRows)
     for layer in 0..<description.layerCount {
       team.timeline?.layer = layer
       try timed(.layer) {

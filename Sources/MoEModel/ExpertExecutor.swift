@@ -1,3 +1,4 @@
+package import MoECache
 package import MoECore
 package import MoEExperts
 package import MoEKernels
@@ -19,6 +20,22 @@ package struct ExpertWork {
   package var activation: Activation
   /// (row, hiddenSize): what the sums are added to.
   package var output: FloatRows
+
+  package init(
+    layer: Int, requests: [ExpertRequest], starts: [Int], rows: IndexView, weights: FloatView,
+    selection: Selection, input: ExpertInput, activation: Activation, output: FloatRows
+  ) {
+    precondition(starts.count == requests.count + 1)
+    self.layer = layer
+    self.requests = requests
+    self.starts = starts
+    self.rows = rows
+    self.weights = weights
+    self.selection = selection
+    self.input = input
+    self.activation = activation
+    self.output = output
+  }
 
   /// Rows of all experts together: a row that takes four experts counts four times.
   package var groupedRowCount: Int { starts[requests.count] }

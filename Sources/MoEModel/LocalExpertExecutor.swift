@@ -1,5 +1,6 @@
 package import MoEExperts
 package import MoEKernels
+import MoECache
 import MoECore
 
 /// Multiplies in this process: weights come from a source, and the worker team computes.

@@ -1,6 +1,7 @@
 import MoECore
 import MoEExperts
 import MoEKernels
+import MoETestSupport
 import Testing
 
 /// Where an expert's parts lie in a file, and which of their bytes are its weights.

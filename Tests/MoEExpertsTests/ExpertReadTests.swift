@@ -52,7 +52,7 @@ import Testing
     for _ in 0..<3 { try readEverything(source, placed) }
     var random = SeededGenerator(seed: seed)
     for _ in 0..<20 {
-      source.beginPass(tokenCount: 1, phase: .decode)
+      source.beginStep(Self.rows(1, .decode))
       for layer in placed.layout.routedLayers {
         let count = placed.layers[layer].expertCount
         let chosen = (0..<count).shuffled(using: &random).prefix(
@@ -74,15 +74,19 @@ import Testing
     let source = try OffloadedExperts(
       placed.layout, reader: reader, team: try WorkerTeam(workerCount: 1),
       poolByteCount: PoolLayout(placed.layout).fullByteCount)
-    source.beginPass(tokenCount: 1, phase: .decode)
+    source.beginStep(Self.rows(1, .decode))
     try step(source, layer: 0, experts: [1], placed)
     #expect(reader.counters.requestCount == count)
     #expect(reader.counters.readByteCount >= placed.layers[0].storedByteCountPerExpert)
   }
 
-  /// A pass that takes every expert of every layer, in turn.
+  private static func rows(_ count: Int, _ phase: InferencePhase) -> StepRows {
+    StepRows(SequenceID(rawValue: 0), rowCount: count, phase: phase)
+  }
+
+  /// A step that takes every expert of every layer, in turn.
   private func readEverything(_ source: some ExpertSource, _ placed: PlacedExperts) throws {
-    source.beginPass(tokenCount: 8, phase: .prefill)
+    source.beginStep(Self.rows(8, .prefill))
     for layer in placed.layout.routedLayers {
       try step(source, layer: layer, experts: Array(0..<placed.layers[layer].expertCount), placed)
     }

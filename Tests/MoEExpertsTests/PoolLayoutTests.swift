@@ -1,6 +1,7 @@
 import MoECore
 import MoEExperts
 import MoEKernels
+import MoETestSupport
 import Testing
 
 /// Slots that have room for any expert of their class, wherever it lies in the file.

@@ -14,6 +14,8 @@ import Testing
   private final class HitRecorder: DecoderObserver {
     struct Step {
       var layer: Int
+      /// Whether a sequence begins with it.
+      var isFirst: Bool
       var experts: [Int]
       var hitCount = 0
       var requestCount = 0
@@ -29,7 +31,7 @@ import Testing
       before = experts.statistics.decode
       steps.append(
         Step(
-          layer: layer,
+          layer: layer, isFirst: layer == 0 && position == 0,
           experts: (0..<selection.expertsPerToken).map { selection.expert(token: 0, rank: $0) }))
     }
 
@@ -81,7 +83,10 @@ import Testing
       replay.phase = .decode
       var outcomes: [RequestedExpert] = []
       let layerCount = scenario.first.layerCount
+      let sequence = SequenceID(rawValue: 0)
       for (number, step) in recorder.steps.enumerated() {
+        if step.isFirst && number > 0 { replay.endSequence(sequence) }
+        if step.isFirst { replay.beginSequence(sequence) }
         replay.request(
           layer: step.layer, experts: step.experts.span, time: number / layerCount, into: &outcomes)
         replay.finish(outcomes)

@@ -111,9 +111,12 @@ private final class GuessRecorder: ExpertSource {
   var loanByteCount: Int { source.loanByteCount }
   var statistics: ExpertStatistics { source.statistics }
 
-  func beginPass(tokenCount: Int, phase: InferencePhase) {
-    self.phase = phase
-    source.beginPass(tokenCount: tokenCount, phase: phase)
+  func beginSequence(_ sequence: SequenceID) { source.beginSequence(sequence) }
+  func endSequence(_ sequence: SequenceID) { source.endSequence(sequence) }
+
+  func beginStep(_ rows: StepRows) {
+    phase = rows.phase
+    source.beginStep(rows)
   }
 
   func isResident(layer: Int, expert: Int) -> Bool {

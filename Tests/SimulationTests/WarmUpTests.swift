@@ -59,6 +59,7 @@ import Testing
       for expert in scenario.hottest {
         if let slot = replay.adopt(expert) { replay.markResident(slot) }
       }
+      replay.beginSequence(SequenceID(rawValue: 0))
       #expect(run.experts.warmedExpertCount == replay.residents.count, "seed \(seed)")
       #expect(replay.counters == CacheCounters())
       warmedCount += run.experts.warmedExpertCount

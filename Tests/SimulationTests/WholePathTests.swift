@@ -125,7 +125,7 @@ import Testing
 extension ResidentExperts {
   /// Whether every expert's matrices are what stands in the files.
   fileprivate func holds(_ contents: [[UInt8]]) -> Bool {
-    beginPass(tokenCount: 1, phase: .decode)
+    beginStep(StepRows(SequenceID(rawValue: 0), rowCount: 1, phase: .decode))
     return layout.layers.enumerated().allSatisfy { index, layer in
       begin(
         layer: index,

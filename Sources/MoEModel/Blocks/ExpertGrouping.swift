@@ -1,5 +1,5 @@
+package import MoECache
 package import MoECore
-package import MoEExperts
 
 /// A step's selection turned around: for each chosen expert, the tokens that take it.
 ///

@@ -55,7 +55,7 @@ final class ProbeExperts: ExpertSource {
   }
 
   func isResident(layer: Int, expert: Int) -> Bool { true }
-  func beginPass(tokenCount: Int, phase: InferencePhase) {}
+  func beginStep(_ rows: StepRows) {}
 
   func begin(layer: Int, requests: [ExpertRequest]) {
     self.layer = layer

@@ -1,5 +1,5 @@
+internal import MoECache
 internal import MoECore
-internal import MoEExperts
 internal import MoEKernels
 internal import MoEModel
 

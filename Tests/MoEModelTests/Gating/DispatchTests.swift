@@ -1,3 +1,4 @@
+import MoECache
 import MoECore
 import MoEExperts
 import MoEKernels

@@ -1,41 +1,46 @@
 import MoECore
-import MoEExperts
+package import MoEExperts
 import MoEKernels
-import MoEStore
-import MoETestSupport
+package import MoEStore
 
 /// How a made-up layer keeps its experts.
-enum ExpertForm: CaseIterable {
+package enum ExpertForm: CaseIterable, Sendable {
   case stacked, single, fused, biased, fusedAndBiased, gateless, dense
 }
 
 /// One expert's weights as bytes, made before they are laid into a file.
-struct ExpertBytes {
-  var gate: [UInt8]?
-  var up: [UInt8]
-  var down: [UInt8]
-  var gateBias: [UInt8]?
-  var upBias: [UInt8]?
-  var downBias: [UInt8]?
+package struct ExpertBytes {
+  package var gate: [UInt8]?
+  package var up: [UInt8]
+  package var down: [UInt8]
+  package var gateBias: [UInt8]?
+  package var upBias: [UInt8]?
+  package var downBias: [UInt8]?
 }
 
 /// A made-up model's experts in two files of noise, at any offsets that files allow.
-struct PlacedExperts {
-  private(set) var contents: [[UInt8]] = [[], []]
-  private(set) var layers: [ExpertLayer] = []
+package struct PlacedExperts {
+  package private(set) var contents: [[UInt8]] = [[], []]
+  package private(set) var layers: [ExpertLayer] = []
   /// (layer, expert): what must be found.
-  private(set) var expected: [[ExpertBytes]] = []
+  package private(set) var expected: [[ExpertBytes]] = []
   private var random: SeededGenerator
   private static let floats = QuantFormat.all.first { $0.name == "F32" } ?? QuantFormat.all[0]
 
-  init(seed: UInt64, forms: [ExpertForm]) {
+  private let format: QuantFormat?
+
+  /// - Parameter formatName: Of all matrices; nil: one that is drawn for each layer, whose weights
+  ///   are noise. Weights of F32 and Q8_0 are numbers to compute with.
+  package init(seed: UInt64, forms: [ExpertForm], formatName: String? = nil) {
+    format = formatName.flatMap { name in QuantFormat.all.first { $0.name == name } }
+    precondition((format == nil) == (formatName == nil))
     random = SeededGenerator(seed: seed)
     for form in forms { add(form) }
     for index in contents.indices { pad(index) }
   }
 
-  var layout: ExpertLayout { ExpertLayout(layers: layers) }
-  var files: [StoreFile] {
+  package var layout: ExpertLayout { ExpertLayout(layers: layers) }
+  package var files: [StoreFile] {
     contents.enumerated().map { StoreFile(path: "part-\($0)", byteCount: $1.count) }
   }
 
@@ -45,6 +50,26 @@ struct PlacedExperts {
 
   private mutating func bytes(_ count: Int) -> [UInt8] {
     (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next() >> 13) }
+  }
+
+  /// A matrix's or a vector's bytes, of numbers from -1 to 1 where the format is one of those.
+  private mutating func weights(_ count: Int, _ format: QuantFormat) -> [UInt8] {
+    switch format.name {
+    case "F32":
+      return (0..<count / 4).flatMap { _ in
+        let bits = Float(random.nextUnit() * 2 - 1).bitPattern
+        return (0..<4).map { UInt8(truncatingIfNeeded: bits >> (8 * UInt32($0))) }
+      }
+    case "Q8_0":
+      var all = bytes(count)
+      let scale = Float16(1.0 / 128).bitPattern
+      for block in stride(from: 0, to: count, by: format.blockByteCount) {
+        all[block] = UInt8(truncatingIfNeeded: scale)
+        all[block + 1] = UInt8(truncatingIfNeeded: scale >> 8)
+      }
+      return all
+    default: return bytes(count)
+    }
   }
 
   /// Tensors begin at multiples of four bytes, most of them at odd places of a block.
@@ -80,22 +105,25 @@ struct PlacedExperts {
       expected.append([])
       return
     }
-    let format = QuantFormat.all[integer(0...QuantFormat.all.count - 1)]
+    let format = format ?? QuantFormat.all[integer(0...QuantFormat.all.count - 1)]
     let count = integer(2...7)
-    let unit = format.blockElementCount
+    let unit = max(format.blockElementCount, 8)
     let (hidden, width) = (unit * integer(1...3), unit * integer(1...2))
     let hasGate = form != .gateless
     let (isFused, isSingle) = (form == .fused || form == .fusedAndBiased, form == .single)
     let hasBiases = form == .biased || form == .fusedAndBiased
     let size = width * format.rowByteCount(columnCount: hidden)
     let downSize = hidden * format.rowByteCount(columnCount: width)
+    func bias(_ count: Int) -> [UInt8]? {
+      hasBiases ? weights(4 * count, Self.floats) : nil
+    }
     var experts: [ExpertBytes] = []
     for _ in 0..<count {
       experts.append(
         ExpertBytes(
-          gate: hasGate ? bytes(size) : nil, up: bytes(size), down: bytes(downSize),
-          gateBias: hasBiases ? bytes(4 * width) : nil, upBias: hasBiases ? bytes(4 * width) : nil,
-          downBias: hasBiases ? bytes(4 * hidden) : nil))
+          gate: hasGate ? weights(size, format) : nil, up: weights(size, format),
+          down: weights(downSize, format), gateBias: bias(width), upBias: bias(width),
+          downBias: bias(hidden)))
     }
     var parts: [ExpertPart] = []
     func add(_ role: ExpertPartRole, _ rows: Int, _ columns: Int, _ bytes: [[UInt8]]) {
@@ -127,7 +155,7 @@ struct PlacedExperts {
 
 extension ExpertWeights {
   /// Whether these are the bytes that were laid into the file, all of them and nothing else.
-  func matches(_ bytes: ExpertBytes) -> Bool {
+  package func matches(_ bytes: ExpertBytes) -> Bool {
     let matrices = [(gate, bytes.gate), (up, bytes.up), (down, bytes.down)]
     let vectors = [
       (gateBias, bytes.gateBias), (upBias, bytes.upBias), (downBias, bytes.downBias),
