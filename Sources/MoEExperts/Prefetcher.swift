@@ -33,7 +33,7 @@ struct StagingSlot {
   fileprivate(set) var number = 0
 }
 
-/// Which experts are prefetched: the guesses in hand, the slots that the cache knows nothing of, and
+/// Which experts are prefetched: the guesses in hand, slots that the cache knows nothing of, and
 /// whether reading them pays.
 ///
 /// Invariant: no two staging slots hold the same expert, loaded or loading, and none holds one that
