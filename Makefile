@@ -5,6 +5,7 @@ SWIFT ?= swift
 MODEL ?= Models/nano-moe/model-q8_0.gguf
 SEED ?= 1
 RUNS ?= 5
+MOE_FUZZ_ITERATIONS ?= 200000
 TRACES ?= $(addprefix $(or $(MOE_TRACES),../shared/traces)/,real nano-moe)
 RELEASE := -c release
 PROCESSOR := $(shell sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1 | tr -c '[:alnum:]\n' '-')
@@ -52,8 +53,11 @@ test-neon: ## Compares the Arm kernels, in an emulator, with AVX2's bits.
 
 check: format-check test ## The gate: format, house rules, release build, all tests.
 
-fuzz: deps ## Runs the fuzz tests for long.
-	MOE_FUZZ_ITERATIONS=200000 $(SWIFT) test $(RELEASE) --filter Fuzz
+fuzz: deps ## Runs the fuzz tests for long, from a new seed each time: make fuzz MOE_FUZZ_SEED=7.
+	@seed=$${MOE_FUZZ_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')} && \
+		echo "MOE_FUZZ_SEED=$$seed MOE_FUZZ_ITERATIONS=$(MOE_FUZZ_ITERATIONS)" && \
+		MOE_FUZZ_SEED=$$seed MOE_FUZZ_ITERATIONS=$(MOE_FUZZ_ITERATIONS) \
+		$(SWIFT) test $(RELEASE) --filter Fuzz
 
 simulate: deps ## Replays the whole path on a faulty store: make simulate SEED=7.
 	MOE_SIMULATION_SEED=$(SEED) $(SWIFT) test $(RELEASE) --filter SimulationTests
@@ -98,7 +102,7 @@ format-check: ## Says what `make format` would change, and fails if that is anyt
 	$(SWIFT) format lint --strict --parallel --recursive Sources Tests Package.swift
 
 deps: ## Installs the system packages that are missing (Debian, Ubuntu).
-	@.ci/install-packages pkg-config liburing-dev
+	@.ci/install-packages pkg-config liburing-dev zlib1g-dev
 
 clean: ## Removes everything that was built.
 	rm -rf .build .build-thread .build-address .build-solver

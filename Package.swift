@@ -38,7 +38,9 @@ let package = Package(
   ],
   dependencies: [
     // Flags, help and completion of the command line: Apple's own, kept current.
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    // Heaps: Apple's own, tested exhaustively; one module of it is linked.
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
   ],
   targets: [
     // C. No flags: instruction sets are chosen per function and at run time.
@@ -46,39 +48,46 @@ let package = Package(
     .target(name: "CMoERing", dependencies: ["CUring"]),
     // liburing: the kernel interface's own library, maintained by its author.
     .systemLibrary(name: "CUring", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
+    // zlib: inflate and CRC-32 of trace archives, as every system has them, fuzzed for decades.
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // GLPK: the one solver of integer programs in Debian 12 with a C interface and no other parts.
     .systemLibrary(name: "CGLPK", providers: [.apt(["libglpk-dev"])]),
 
+    // The operating system.
+    module("MoEPlatform", []),
     // Vocabulary.
-    module("MoECore", []),
+    module("MoECore", ["MoEPlatform", "CZlib"]),
     // Mathematics, bytes, residency.
     module("MoEKernels", ["MoECore", "CMoEKernels"]),
-    module("MoEStore", ["MoECore", "CMoERing"]),
+    module("MoEStore", ["MoECore", "MoEPlatform", "CMoERing"]),
     module("MoECache", ["MoECore"]),
     // Where expert weights come from.
     module("MoEExperts", ["MoECore", "MoEKernels", "MoEStore", "MoECache"]),
     // Models, files, text.
     module("MoEModel", ["MoECore", "MoEKernels", "MoECache", "MoEExperts"]),
-    module("MoEFormats", ["MoECore"]),
+    module("MoEFormats", ["MoECore", "MoEPlatform"]),
     module("MoETokenizer", ["MoECore"]),
     // Engine and public API.
     module(
       "MoERuntime",
       [
-        "MoECore", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel", "MoEFormats",
-        "MoETokenizer",
+        "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel",
+        "MoEFormats", "MoETokenizer", .product(name: "HeapModule", package: "swift-collections"),
       ]),
 
     // Routing traces, cache replay, performance model: works on traces and figures alone.
     module(
       "MoEAnalysis",
-      ["MoECore", "MoECache", .target(name: "CGLPK", condition: .when(traits: ["GLPK"]))]),
+      [
+        "MoECore", "MoEPlatform", "MoECache",
+        .target(name: "CGLPK", condition: .when(traits: ["GLPK"])),
+      ]),
 
     // Programs.
     .executableTarget(
       name: "moe-run",
       dependencies: [
-        "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoECache", "MoECore",
+        "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoECache", "MoECore", "MoEPlatform",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // The text that gatings are calibrated on, in the program itself.
@@ -87,7 +96,8 @@ let package = Package(
     .executableTarget(
       name: "moe-bench",
       dependencies: [
-        "MoECore", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel", "MoEAnalysis",
+        "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel",
+        "MoEAnalysis",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -95,26 +105,33 @@ let package = Package(
     // Tests.
     .target(
       name: "MoETestSupport",
-      dependencies: ["MoECore", "MoEKernels", "MoEStore", "MoEFormats", "MoEAnalysis"],
+      dependencies: [
+        "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoEExperts", "MoEModel", "MoEFormats",
+        "MoEAnalysis",
+      ],
       path: "Tests/MoETestSupport", swiftSettings: swiftSettings),
-    suite("MoECoreTests", ["MoECore", "MoETestSupport"]),
+    suite("MoEPlatformTests", ["MoEPlatform"]),
+    suite("MoECoreTests", ["MoECore", "MoEPlatform", "MoETestSupport"]),
     suite("MoEKernelsTests", ["MoEKernels", "MoECore", "MoETestSupport"]),
-    suite("MoEFormatsTests", ["MoEFormats", "MoECore", "MoETestSupport"]),
+    suite("MoEFormatsTests", ["MoEFormats", "MoECore", "MoEPlatform", "MoETestSupport"]),
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
     suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEAnalysisTests", ["MoEAnalysis", "MoECache", "MoECore", "MoETestSupport"]),
-    suite("MoEStoreTests", ["MoEStore", "MoECore", "MoETestSupport"]),
+    suite("MoEStoreTests", ["MoEStore", "MoECore", "MoEPlatform", "MoETestSupport"]),
+    suite(
+      "MoEExpertsTests",
+      ["MoEExperts", "MoEStore", "MoECache", "MoEKernels", "MoECore", "MoETestSupport"]),
     suite(
       "MoEModelTests",
       [
-        "MoERuntime", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats", "MoECore",
-        "MoETestSupport",
+        "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels", "MoEFormats",
+        "MoECore", "MoETestSupport",
       ]),
     suite(
       "MoERuntimeTests",
       [
         "moe-run", "MoERuntime", "MoEAnalysis", "MoEModel", "MoETokenizer", "MoEFormats",
-        "MoECache", "MoECore", "MoETestSupport",
+        "MoECache", "MoECore", "MoEPlatform", "MoETestSupport",
       ]),
     suite(
       "GoldenTests",
@@ -126,7 +143,7 @@ let package = Package(
       "SimulationTests",
       [
         "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels",
-        "MoEFormats", "MoECore", "MoETestSupport",
+        "MoEFormats", "MoECore", "MoEPlatform", "MoETestSupport",
       ]),
     // Depends on the program so that it is built before the tests that run it.
     suite(

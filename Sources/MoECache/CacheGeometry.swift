@@ -21,17 +21,24 @@ package struct CacheGeometry: Sendable {
   package let layers: [LayerGeometry]
   /// The slots of each size class; disjoint, ascending, together `0..<slotCount`.
   package let slotRanges: [Range<Int>]
+  /// Layers with experts, ascending: those that a routing trace has.
+  package let expertLayers: [Int]
   /// Layers with experts, ascending, by size class.
   package let layersByClass: [[Int]]
   /// By layer, its place in its class's list of layers; -1 for dense blocks.
   let placesInClass: [Int]
+  /// Sequences that there are at a time at most; policies have room for what they learn of each.
+  package let sequenceCountMax: Int
   /// `firstOrdinals[layer]` numbers the experts through all layers; the last entry is their count.
   let firstOrdinals: [Int]
 
   /// `slotCounts` has one entry per size class; every class that a layer names must be there.
-  package init(layers: [LayerGeometry], slotCounts: [Int]) {
+  package init(layers: [LayerGeometry], slotCounts: [Int], sequenceCountMax: Int = 1) {
+    precondition(sequenceCountMax > 0)
     precondition(layers.allSatisfy { $0.expertCount >= 0 } && slotCounts.allSatisfy { $0 >= 0 })
     self.layers = layers
+    expertLayers = layers.indices.filter { layers[$0].expertCount > 0 }
+    self.sequenceCountMax = sequenceCountMax
     var firstOrdinals = [0]
     var layersByClass = [[Int]](repeating: [], count: slotCounts.count)
     var places = [Int](repeating: -1, count: layers.count)

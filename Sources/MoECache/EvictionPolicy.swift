@@ -19,23 +19,49 @@ package struct LayerStep: ~Escapable {
   /// Position of the step's last token.
   package let time: Int
   /// (token, rank), best first, -1 behind the last where a token takes fewer: the experts of the
-  /// step's tokens, or of the last of them. Tokens follow one another; empty where nobody said.
+  /// step's tokens, or of the last ones of each sequence. Empty where nobody said.
   package let experts: Span<Int>
   package let expertsPerToken: Int
+  /// Whose tokens these are, in their order; empty where all of them are the first sequence's.
+  private let runs: Span<KnownRun>
 
   @_lifetime(copy experts)
   package init(layer: Int, time: Int, experts: Span<Int>, expertsPerToken: Int) {
+    self.init(
+      layer: layer, time: time, experts: experts, expertsPerToken: expertsPerToken,
+      runs: Span<KnownRun>())
+  }
+
+  /// - Parameter runs: Together as many rows as `experts` has tokens.
+  @_lifetime(copy experts, copy runs)
+  package init(
+    layer: Int, time: Int, experts: Span<Int>, expertsPerToken: Int, runs: Span<KnownRun>
+  ) {
     precondition(expertsPerToken > 0 && experts.count % expertsPerToken == 0)
+    var rowCount = 0
+    for index in runs.indices { rowCount += runs[index].rowCount }
+    precondition(runs.isEmpty || rowCount == experts.count / expertsPerToken)
     self.layer = layer
     self.time = time
     self.experts = experts
     self.expertsPerToken = expertsPerToken
+    self.runs = runs
   }
 
   package var tokenCount: Int { experts.count / expertsPerToken }
 
-  /// Position of one of the tokens in `experts`.
-  func time(ofToken token: Int) -> Int { time - tokenCount + 1 + token }
+  package var runCount: Int { max(1, runs.count) }
+
+  package func run(_ index: Int) -> KnownRun {
+    runs.isEmpty
+      ? KnownRun(SequenceID(rawValue: 0), rowCount: tokenCount, time: time) : runs[index]
+  }
+
+  /// Whether no sequence has several tokens in the step.
+  var isDecode: Bool {
+    for index in 0..<runCount where run(index).rowCount > 1 { return false }
+    return true
+  }
 
   /// The experts of one of the tokens in `experts`, best first.
   @_lifetime(copy self)
@@ -54,8 +80,10 @@ package struct LayerStep: ~Escapable {
 /// must not name a pinned slot, and must respect `SlotTable.mayGive` while that leaves any unpinned
 /// slot; the conformance suite holds every registered policy to both.
 package protocol EvictionPolicy: Sendable {
-  /// A sequence begins that has nothing to do with the one before.
-  mutating func beginSequence()
+  /// A text begins under a name, of which nothing is known yet.
+  mutating func beginSequence(_ sequence: SequenceID)
+  /// The text under a name is over: its experts are wanted no more than by chance.
+  mutating func endSequence(_ sequence: SequenceID)
   /// A layer runs a step: its residents have had their chance once it is over. The uses follow.
   mutating func beginStep(_ step: borrowing LayerStep, in table: borrowing SlotTable)
   /// An expert of `use.layer` was given `slot`; the use is the one that caused it.
@@ -74,7 +102,9 @@ package protocol EvictionPolicy: Sendable {
 }
 
 extension EvictionPolicy {
-  package mutating func beginSequence() {}
+  package mutating func beginSequence(_ sequence: SequenceID) {}
+
+  package mutating func endSequence(_ sequence: SequenceID) {}
 
   package mutating func resize(in table: borrowing SlotTable) {}
 

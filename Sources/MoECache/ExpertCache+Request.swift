@@ -36,34 +36,63 @@ extension ExpertCache {
     layer: Int, experts: Span<Int>, time: Int, tokenCount: Int = 1,
     into outcomes: inout [RequestedExpert]
   ) {
-    outcomes.removeAll(keepingCapacity: true)
     if !experts.isEmpty {
       beginStep(
         LayerStep(layer: layer, time: time, experts: experts, expertsPerToken: experts.count))
     }
+    // Out of the cache while it is gone through, so that it is not copied.
+    var requests = selected
+    selected = []
+    requests.removeAll(keepingCapacity: true)
     for rank in experts.indices {
-      let expert = ExpertID(layer: layer, index: experts[rank])
-      let slot = lookup(expert)
-      if let slot {
-        recordUse(expert, time: time, tokenCount: tokenCount, rank: rank)
-        pin(slot)
-      }
+      requests.append(
+        ExpertRequest(expert: experts[rank], lastToken: 0, rank: rank, tokenCount: tokenCount))
+    }
+    request(requests, layer: layer, firstTime: time, into: &outcomes)
+    selected = requests
+  }
+
+  /// The same for any requests of a step that has begun, in the order given.
+  ///
+  /// - Parameter firstTime: Position of the step's first token.
+  mutating func request(
+    _ requests: [ExpertRequest], layer: Int, firstTime: Int, into outcomes: inout [RequestedExpert]
+  ) {
+    outcomes.removeAll(keepingCapacity: true)
+    for request in requests {
+      let slot = claim(request, layer: layer, firstTime: firstTime)
+      let expert = ExpertID(layer: layer, index: request.expert)
       outcomes.append(RequestedExpert(expert: expert, slot: slot, isHit: slot != nil))
     }
-    for rank in outcomes.indices where outcomes[rank].slot == nil {
-      let expert = outcomes[rank].expert
-      if let slot = lookup(expert) {
-        recordUse(expert, time: time, tokenCount: tokenCount, rank: rank)
-        outcomes[rank].slot = slot
-        outcomes[rank].isHit = true
-      } else if let admission = admit(
-        expert, time: time, tokenCount: tokenCount, rank: rank)
-      {
-        outcomes[rank].slot = admission.slot
-        outcomes[rank].evicted = admission.evicted
+    for (number, request) in requests.enumerated() where outcomes[number].slot == nil {
+      if let slot = claim(request, layer: layer, firstTime: firstTime) {
+        outcomes[number].slot = slot
+        outcomes[number].isHit = true
+      } else if let admission = admit(request, layer: layer, firstTime: firstTime) {
+        outcomes[number].slot = admission.slot
+        outcomes[number].evicted = admission.evicted
       }
-      if let slot = outcomes[rank].slot { pin(slot) }
     }
+  }
+
+  /// Counts a hit on a request's expert and pins it; nil, with nothing done, where it has no slot.
+  mutating func claim(_ request: ExpertRequest, layer: Int, firstTime: Int) -> Int? {
+    let expert = ExpertID(layer: layer, index: request.expert)
+    guard let slot = lookup(expert) else { return nil }
+    recordUse(
+      expert, time: firstTime + request.lastToken, tokenCount: request.tokenCount,
+      rank: request.rank)
+    pin(slot)
+    return slot
+  }
+
+  /// Gives a slot to a request's expert, which has none, and pins it; nil as of `admit`.
+  mutating func admit(_ request: ExpertRequest, layer: Int, firstTime: Int) -> Admission? {
+    let admission = admit(
+      ExpertID(layer: layer, index: request.expert), time: firstTime + request.lastToken,
+      tokenCount: request.tokenCount, rank: request.rank)
+    if let admission { pin(admission.slot) }
+    return admission
   }
 
   /// Ends a request whose loads are done: misses become resident, and the request's pins go.

@@ -11,14 +11,14 @@ package import MoECore
 package struct ExpertCache: ~Copyable, Sendable {
   package let geometry: CacheGeometry
   /// The phase that requests are counted under; set by the owner when a step begins.
-  package var phase: InferencePhase = .prefill {
-    didSet { if oldValue == .decode && phase == .prefill { policy.beginSequence() } }
-  }
+  package var phase = InferencePhase.prefill
   private var prefillCounters = CacheCounters()
   private var decodeCounters = CacheCounters()
   /// Where everything is, for tests and reports.
   package private(set) var table: SlotTable
   private var policy: any EvictionPolicy
+  /// The requests of one selection while they are made.
+  var selected: [ExpertRequest] = []
 
   /// `floorShare`, 0 to 1, is the part of an even division of a class's slots among its layers
   /// that each layer keeps while other layers evict; by default what suits the policy.
@@ -29,6 +29,7 @@ package struct ExpertCache: ~Copyable, Sendable {
     self.geometry = geometry
     self.policy = policy.make(geometry)
     table = SlotTable(geometry: geometry, floorShare: floorShare ?? policy.floorShare)
+    selected.reserveCapacity(geometry.layers.map(\.expertCount).max() ?? 0)
   }
 
   /// A cache that replays uses which are known beforehand.
@@ -39,6 +40,7 @@ package struct ExpertCache: ~Copyable, Sendable {
     self.geometry = geometry
     self.policy = policy.make(geometry, future)
     table = SlotTable(geometry: geometry, floorShare: floorShare)
+    selected.reserveCapacity(geometry.layers.map(\.expertCount).max() ?? 0)
   }
 
   /// The slot that holds an expert, loaded or loading. Counts nothing.
@@ -52,9 +54,18 @@ package struct ExpertCache: ~Copyable, Sendable {
     policy.beginStep(step, in: table)
   }
 
-  /// Tells the policy that a sequence begins which has nothing to do with the one before. A change
-  /// of phase from decode to prefill says so too.
-  package mutating func beginSequence() { policy.beginSequence() }
+  /// Tells the policy that a text begins under a name, below `geometry.sequenceCountMax`, that no
+  /// other has at the time.
+  package mutating func beginSequence(_ sequence: SequenceID) {
+    precondition(sequence.rawValue < geometry.sequenceCountMax)
+    policy.beginSequence(sequence)
+  }
+
+  /// Tells the policy that the text under a name is over.
+  package mutating func endSequence(_ sequence: SequenceID) {
+    precondition(sequence.rawValue < geometry.sequenceCountMax)
+    policy.endSequence(sequence)
+  }
 
   /// Counts a hit on an expert that has a slot.
   ///

@@ -56,7 +56,8 @@ package enum PolicyRegistry {
       LIFO(geometry: $0)
     },
     PolicyEntry(
-      name: "activation-matrix", summary: "Least share of its layer's uses in this sequence."
+      name: "activation-matrix", summary: "Least share of its layer's uses in this sequence.",
+      noteByteCount: { ActivationMatrix.byteCount($0) }
     ) { ActivationMatrix(geometry: $0) },
     .flush { FrequencyPredictor(geometry: $0, halfLife: 32) },
     .mark0 { FrequencyPredictor(geometry: $0, halfLife: 32) },

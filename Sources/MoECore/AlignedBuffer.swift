@@ -3,6 +3,7 @@
 #else
   private import Musl
 #endif
+private import MoEPlatform
 
 /// Zeroed, page-aligned anonymous memory with one owner.
 ///
@@ -20,7 +21,8 @@
   package let mappedByteCount: Int
   package let baseAddress: UnsafeMutableRawPointer
 
-  package static let pageByteCount = 4096
+  /// The machine's own.
+  package static let pageByteCount = MemoryPage.byteCount
   package static let hugePageByteCount = 2 << 20
 
   /// The bytes that a buffer of `byteCount` takes from the budget.
@@ -100,6 +102,6 @@ package struct OutOfMemory: Error, CustomStringConvertible {
   package let byteCount: Int
   package var description: String {
     "the system refused \(ByteSize(byteCount)) of memory; "
-      + "close other programs or give a smaller --memory"
+      + "close other programs or give a smaller memory budget"
   }
 }

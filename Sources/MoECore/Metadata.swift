@@ -4,7 +4,17 @@
 package protocol MetadataSource {
   /// What the values come from, for error messages: usually the file's path.
   var sourceName: String { get }
+  /// The value, decoded: an array is made anew each time.
   func value(forKey key: String) -> MetadataValue?
+  /// The array under a key as it is stored, without decoding it; nil where there is none.
+  func storedArray(forKey key: String) -> StoredArray?
+}
+
+extension MetadataSource {
+  package func storedArray(forKey key: String) -> StoredArray? {
+    guard case .array(let array) = value(forKey: key) else { return nil }
+    return StoredArray(array)
+  }
 }
 
 package enum MetadataValue: Sendable, Equatable {
@@ -13,15 +23,44 @@ package enum MetadataValue: Sendable, Equatable {
   case float(Double)
   case bool(Bool)
   case string(String)
+  /// Text that is not UTF-8. Files hold paths and names in other encodings, which matter only to
+  /// who reads them.
+  case bytes([UInt8])
   case array(MetadataArray)
 
-  /// The value as an integer, if it is one of either sign.
+  /// The value as an integer, if it is one of either sign. A whole floating-point number counts:
+  /// writers differ in the types that they give their numbers.
   package var integer: Int? {
     switch self {
     case .unsigned(let value): Int(exactly: value)
     case .signed(let value): Int(exactly: value)
+    case .float(let value): Int(exactly: value)
+    case .bool, .string, .bytes, .array: nil
+    }
+  }
+
+  /// The value as true or false; the integers 1 and 0 count.
+  package var boolean: Bool? {
+    switch self {
+    case .bool(let value): value
+    case .unsigned(0), .signed(0): false
+    case .unsigned(1), .signed(1): true
     default: nil
     }
+  }
+
+  /// The value itself or, of an array whose elements are all the same number or truth value, that
+  /// element: some writers give for each layer what others give once.
+  package var single: MetadataValue {
+    if case .array(let array) = self { StoredArray(array)?.common ?? self } else { self }
+  }
+
+  /// Whether two values say the same, whatever types they are written in.
+  package func isEquivalent(to other: MetadataValue) -> Bool {
+    let (own, other) = (single, other.single)
+    if own == other { return true }
+    if let ownNumber = own.number, let number = other.number { return ownNumber == number }
+    return own.boolean != nil && own.boolean == other.boolean
   }
 
   /// The value as a floating-point number; integers count, since files write whole numbers as such.
@@ -65,43 +104,16 @@ package enum MetadataArray: Sendable, Equatable {
     default: nil
     }
   }
-}
 
-/// Many strings in one block of bytes: a vocabulary holds some 150,000, and as separate `String`s
-/// they would cost several times their text.
-package struct PackedStrings: Sendable, Equatable {
-  /// UTF-8 of all strings, one after the other.
-  package private(set) var bytes: [UInt8] = []
-  /// Start of each string in `bytes`, and the end of the last: one more than there are strings.
-  package private(set) var offsets: [Int] = [0]
-
-  package init() {}
-
-  package var count: Int { offsets.count - 1 }
-
-  package mutating func reserveCapacity(count: Int, byteCount: Int) {
-    offsets.reserveCapacity(count + 1)
-    bytes.reserveCapacity(byteCount)
-  }
-
-  package mutating func append(_ string: some Collection<UInt8>) {
-    bytes.append(contentsOf: string)
-    offsets.append(bytes.count)
-  }
-
-  /// The same without generics, which are not specialised for callers in other modules: readers
-  /// append hundreds of thousands of slices.
-  package mutating func append(_ string: ArraySlice<UInt8>) {
-    bytes.append(contentsOf: string)
-    offsets.append(bytes.count)
-  }
-
-  /// The bytes of string `index`; UTF-8 that the file's reader has checked.
-  package subscript(index: Int) -> ArraySlice<UInt8> {
-    bytes[offsets[index]..<offsets[index + 1]]
-  }
-
-  package func string(at index: Int) -> String {
-    String(decoding: self[index], as: UTF8.self)
+  /// An element that is a number or a truth value; nil where elements are something else.
+  func scalar(at index: Int) -> MetadataValue? {
+    switch self {
+    case .unsigned(let values): .unsigned(values[index])
+    case .signed(let values): .signed(values[index])
+    case .float(let values): .float(Double(values[index]))
+    case .double(let values): .float(values[index])
+    case .bool(let values): .bool(values[index])
+    case .strings, .nested: nil
+    }
   }
 }

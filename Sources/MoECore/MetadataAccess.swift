@@ -1,7 +1,8 @@
 /// Typed reading of metadata. What is absent, of another type or out of range is an error that
 /// names the file, the key, what was wanted and what was found.
 extension MetadataSource {
-  /// An integer of either sign in `range`.
+  /// An integer of either sign in `range`. Here and in the other accessors of single numbers and
+  /// truth values, an array whose elements are all the same stands for its element.
   package func requireInteger(
     _ key: String, in range: ClosedRange<Int> = 0...Int.max
   ) throws(MetadataError) -> Int {
@@ -15,7 +16,7 @@ extension MetadataSource {
   package func optionalInteger(
     _ key: String, in range: ClosedRange<Int> = 0...Int.max
   ) throws(MetadataError) -> Int? {
-    guard let value = value(forKey: key) else { return nil }
+    guard let value = try single(key, wanted: wanted("an integer", in: range)) else { return nil }
     guard let integer = value.integer, range.contains(integer) else {
       throw mismatch(key, wanted: wanted("an integer", in: range), found: value)
     }
@@ -30,7 +31,7 @@ extension MetadataSource {
 
   /// Nil where the key is absent.
   package func optionalFloat(_ key: String) throws(MetadataError) -> Float? {
-    guard let value = value(forKey: key) else { return nil }
+    guard let value = try single(key, wanted: "a finite number") else { return nil }
     guard let number = value.number, Float(number).isFinite else {
       throw mismatch(key, wanted: "a finite number", found: value)
     }
@@ -44,7 +45,7 @@ extension MetadataSource {
 
   /// Nil where the key is absent.
   package func optionalString(_ key: String) throws(MetadataError) -> String? {
-    guard let value = value(forKey: key) else { return nil }
+    guard let value = try single(key, wanted: "a string") else { return nil }
     guard case .string(let string) = value else {
       throw mismatch(key, wanted: "a string", found: value)
     }
@@ -53,8 +54,8 @@ extension MetadataSource {
 
   /// Nil where the key is absent.
   package func optionalBool(_ key: String) throws(MetadataError) -> Bool? {
-    guard let value = value(forKey: key) else { return nil }
-    guard case .bool(let bool) = value else {
+    guard let value = try single(key, wanted: "true or false") else { return nil }
+    guard let bool = value.boolean else {
       throw mismatch(key, wanted: "true or false", found: value)
     }
     return bool
@@ -92,15 +93,25 @@ extension MetadataSource {
     return strings
   }
 
-  /// An array of integers, each in `range`; nil where the key is absent.
+  /// The strings of an array in place, without a copy; nil where the key is absent.
+  package func optionalStoredStrings(_ key: String) throws(MetadataError) -> StoredStrings? {
+    guard let strings = storedArray(forKey: key)?.strings else {
+      guard let value = value(forKey: key) else { return nil }
+      throw mismatch(key, wanted: "an array of strings", found: value)
+    }
+    return strings
+  }
+
+  /// Integers, each in `range`; a single one counts as an array of one. Nil where the key is
+  /// absent.
   package func optionalIntegers(
     _ key: String, in range: ClosedRange<Int> = 0...Int.max
   ) throws(MetadataError) -> [Int]? {
-    guard let array = try optionalArray(key) else { return nil }
+    guard let value = value(forKey: key) else { return nil }
     let wanted = wanted("an array of integers", in: range)
-    guard let integers = array.integers else {
-      throw mismatch(key, wanted: wanted, found: .array(array))
-    }
+    let found: [Int]? =
+      if case .array(let array) = value { array.integers } else { value.integer.map { [$0] } }
+    guard let integers = found else { throw mismatch(key, wanted: wanted, found: value) }
     if let outside = integers.first(where: { !range.contains($0) }) {
       throw MetadataError(
         source: sourceName, key: key, wanted: wanted, found: "the element \(outside)")
@@ -117,34 +128,27 @@ extension MetadataSource {
     return floats
   }
 
-  /// One integer for each of `layerCount` layers: files write either an array with one element per
-  /// layer or a single number that holds for all. Nil where the key is absent.
-  package func optionalIntegerPerLayer(
-    _ key: String, layerCount: Int, in range: ClosedRange<Int> = 0...Int.max
-  ) throws(MetadataError) -> [Int]? {
-    guard case .array(let array) = value(forKey: key) else {
-      let single = try optionalInteger(key, in: range)
-      return single.map { Array(repeating: $0, count: layerCount) }
+  /// A value that is no array, or the element that an array is full of; nil where the key is
+  /// absent. Arrays are not decoded for it: a huge one may stand where a number should.
+  private func single(_ key: String, wanted: String) throws(MetadataError) -> MetadataValue? {
+    guard let array = storedArray(forKey: key) else { return value(forKey: key) }
+    guard let common = array.common else {
+      throw MetadataError(source: sourceName, key: key, wanted: wanted, found: array.summary)
     }
-    guard array.count == layerCount else {
-      throw MetadataError(
-        source: sourceName, key: key, wanted: "one integer for each of \(layerCount) layers",
-        found: "an array of \(array.count)")
-    }
-    return try optionalIntegers(key, in: range)
+    return common
   }
 
-  private func wanted(_ noun: String, in range: ClosedRange<Int>) -> String {
+  func wanted(_ noun: String, in range: ClosedRange<Int>) -> String {
     range.upperBound == Int.max
       ? "\(noun) of at least \(range.lowerBound)"
       : "\(noun) from \(range.lowerBound) to \(range.upperBound)"
   }
 
-  private func missing(_ key: String, wanted: String) -> MetadataError {
+  func missing(_ key: String, wanted: String) -> MetadataError {
     MetadataError(source: sourceName, key: key, wanted: wanted, found: nil)
   }
 
-  private func mismatch(
+  func mismatch(
     _ key: String, wanted: String, found: MetadataValue
   ) -> MetadataError {
     MetadataError(source: sourceName, key: key, wanted: wanted, found: found.summary)
@@ -178,6 +182,11 @@ extension MetadataArray {
   }
 }
 
+extension [UInt8] {
+  /// The start of a text with what is not UTF-8 replaced, as much as messages show.
+  fileprivate var repaired: String { String(decoding: prefix(320), as: UTF8.self) }
+}
+
 extension MetadataValue {
   /// The value in a few words, for messages and listings; long strings are cut.
   package var summary: String {
@@ -187,6 +196,7 @@ extension MetadataValue {
     case .float(let value): "\(value)"
     case .bool(let value): "\(value)"
     case .string(let value): value.quotedForMessage
+    case .bytes(let bytes): "text that is not UTF-8, like \(bytes.repaired.quotedForMessage)"
     case .array(let array): array.summary
     }
   }

@@ -20,26 +20,3 @@ public struct MetadataError: Error, Hashable, Sendable, CustomStringConvertible 
       + "the model's description is incomplete or damaged, so convert or download it again"
   }
 }
-
-extension String {
-  /// The text in quotes, fit for a terminal: control characters escaped, cut after 80 characters.
-  ///
-  /// Names in model files are untrusted and may hold anything, terminal commands included.
-  package var quotedForMessage: String {
-    var text = "\""
-    for (index, scalar) in unicodeScalars.enumerated() {
-      if index == 80 {
-        text += "..."
-        break
-      }
-      switch scalar.properties.generalCategory {
-      case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse,
-        .unassigned:
-        text += "\\u{\(String(scalar.value, radix: 16))}"
-      default:
-        text.unicodeScalars.append(scalar)
-      }
-    }
-    return text + "\""
-  }
-}

@@ -16,4 +16,11 @@ public struct TensorDescriptor: Hashable, Sendable {
   }
 
   public var elementCount: Int { shape.reduce(1, *) }
+
+  /// The shape with `rank` axes, filled up with outer ones of extent 1, which readers leave out.
+  /// Nil where the tensor has more axes.
+  package func shape(rank: Int) -> [Int]? {
+    guard shape.count <= rank else { return nil }
+    return shape + Array(repeating: 1, count: rank - shape.count)
+  }
 }

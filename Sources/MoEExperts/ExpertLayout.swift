@@ -1,100 +1,73 @@
 package import MoECore
-package import MoEKernels
 
-/// The three matrices of a gated feed-forward expert (SwiGLU, arXiv 2002.05202), in the order in
-/// which a slot holds them.
-package enum ExpertMatrix: Int, CaseIterable, Sendable {
-  case gate, up, down
-}
-
-/// Where one layer's matrices of one kind lie: a stack of `expertCount` equal matrices in the file.
-package struct StackedMatrix: Sendable, Hashable {
-  package var name: String
-  package var format: QuantFormat
-  package var rowCount: Int
-  package var columnCount: Int
-  /// The whole stack: expert `e` is part `e` of `expertCount`.
-  package var extent: FileExtent
-
-  package init(
-    name: String, format: QuantFormat, rowCount: Int, columnCount: Int, extent: FileExtent
-  ) {
-    self.name = name
-    self.format = format
-    self.rowCount = rowCount
-    self.columnCount = columnCount
-    self.extent = extent
-  }
-
-  package var byteCountPerExpert: Int {
-    rowCount * format.rowByteCount(columnCount: columnCount)
-  }
-}
-
-/// The routed experts of one layer.
+/// The routed experts of one block of the model; a dense block has none.
 package struct ExpertLayer: Sendable, Hashable {
-  package var expertCount: Int
-  package var gate: StackedMatrix
-  package var up: StackedMatrix
-  package var down: StackedMatrix
+  /// 0 for a dense block, which takes no slots and is never asked for experts.
+  package let expertCount: Int
+  /// Experts that one token takes.
+  package let expertsPerToken: Int
+  /// In the order in which a slot holds them.
+  package let parts: [ExpertPart]
+  /// How an expert's weights are found in its parts; nil for a dense block.
+  let assembly: ExpertAssembly?
 
-  package init(expertCount: Int, gate: StackedMatrix, up: StackedMatrix, down: StackedMatrix) {
-    precondition(expertCount > 0)
-    for matrix in [gate, up, down] {
-      precondition(matrix.byteCountPerExpert * expertCount == matrix.extent.byteCount)
-    }
+  package static let dense = ExpertLayer()
+
+  private init() {
+    (expertCount, expertsPerToken, parts, assembly) = (0, 0, [], nil)
+  }
+
+  /// - Parameter parts: Each role once: up, alone or with the gate, down, and what else there is.
+  package init(expertCount: Int, expertsPerToken: Int, parts: [ExpertPart]) {
+    precondition(expertCount > 0 && expertsPerToken > 0 && expertsPerToken <= expertCount)
+    precondition(parts.allSatisfy { $0.expertCount == expertCount })
+    precondition(Set(parts.map(\.role)).count == parts.count)
     self.expertCount = expertCount
-    self.gate = gate
-    self.up = up
-    self.down = down
+    self.expertsPerToken = expertsPerToken
+    self.parts = parts
+    assembly = ExpertAssembly(parts)
   }
 
-  package subscript(matrix: ExpertMatrix) -> StackedMatrix {
-    switch matrix {
-    case .gate: gate
-    case .up: up
-    case .down: down
-    }
-  }
+  /// The parts that rows are multiplied with.
+  package var matrices: [ExpertPart] { parts.filter(\.role.isMatrix) }
 
-  package func extent(of matrix: ExpertMatrix, expert: Int) -> FileExtent {
-    self[matrix].extent.part(expert, of: expertCount)
+  package func extent(part: Int, expert: Int) -> FileExtent {
+    parts[part].extent(ofExpert: expert)
   }
 
   /// Bytes of one expert in the file.
-  package var byteCountPerExpert: Int {
-    ExpertMatrix.allCases.reduce(0) { $0 + self[$1].byteCountPerExpert }
+  package var storedByteCountPerExpert: Int { parts.reduce(0) { $0 + $1.storedByteCount } }
+
+  /// The same experts with parts that differ in format or place alone.
+  package func replacing(parts: [ExpertPart]) -> ExpertLayer {
+    parts.isEmpty
+      ? self : ExpertLayer(expertCount: expertCount, expertsPerToken: expertsPerToken, parts: parts)
   }
 }
 
-/// All routed experts of a model, by MoE layer.
+/// All routed experts of a model, by block of the file: layer 3 is `blk.3`.
 package struct ExpertLayout: Sendable {
   package var layers: [ExpertLayer]
-  /// Experts that one token takes in each layer.
-  package var expertsPerToken: Int
 
-  package init(layers: [ExpertLayer], expertsPerToken: Int) {
-    self.layers = layers
-    self.expertsPerToken = expertsPerToken
-  }
+  package init(layers: [ExpertLayer]) { self.layers = layers }
+
+  /// The layers that have experts, ascending.
+  package var routedLayers: [Int] { layers.indices.filter { layers[$0].expertCount > 0 } }
 
   package var expertCount: Int { layers.reduce(0) { $0 + $1.expertCount } }
 
   /// Bytes of all experts in the file.
   package var byteCount: Int {
-    layers.reduce(0) { $0 + $1.byteCountPerExpert * $1.expertCount }
+    layers.reduce(0) { $0 + $1.storedByteCountPerExpert * $1.expertCount }
   }
-}
 
-/// One expert's matrices in memory, valid while its lease lasts.
-package struct ExpertWeights: Sendable {
-  package var gate: QuantizedMatrix
-  package var up: QuantizedMatrix
-  package var down: QuantizedMatrix
-
-  package init(gate: QuantizedMatrix, up: QuantizedMatrix, down: QuantizedMatrix) {
-    self.gate = gate
-    self.up = up
-    self.down = down
+  /// Bytes of the experts that one token takes, in all layers together.
+  package var byteCountPerToken: Int {
+    layers.reduce(0) { $0 + $1.storedByteCountPerExpert * $1.expertsPerToken }
   }
+
+  /// The most of any layer: what is sized once for all layers is sized by these.
+  package var expertCountMax: Int { layers.map(\.expertCount).max() ?? 0 }
+  package var expertsPerTokenMax: Int { layers.map(\.expertsPerToken).max() ?? 0 }
+  package var partCountMax: Int { layers.map(\.parts.count).max() ?? 0 }
 }

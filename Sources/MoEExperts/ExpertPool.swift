@@ -6,7 +6,7 @@ import MoEStore
 /// another of lent memory, where places lie in the order in which they are taken back, last first.
 ///
 /// A place is where bytes lie; a slot of the cache has one, and exchanges it when an expert that
-/// was read ahead moves in.
+/// was prefetched moves in.
 struct ExpertPool: ~Copyable {
   let layout: PoolLayout
   let slots: PoolSlots
@@ -80,15 +80,24 @@ struct ExpertPool: ~Copyable {
     placeRanges[sizeClass].dropFirst(slots.cached[sizeClass])
   }
 
+  func sizeClass(ofPlace place: Int) -> Int {
+    if place >= ownPlaceCount { return slots.lent[place - ownPlaceCount] }
+    guard let sizeClass = placeRanges.firstIndex(where: { $0.contains(place) }) else {
+      preconditionFailure("place \(place) of \(placeCount)")
+    }
+    return sizeClass
+  }
+
   borrowing func memory() -> ByteView { buffer.bytes(count: buffer.byteCount) }
 
-  /// The memory of one matrix in a place of the class that `layer` belongs to; aligned to 4 KiB.
-  borrowing func region(place: Int, layer: Int, matrix: ExpertMatrix) -> ByteView {
-    let number = layout.classOfLayer[layer]
+  /// The memory of one part in a place of the class that `layer` belongs to; aligned as the layout
+  /// says.
+  borrowing func region(place: Int, layer: Int, part: Int) -> ByteView {
+    let number = layout.sizeClass(ofLayer: layer)
     let sizeClass = layout.classes[number]
-    let count = sizeClass.regionByteCounts[matrix.rawValue]
+    let count = sizeClass.regionByteCounts[part]
     var offset = 0
-    for earlier in 0..<matrix.rawValue { offset += sizeClass.regionByteCounts[earlier] }
+    for earlier in 0..<part { offset += sizeClass.regionByteCounts[earlier] }
     let lent = place - ownPlaceCount
     if lent >= 0 {
       precondition(slots.lent[lent] == number)

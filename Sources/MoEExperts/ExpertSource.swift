@@ -1,25 +1,6 @@
 package import MoECache
 package import MoECore
 
-/// One expert that a step on a layer needs.
-package struct ExpertRequest: Sendable, Equatable {
-  /// The expert's index in its layer.
-  package var expert: Int
-  /// Number, within the step, of the last token that uses it.
-  package var lastToken: Int
-  /// Its place in that token's selection, 0 for the best.
-  package var rank: Int
-  /// How many of the step's tokens use it.
-  package var tokenCount: Int
-
-  package init(expert: Int, lastToken: Int, rank: Int, tokenCount: Int) {
-    self.expert = expert
-    self.lastToken = lastToken
-    self.rank = rank
-    self.tokenCount = tokenCount
-  }
-}
-
 /// Tells which experts are in memory.
 package protocol ExpertResidency: AnyObject {
   /// Whether a step on the layer that begins now would find the expert without reading it. Follows
@@ -30,31 +11,36 @@ package protocol ExpertResidency: AnyObject {
 /// Where the weights of routed experts come from: all of them in memory, or a pool filled from
 /// disk.
 ///
-/// A pass of some tokens through the model starts with `beginPass`; then a step on one layer goes
-/// `begin`, then for each request in whatever order suits `waitForAny` or `wait(for:)`, `weights`,
-/// `release`, and at last `end`. One thread uses a source; between `begin` and `end` no other step
-/// may begin. What is computed must not depend on the order in which experts become ready, so that
-/// results are the same for every source.
+/// A step of some rows through the model starts with `beginStep`; then in each layer with experts
+/// goes `begin`, then for each request in whatever order suits `waitForAny` or `wait(for:)`,
+/// `weights`, `release`, and at last `end`. One thread uses a source; between `begin` and `end` no
+/// other may begin. What is computed must not depend on the order in which experts become ready, so
+/// that results are the same for every source.
 package protocol ExpertSource: ExpertResidency {
   var layout: ExpertLayout { get }
 
-  /// A pass of `tokenCount` tokens through all layers begins.
-  func beginPass(tokenCount: Int, phase: InferencePhase)
+  /// A text begins under a name that no other has at the time, and ends: said by the owner of the
+  /// sequences, before the first step with rows of it and after the last.
+  func beginSequence(_ sequence: SequenceID)
+  func endSequence(_ sequence: SequenceID)
 
-  /// Says what the pass selects in a layer, before `begin` asks for it. Changes no result.
+  /// A step of some rows through all layers begins.
+  func beginStep(_ rows: StepRows)
+
+  /// Says what the step's rows select in a layer, before `begin` asks for it. Changes no result.
   ///
-  /// - Parameter experts: (token, stride): the experts of each token, best first; where a token
-  ///   takes fewer than others, all bits are set behind its last.
+  /// - Parameter experts: (row, stride): the experts of each row, best first; where a row takes
+  ///   fewer than others, all bits are set behind its last.
   func willBegin(
     layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int)
 
-  /// Asks for experts of one MoE layer, ascending by index and each once. Reads start here. Where
-  /// it throws, no step has begun.
+  /// Asks for experts of one layer, ascending by index and each once, for all rows that take them.
+  /// Reads start here. Where it throws, nothing has begun.
   func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError)
 
   /// The numbers (positions in `requests`) of experts that became ready and have not been returned
   /// before, in `ready`, at least one; waits where none is. Returns how many there are, 0 once all
-  /// have been returned. All requests must fit in the source at once (`simultaneousExpertCount`).
+  /// have been returned. Only where the source holds every request (`holdsEveryRequest`).
   func waitForAny(_ ready: inout [Int]) throws(ExpertError) -> Int
 
   /// Waits until request `number` is ready. Requests must be waited for in ascending order; this
@@ -71,8 +57,8 @@ package protocol ExpertSource: ExpertResidency {
   /// Ends the step: whatever has not been released is. Also after an error.
   func end()
 
-  /// How many experts of `layer` can be ready at the same time.
-  func simultaneousExpertCount(layer: Int) -> Int
+  /// Whether all requests of the step in progress can be ready at the same time.
+  var holdsEveryRequest: Bool { get }
 
   /// Whether `prefetch` for a layer can do any good: worth predicting what it will need.
   func canPrefetch(layer: Int) -> Bool
@@ -96,80 +82,13 @@ package protocol ExpertSource: ExpertResidency {
 }
 
 extension ExpertSource {
+  package func beginSequence(_ sequence: SequenceID) {}
+
+  package func endSequence(_ sequence: SequenceID) {}
+
   package func willBegin(
     layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int
   ) {}
-}
-
-/// What a source did, by phase. Differences of two values give what happened in between.
-package struct ExpertStatistics: Sendable, Equatable {
-  package struct Counts: Sendable, Equatable {
-    /// Expert requests: one per expert, layer and step.
-    package var requestCount = 0
-    /// Requests that found the expert in memory.
-    package var hitCount = 0
-    /// Bytes read from disk, alignment and what was read ahead in vain included.
-    package var readByteCount = 0
-    /// Misses whose expert had been read ahead, or was on its way.
-    package var prefetchedCount = 0
-    /// Experts that were read ahead, wanted or not.
-    package var prefetchCount = 0
-    /// The bytes of these.
-    package var prefetchByteCount = 0
-    /// Bytes of experts that were read ahead and given up without having been asked for, counted
-    /// when they are given up.
-    package var prefetchWastedByteCount = 0
-    /// Experts that were guessed, one per layer and step, whether or not they had to be read; and
-    /// those of them that the layer then asked for.
-    package var guessCount = 0
-    package var rightGuessCount = 0
-    /// Time during which the driver waited for experts with nothing left to compute.
-    package var stallNanoseconds: UInt64 = 0
-
-    package init() {}
-
-    package static func + (left: Counts, right: Counts) -> Counts {
-      left.combined(with: right, &+, &+)
-    }
-
-    package static func - (left: Counts, right: Counts) -> Counts {
-      left.combined(with: right, &-, &-)
-    }
-
-    private func combined(
-      with other: Counts, _ operation: (Int, Int) -> Int, _ onTimes: (UInt64, UInt64) -> UInt64
-    ) -> Counts {
-      var counts = self
-      for path in Self.paths {
-        counts[keyPath: path] = operation(self[keyPath: path], other[keyPath: path])
-      }
-      counts.stallNanoseconds = onTimes(stallNanoseconds, other.stallNanoseconds)
-      return counts
-    }
-
-    /// All but the time.
-    private static let paths: [any WritableKeyPath<Counts, Int> & Sendable] = [
-      \.requestCount, \.hitCount, \.readByteCount, \.prefetchedCount, \.prefetchCount,
-      \.prefetchByteCount, \.prefetchWastedByteCount, \.guessCount, \.rightGuessCount,
-    ]
-  }
-
-  package var prefill = Counts()
-  package var decode = Counts()
-
-  package init() {}
-
-  package subscript(phase: InferencePhase) -> Counts {
-    get { phase == .prefill ? prefill : decode }
-    set { if phase == .prefill { prefill = newValue } else { decode = newValue } }
-  }
-
-  package static func - (left: ExpertStatistics, right: ExpertStatistics) -> ExpertStatistics {
-    var statistics = ExpertStatistics()
-    statistics.prefill = left.prefill - right.prefill
-    statistics.decode = left.decode - right.decode
-    return statistics
-  }
 }
 
 /// Why experts could not be provided.

@@ -2,52 +2,6 @@ import MoECache
 package import MoECore
 import MoEStore
 
-/// Experts that are read into empty slots before anything asks for them, most wanted first.
-struct WarmUp {
-  private var wanted: [ExpertID] = []
-  private var position = 0
-  /// (place): the slot that is being filled there, -1 where none is.
-  private var slotOfPlace: [Int]
-  private(set) var underWayCount = 0
-  /// What has been read so far.
-  fileprivate(set) var expertCount = 0
-  fileprivate(set) var byteCount = 0
-  /// Whether a step has begun.
-  fileprivate var isOver = false
-
-  init(placeCount: Int) { slotOfPlace = Array(repeating: -1, count: placeCount) }
-
-  fileprivate mutating func begin(_ experts: [ExpertID]) {
-    wanted = experts
-    position = 0
-  }
-
-  fileprivate var next: ExpertID? { position < wanted.count ? wanted[position] : nil }
-
-  fileprivate mutating func advance() { position += 1 }
-
-  fileprivate mutating func end() {
-    wanted = []
-    position = 0
-  }
-
-  fileprivate mutating func start(at place: Int, slot: Int) {
-    slotOfPlace[place] = slot
-    underWayCount += 1
-  }
-
-  /// The slot that was being filled at a place; nil where none was.
-  mutating func finish(at place: Int) -> Int? {
-    let slot = slotOfPlace[place]
-    guard slot >= 0 else { return nil }
-    slotOfPlace[place] = -1
-    underWayCount -= 1
-    return slot
-  }
-
-  fileprivate var placesUnderWay: [Int] { slotOfPlace.indices.filter { slotOfPlace[$0] >= 0 } }
-}
-
 /// Warming up: while nobody waits for the disk, experts that an earlier run used most are read into
 /// slots that are empty anyway. It ends when the first step begins, which waits for what is under
 /// way and for nothing else. No result changes, and nothing is counted as asked for; but what is
@@ -68,8 +22,7 @@ extension OffloadedExperts {
     do throws(ExpertError) {
       try reap(blocking: true)
     } catch {
-      reader.drain()
-      forgetWarmUp()
+      drain()
       return false
     }
     submitWarmUp()
@@ -87,12 +40,14 @@ extension OffloadedExperts {
     warming.isOver ? warming.byteCount : reader.counters.readByteCount - countedReadByteCount
   }
 
-  /// As many as the reader takes at a time: an expert is three parts.
+  /// As many as the reader takes at a time.
   private func submitWarmUp() {
-    while let expert = warming.next, reader.hasRoom(tagCount: 1, partCount: 3) {
+    while let expert = warming.next,
+      reader.hasRoom(tagCount: 1, partCount: layout.layers[expert.layer].parts.count)
+    {
       warming.advance()
       guard let slot = cache.adopt(expert) else { continue }
-      let place = placeOfSlot[slot]
+      let place = places.place(ofSlot: slot)
       warming.start(at: place, slot: slot)
       do {
         try submit(expert, to: place, priority: .prefetch)
@@ -149,10 +104,5 @@ extension OffloadedExperts {
       }
     }
     return hottest.sorted { ($1.count, $0.expert) < ($0.count, $1.expert) }.map(\.expert)
-  }
-
-  func countUse(_ request: ExpertRequest) {
-    let expert = ExpertID(layer: layer, index: request.expert)
-    useCounts[cache.geometry.ordinal(of: expert)] += request.tokenCount
   }
 }

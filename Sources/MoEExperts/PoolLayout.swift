@@ -4,66 +4,80 @@ import MoECore
 ///
 /// Experts of different layers can differ in size (mixed quantisation), so slots come in classes:
 /// all layers whose experts take the same bytes share one. Slots of a class are equal, so the pool
-/// never fragments. Each of a slot's three regions has room for its matrix widened to whole 4 KiB
-/// blocks of the file, as direct reads need.
+/// never fragments. A slot has a region for each part of an expert, with room for its bytes widened
+/// to whole blocks of the file, as direct reads need.
 package struct PoolLayout: Sendable {
-  /// Direct reads are aligned to this at most; what is planned with it fits every backend.
-  package static let alignment = 4096
-
   package struct SizeClass: Sendable, Equatable {
-    /// Bytes of the slot's regions, in the order of `ExpertMatrix`; multiples of `alignment`.
+    /// Bytes of the slot's regions, in the order of the expert's parts; multiples of the alignment.
     package var regionByteCounts: [Int]
+    /// Numbers of the layers, as in the file.
     package var layers: [Int]
     package var expertCount: Int
+    /// Experts that one token takes in a layer, the most of any of the layers.
+    package var expertsPerToken: Int
 
     package var slotByteCount: Int { regionByteCounts.reduce(0, +) }
   }
 
   package let classes: [SizeClass]
-  /// (layer): which class its experts are in.
-  package let classOfLayer: [Int]
-  private let expertsPerToken: Int
+  /// (layer): which class its experts are in; nil for a dense layer.
+  package let classOfLayer: [Int?]
+  /// Direct reads are aligned to this at most; what is planned with it fits every backend.
+  package let alignment: Int
 
-  package init(_ layout: ExpertLayout) {
+  /// - Parameter alignment: A multiple of the reader's alignment and of the page size.
+  package init(_ layout: ExpertLayout, alignment: Int = AlignedBuffer.pageByteCount) {
+    precondition(alignment > 0 && alignment % AlignedBuffer.pageByteCount == 0)
     var classes: [SizeClass] = []
-    var classOfLayer: [Int] = []
+    var classOfLayer: [Int?] = []
     var sizes: [[Int]] = []
     for (index, layer) in layout.layers.enumerated() {
-      let size = ExpertMatrix.allCases.map { layer[$0].byteCountPerExpert }
-      let regions = ExpertMatrix.allCases.map { Self.regionByteCount(of: $0, in: layer) }
+      guard layer.expertCount > 0 else {
+        classOfLayer.append(nil)
+        continue
+      }
+      let size = layer.parts.map(\.slotByteCount)
+      let regions = layer.parts.map { Self.regionByteCount(of: $0, alignment: alignment) }
       if let found = sizes.firstIndex(of: size) {
         classes[found].layers.append(index)
         classes[found].expertCount += layer.expertCount
-        for (matrix, region) in regions.enumerated() {
-          classes[found].regionByteCounts[matrix] = max(
-            classes[found].regionByteCounts[matrix], region)
-        }
+        classes[found].expertsPerToken = max(
+          classes[found].expertsPerToken, layer.expertsPerToken)
+        classes[found].regionByteCounts = zip(classes[found].regionByteCounts, regions).map(max)
         classOfLayer.append(found)
       } else {
         classOfLayer.append(classes.count)
         sizes.append(size)
         classes.append(
-          SizeClass(regionByteCounts: regions, layers: [index], expertCount: layer.expertCount))
+          SizeClass(
+            regionByteCounts: regions, layers: [index], expertCount: layer.expertCount,
+            expertsPerToken: layer.expertsPerToken))
       }
     }
     self.classes = classes
     self.classOfLayer = classOfLayer
-    expertsPerToken = layout.expertsPerToken
+    self.alignment = alignment
   }
 
-  /// Room for any of a layer's experts, whichever way its bytes lie in the file's blocks.
-  private static func regionByteCount(of matrix: ExpertMatrix, in layer: ExpertLayer) -> Int {
-    (0..<layer.expertCount).reduce(0) { largest, expert in
-      let extent = layer.extent(of: matrix, expert: expert)
+  /// The class of a layer that has experts.
+  package func sizeClass(ofLayer layer: Int) -> Int {
+    guard let sizeClass = classOfLayer[layer] else {
+      preconditionFailure("layer \(layer) has no experts")
+    }
+    return sizeClass
+  }
+
+  /// Room for a part of any of a layer's experts, whichever way its bytes lie in the file's blocks.
+  private static func regionByteCount(of part: ExpertPart, alignment: Int) -> Int {
+    (0..<part.expertCount).reduce(0) { largest, expert in
+      let extent = part.extent(ofExpert: expert)
       let span = extent.offset % alignment + extent.byteCount
       return max(largest, (span + alignment - 1) / alignment * alignment)
     }
   }
 
   /// Slots that each class needs for one token's step on a layer.
-  private var floorSlotCounts: [Int] {
-    classes.map { min(expertsPerToken, $0.expertCount) }
-  }
+  private var floorSlotCounts: [Int] { classes.map(\.expertsPerToken) }
 
   /// The smallest pool that a step can run with.
   package var floorByteCount: Int { byteCount(slotCounts: floorSlotCounts) }
@@ -77,27 +91,27 @@ package struct PoolLayout: Sendable {
 
   package func byteCount(_ slots: PoolSlots) -> Int { byteCount(slotCounts: slots.all) }
 
-  /// Slots for reading ahead: one of so many, and no more than this of a class. What they hold is
-  /// not cached, so they must cost less in hits than they save in waiting.
-  private static let (slotsPerStagedSlot, stagedSlotCountMax) = (48, 4)
+  /// Staging slots: one of so many, and no more than this of a class. What they hold is not cached,
+  /// so they must cost less in hits than they save in waiting.
+  private static let (slotsPerStagingSlot, stagingSlotCountMax) = (48, 4)
 
   /// The slots of each class in a pool of at most `byteCount` bytes; nil below the floor.
   ///
   /// - Parameters:
-  ///   - readAhead: Of these, how many of a class are for reading ahead, as far as the
-  ///     floor allows. Nil: derived.
+  ///   - stagingSlotCount: Of these, how many of a class are for prefetches, as far as the floor
+  ///     allows. Nil: derived.
   ///   - loanByteCount: Memory besides, which may be taken back.
   package func slots(
-    byteCount: Int, readAhead: Int? = nil, loanByteCount: Int = 0
+    byteCount: Int, stagingSlotCount: Int? = nil, loanByteCount: Int = 0
   ) -> PoolSlots? {
     guard let counts = slotCounts(byteCount: byteCount) else { return nil }
-    let staged = classes.indices.map { index in
+    let staging = classes.indices.map { index in
       let (count, floor) = (counts[index], floorSlotCounts[index])
-      let derived = min((count - floor) / Self.slotsPerStagedSlot, Self.stagedSlotCountMax)
-      return min(readAhead ?? derived, count - floor, classes[index].expertCount - count)
+      let derived = min((count - floor) / Self.slotsPerStagingSlot, Self.stagingSlotCountMax)
+      return min(stagingSlotCount ?? derived, count - floor, classes[index].expertCount - count)
     }
     return PoolSlots(
-      cached: zip(counts, staged).map { $0 - $1 }, staged: staged,
+      cached: zip(counts, staging).map { $0 - $1 }, staging: staging,
       lent: lentClasses(byteCount: loanByteCount, besides: counts))
   }
 
@@ -154,21 +168,21 @@ package struct PoolLayout: Sendable {
 package struct PoolSlots: Sendable, Equatable {
   /// (class): slots that the cache decides over.
   package var cached: [Int]
-  /// (class): slots into which experts are read ahead, before a step asks for them.
-  package var staged: [Int]
+  /// (class): slots into which experts are prefetched, before a step asks for them.
+  package var staging: [Int]
   /// Classes of the slots in lent memory, in the order in which they lie there. The cache decides
   /// over them too, as long as they are there.
   package var lent: [Int]
 
-  package init(cached: [Int], staged: [Int], lent: [Int] = []) {
-    precondition(cached.count == staged.count)
+  package init(cached: [Int], staging: [Int], lent: [Int] = []) {
+    precondition(cached.count == staging.count)
     self.cached = cached
-    self.staged = staged
+    self.staging = staging
     self.lent = lent
   }
 
   /// (class): those that nobody can take back.
-  package var all: [Int] { zip(cached, staged).map { $0 + $1 } }
+  package var all: [Int] { zip(cached, staging).map { $0 + $1 } }
   /// (class): those that the cache decides over while everything is lent.
   package var cachedAndLent: [Int] {
     cached.indices.map { sizeClass in cached[sizeClass] + lent.count { $0 == sizeClass } }

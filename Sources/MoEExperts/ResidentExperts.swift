@@ -8,8 +8,8 @@ package import MoEStore
 package final class ResidentExperts: ExpertSource {
   package let layout: ExpertLayout
   private let buffer: AlignedBuffer
-  /// (layer, matrix): where the stack's bytes begin in the buffer.
-  private let stackOffsets: [[Int]]
+  /// (layer, part and expert): where the part's bytes begin in the buffer.
+  private let partOffsets: [[Int]]
   private var requests: [ExpertRequest] = []
   private var layer = 0
   private var phase = InferencePhase.prefill
@@ -18,20 +18,37 @@ package final class ResidentExperts: ExpertSource {
 
   /// What the experts take from the memory budget.
   package static func byteCount(_ layout: ExpertLayout) -> Int {
-    AlignedBuffer.mappedByteCount(for: offsets(layout).byteCount)
+    AlignedBuffer.mappedByteCount(for: runs(of: layout).byteCount)
   }
 
-  private static func offsets(_ layout: ExpertLayout) -> (offsets: [[Int]], byteCount: Int) {
+  /// A run of bytes in the file and where it goes to.
+  private struct Run {
+    var layer: Int
+    var part: Int
+    var experts: Range<Int>
+    var extent: FileExtent
+    var start: Int
+  }
+
+  private static func runs(of layout: ExpertLayout) -> (runs: [Run], byteCount: Int) {
     // Planned for the largest alignment, which is enough for every other.
-    let placement = ReadPlacement(alignment: PoolLayout.alignment)
+    let placement = ReadPlacement(alignment: AlignedBuffer.pageByteCount)
+    var runs: [Run] = []
     var end = 0
-    let offsets = layout.layers.map { layer in
-      ExpertMatrix.allCases.map { matrix in
-        defer { end += placement.slotByteCount(for: layer[matrix].extent) }
-        return end
+    for (layer, experts) in layout.layers.enumerated() {
+      for (number, part) in experts.parts.enumerated() {
+        let extents = part.runs
+        let count = experts.expertCount / extents.count
+        for (index, extent) in extents.enumerated() {
+          runs.append(
+            Run(
+              layer: layer, part: number, experts: index * count..<(index + 1) * count,
+              extent: extent, start: end))
+          end += placement.slotByteCount(for: extent)
+        }
       }
     }
-    return (offsets, end)
+    return (runs, end)
   }
 
   /// Reads every expert.
@@ -40,40 +57,43 @@ package final class ResidentExperts: ExpertSource {
     progress: (_ byteCount: Int) -> Void = { _ in }
   ) throws(ExpertError) {
     self.layout = layout
-    let (starts, byteCount) = Self.offsets(layout)
+    let (runs, byteCount) = Self.runs(of: layout)
     do {
       buffer = try AlignedBuffer(byteCount: byteCount)
     } catch {
       throw .outOfMemory("the experts do not fit in memory: \(error)")
     }
     team.populate(buffer.bytes(count: byteCount))
-    var offsets = starts
+    var offsets = layout.layers.map {
+      Array(repeating: 0, count: $0.parts.count * $0.expertCount)
+    }
     do {
-      for (index, layer) in layout.layers.enumerated() {
-        for matrix in ExpertMatrix.allCases {
-          let extent = layer[matrix].extent
-          let start = starts[index][matrix.rawValue]
-          let region = buffer.bytes(
-            atOffset: start, count: reader.placement.slotByteCount(for: extent))
-          let parts = [
-            unsafe ReadPart(
-              extent: extent, destination: region.pointer, capacity: region.count)
-          ]
-          try reader.read(parts.span)
-          offsets[index][matrix.rawValue] = start + reader.placement.phase(of: extent)
-          progress(extent.byteCount)
+      for run in runs {
+        let region = buffer.bytes(
+          atOffset: run.start, count: reader.placement.slotByteCount(for: run.extent))
+        let parts = [
+          unsafe ReadPart(
+            extent: run.extent, destination: region.pointer, capacity: region.count)
+        ]
+        try reader.read(parts.span)
+        let layer = layout.layers[run.layer]
+        let first = run.start + reader.placement.phase(of: run.extent)
+        for (index, expert) in run.experts.enumerated() {
+          offsets[run.layer][run.part * layer.expertCount + expert] =
+            first + index * layer.parts[run.part].slotByteCount
         }
+        progress(run.extent.byteCount)
       }
       try reader.verifyUnchanged()
     } catch {
       throw .store(error.description)
     }
-    stackOffsets = offsets
+    partOffsets = offsets
   }
 
   package func isResident(layer: Int, expert: Int) -> Bool { true }
 
-  package func beginPass(tokenCount: Int, phase: InferencePhase) { self.phase = phase }
+  package func beginStep(_ rows: StepRows) { phase = rows.phase }
 
   package func begin(layer: Int, requests: [ExpertRequest]) {
     self.layer = layer
@@ -93,17 +113,13 @@ package final class ResidentExperts: ExpertSource {
   package func wait(for number: Int) {}
 
   package func weights(of number: Int) -> ExpertWeights {
+    let experts = layout.layers[layer]
     let expert = requests[number].expert
-    func matrix(_ kind: ExpertMatrix) -> QuantizedMatrix {
-      let stack = layout.layers[layer][kind]
-      let size = stack.byteCountPerExpert
-      let bytes = buffer.bytes(
-        atOffset: stackOffsets[layer][kind.rawValue] + expert * size, count: size)
-      return QuantizedMatrix(
-        format: stack.format, bytes: bytes, rowCount: stack.rowCount,
-        columnCount: stack.columnCount)
+    return ExpertWeights(experts) { part in
+      buffer.bytes(
+        atOffset: partOffsets[layer][part * experts.expertCount + expert],
+        count: experts.parts[part].slotByteCount)
     }
-    return ExpertWeights(gate: matrix(.gate), up: matrix(.up), down: matrix(.down))
   }
 
   package func release(_ number: Int) {}
@@ -120,5 +136,5 @@ package final class ResidentExperts: ExpertSource {
 
   package func advance() {}
 
-  package func simultaneousExpertCount(layer: Int) -> Int { layout.layers[layer].expertCount }
+  package var holdsEveryRequest: Bool { true }
 }

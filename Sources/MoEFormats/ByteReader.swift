@@ -18,8 +18,9 @@ protocol ByteSource {
 struct ByteReader {
   /// A window; enough for most headers, so that they take one read.
   static let windowByteCount = 1 << 20
-  /// No header is longer. The largest published ones, with vocabularies of 260,000 words, have some
-  /// 20 MiB; the bound keeps a damaged count from reading weights as if they were metadata.
+  /// No model has more header, all shards together. The largest published ones, with vocabularies
+  /// of 260,000 words, have some 20 MiB; the bound keeps a damaged count from reading weights as if
+  /// they were metadata, and many shards from holding what one may not.
   static let headerByteCountMax = 128 << 20
 
   /// The part of the header being read, for messages.
@@ -39,25 +40,43 @@ struct ByteReader {
   private var window: [UInt8] = []
   private var windowStart = 0
 
-  init(_ source: any ByteSource) {
+  /// Reads at most `byteCountMax` bytes: what the shards before have left.
+  init(_ source: any ByteSource, byteCountMax: Int = headerByteCountMax) {
     self.source = source
-    limit = min(source.byteCount, Self.headerByteCountMax)
+    limit = min(source.byteCount, byteCountMax)
   }
 
   var path: String { source.path }
   var fileByteCount: Int { source.byteCount }
   private var remainingByteCount: Int { limit - position }
 
-  mutating func integer<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(GGUFError) -> T {
-    let byteCount = T.bitWidth / 8
+  mutating func integer<T: FixedWidthInteger & BitwiseCopyable>(
+    _ type: T.Type = T.self
+  ) throws(GGUFError) -> T {
+    let byteCount = MemoryLayout<T>.size
     try need(byteCount)
-    var value: T = 0
-    let start = position - windowStart
-    for index in 0..<byteCount {
-      value |= T(truncatingIfNeeded: window[start + index]) << T(truncatingIfNeeded: index * 8)
-    }
+    let offset = position - windowStart
     position += byteCount
-    return value
+    return unsafe T(
+      littleEndian: window.span.bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: T.self))
+  }
+
+  /// Passes over bytes that are not read yet.
+  mutating func skip(_ byteCount: Int) throws(GGUFError) {
+    guard byteCount <= remainingByteCount else { throw endOfHeader(wanted: byteCount) }
+    position += byteCount
+  }
+
+  /// The bytes from `start` up to here in an array of their own. What is not in the window any more
+  /// is read once again, so that the window stays small however long an array is.
+  func bytes(from start: Int) throws(GGUFError) -> [UInt8] {
+    let isInWindow = start >= windowStart && position <= windowStart + window.count
+    let bytes =
+      isInWindow
+      ? Array(window[start - windowStart..<position - windowStart])
+      : try source.bytes(at: start, count: position - start)
+    guard bytes.count == position - start else { throw endOfHeader(wanted: position - start) }
+    return bytes
   }
 
   /// A 64-bit count of things that take at least `elementByteCountMin` bytes each.
@@ -65,8 +84,9 @@ struct ByteReader {
     let count = try integer(UInt64.self)
     let countMax = remainingByteCount / elementByteCountMin
     guard count <= UInt64(countMax) else {
+      let bound = limit < source.byteCount ? ", with \(Self.boundText)" : ""
       throw failure(
-        .truncated, wanted: "at most \(countMax) \(things) in the bytes that are left",
+        .truncated, wanted: "at most \(countMax) \(things) in the bytes that are left\(bound)",
         found: "\(count)")
     }
     return Int(count)
@@ -81,8 +101,8 @@ struct ByteReader {
     return window[start..<start + byteCount]
   }
 
-  /// A string that must be UTF-8, of at most `byteCountMax` bytes.
-  mutating func string(byteCountMax: Int = .max) throws(GGUFError) -> String {
+  /// A name, which must be UTF-8 and of at most `byteCountMax` bytes.
+  mutating func name(byteCountMax: Int) throws(GGUFError) -> String {
     let bytes = try stringBytes()
     guard bytes.count <= byteCountMax else {
       throw failure(
@@ -110,10 +130,13 @@ struct ByteReader {
     guard byteCount <= window.count else { throw endOfHeader(wanted: byteCount) }
   }
 
+  private static var boundText: String {
+    "at most \(ByteSize(headerByteCountMax)) of headers, all shards together"
+  }
+
   private func endOfHeader(wanted byteCount: Int) -> GGUFError {
     if limit < source.byteCount {
-      return failure(
-        .malformed, wanted: "a header of at most \(ByteSize(limit))", found: "a longer one")
+      return failure(.malformed, wanted: Self.boundText, found: "more")
     }
     return failure(
       .truncated, wanted: "\(byteCount) more bytes of header at byte \(position)",

@@ -17,6 +17,8 @@ public struct GGUFError: Error, Hashable, Sendable, CustomStringConvertible {
     case malformed
     /// The parts of a split model do not belong together, or one is missing.
     case shards
+    /// GGUF that holds something else than a model: an adapter, a vocabulary, ...
+    case notModel
   }
 
   public let kind: Kind
@@ -55,6 +57,7 @@ extension GGUFError.Kind {
     case .unsupported: "convert the model again with a current converter"
     case .truncated: "download the file again; the download seems incomplete"
     case .malformed: "the file is damaged or was written wrongly; download or convert it again"
+    case .notModel: "give the path of the model itself"
     case .shards: "put all shards of one model, under their own names, in one folder"
     }
   }

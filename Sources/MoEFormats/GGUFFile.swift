@@ -1,4 +1,5 @@
 package import MoECore
+package import MoEPlatform
 
 /// A model as it lies on disk: the headers of one GGUF file or of all shards of a split one.
 ///
@@ -11,11 +12,14 @@ package struct GGUFFile: Sendable, MetadataSource {
   /// Offsets count from the start of each tensor's own file.
   package let tensors: [TensorDescriptor]
   private let tensorIndices: [String: Int]
+  /// About what this value takes in memory: metadata, arrays as the file stores them, and the table
+  /// of tensors. While the file is opened, another MiB is used to read it.
+  package let headerByteCount: Int
 
   /// Opens the file, or all shards where `path` is any one of them.
   package init(path: String) throws(GGUFError) {
     let shards = try Shard.openAll(path: path)
-    files = shards.map { ModelFile(path: $0.path, byteCount: $0.byteCount) }
+    files = shards.map { ModelFile(path: $0.path, identity: $0.identity) }
     version = shards[0].header.version
     metadata = shards[0].header.metadata
 
@@ -35,11 +39,23 @@ package struct GGUFFile: Sendable, MetadataSource {
     }
     self.tensors = tensors
     tensorIndices = indices
+    headerByteCount = metadata.heldByteCount + Self.heldByteCount(of: tensors)
+  }
+
+  /// About what the table of tensors and its index take in memory.
+  private static func heldByteCount(of tensors: [TensorDescriptor]) -> Int {
+    // An index of a power of two of slots is at least three eighths full; a shape is an array.
+    let entryByteCount =
+      MemoryLayout<TensorDescriptor>.stride + 64
+      + 3 * (MemoryLayout<String>.stride + MemoryLayout<Int>.stride)
+    return tensors.reduce(0) { $0 + entryByteCount + $1.name.utf8.count }
   }
 
   package var sourceName: String { files[0].path }
 
   package func value(forKey key: String) -> MetadataValue? { metadata[key] }
+
+  package func storedArray(forKey key: String) -> StoredArray? { metadata.storedArray(forKey: key) }
 
   /// Nil where the model has no such tensor.
   package func tensor(named name: String) -> TensorDescriptor? {
@@ -59,10 +75,14 @@ package struct GGUFFile: Sendable, MetadataSource {
 /// One of a model's files.
 package struct ModelFile: Sendable, Hashable {
   package let path: String
-  package let byteCount: Int
+  /// The file's state when its header was read, by which a later reader can tell that another has
+  /// taken its place.
+  package let identity: FileIdentity
 
-  package init(path: String, byteCount: Int) {
+  package var byteCount: Int { identity.byteCount }
+
+  package init(path: String, identity: FileIdentity) {
     self.path = path
-    self.byteCount = byteCount
+    self.identity = identity
   }
 }

@@ -73,6 +73,8 @@ extension GGUFHeader {
       elementCount = product
       shape.append(extent)
     }
+    // Some writers fill every shape up to four dimensions; outer ones of extent 1 say nothing.
+    while shape.count > 1, shape.last == 1 { shape.removeLast() }
     return shape
   }
 

@@ -8,7 +8,7 @@ package struct GGUFHeader: Sendable {
   package let version: Int
   /// Tensor data and each tensor in it start at multiples of this; a power of two.
   package let alignment: Int
-  package let metadata: GGUFMetadata
+  package private(set) var metadata: GGUFMetadata
   /// In the file's order; extents have offsets from the start of the file and `fileIndex` 0.
   package let tensors: [TensorDescriptor]
   /// Bytes up to the end of the tensor table.
@@ -22,8 +22,10 @@ package struct GGUFHeader: Sendable {
       MemoryBytes(path: path, byteCount: fileByteCount ?? bytes.count, content: bytes))
   }
 
-  init(_ source: some ByteSource) throws(GGUFError) {
-    var reader = ByteReader(source)
+  init(
+    _ source: some ByteSource, byteCountMax: Int = ByteReader.headerByteCountMax
+  ) throws(GGUFError) {
+    var reader = ByteReader(source, byteCountMax: byteCountMax)
     version = try Self.readVersion(&reader, source)
     let tensorCount = try reader.count(
       of: "tensors", elementByteCountMin: Self.tensorByteCountMin)
@@ -33,7 +35,11 @@ package struct GGUFHeader: Sendable {
     alignment = try Self.alignment(metadata, reader)
     tensors = try Self.readTensors(&reader, count: tensorCount, alignment: alignment)
     byteCount = reader.position
+    try Self.checkEnd(of: tensors, alignment: alignment, reader, source)
   }
+
+  /// Forgets the metadata, which of a split model only the first shard's are kept.
+  mutating func dropMetadata() { metadata = GGUFMetadata() }
 
   private static func readVersion(
     _ reader: inout ByteReader, _ source: some ByteSource
@@ -67,21 +73,6 @@ package struct GGUFHeader: Sendable {
         wanted: "a power of two from 8 to 2147483648", found: value.summary)
     }
     return alignment
-  }
-}
-
-/// Metadata in the file's order.
-package struct GGUFMetadata: Sendable {
-  package private(set) var keys: [String] = []
-  private var values: [String: MetadataValue] = [:]
-
-  package subscript(key: String) -> MetadataValue? { values[key] }
-
-  /// False where the key was there already; the new value has then replaced it.
-  mutating func append(_ key: String, _ value: MetadataValue) -> Bool {
-    guard values.updateValue(value, forKey: key) == nil else { return false }
-    keys.append(key)
-    return true
   }
 }
 

@@ -1,4 +1,5 @@
 internal import MoECore
+import MoEPlatform
 
 /// One file of a model, which may be its only one.
 ///
@@ -6,14 +7,17 @@ internal import MoECore
 /// each (`split.no`, from zero), of all (`split.count`) and of all tensors (`split.tensors.count`).
 struct Shard {
   let path: String
-  let byteCount: Int
-  let header: GGUFHeader
+  let identity: FileIdentity
+  private(set) var header: GGUFHeader
 
-  init(path: String) throws(GGUFError) {
+  /// `headerByteCountMax` is what the headers of other shards have left of the bound for all.
+  init(
+    path: String, headerByteCountMax: Int = ByteReader.headerByteCountMax
+  ) throws(GGUFError) {
     let file = try HeaderFile(path: path)
     self.path = path
-    byteCount = file.byteCount
-    header = try GGUFHeader(file)
+    identity = file.identity
+    header = try GGUFHeader(file, byteCountMax: headerByteCountMax)
   }
 
   /// Every shard of the model that the file at `path` belongs to, in order; at least one.
@@ -21,16 +25,22 @@ struct Shard {
     let named = try Shard(path: path)
     let count = try named.integer("split.count") ?? 1
     guard count > 1 else { return [named] }
-    guard let name = ShardName(path: path), name.count == count else {
+    guard let name = shardName(path: path, count: count) else {
       throw GGUFError(
         .shards, path: path, subject: "one of \(count) shards",
         wanted: "a name that ends in -00001-of-\(ShardName.fiveDigits(count)).gguf",
         found: "another", advice: "give the shards the names under which they were published")
     }
     var shards: [Shard] = []
+    var bytesLeft = ByteReader.headerByteCountMax - named.header.byteCount
     for number in 1...count {
-      let shard = number == name.number ? named : try sibling(name.path(number: number))
+      var shard = named
+      if number != name.number {
+        shard = try sibling(name.path(number: number), headerByteCountMax: bytesLeft)
+        bytesLeft -= shard.header.byteCount
+      }
       try shard.check(number: number, count: count, first: shards.first ?? shard)
+      if number > 1 { shard.header.dropMetadata() }
       shards.append(shard)
     }
     let tensorCount = shards.reduce(0) { $0 + $1.header.tensors.count }
@@ -42,10 +52,24 @@ struct Shard {
     return shards
   }
 
+  /// The name of the shard at `path` that leads to the others: its own, or one that it is linked
+  /// to. Of several, the first counts beside which all shards are. Nil where no name is that of a
+  /// shard.
+  private static func shardName(path: String, count: Int) -> ShardName? {
+    let names = LinkChain(path: path).paths.compactMap { ShardName(path: $0) }
+      .filter { $0.count == count }
+    let complete = names.first { name in
+      (1...count).allSatisfy { LinkChain.exists(name.path(number: $0)) }
+    }
+    return complete ?? names.first
+  }
+
   /// Opens another shard; one that is missing is an error about shards, not about a path.
-  private static func sibling(_ path: String) throws(GGUFError) -> Shard {
+  private static func sibling(
+    _ path: String, headerByteCountMax: Int
+  ) throws(GGUFError) -> Shard {
     do {
-      return try Shard(path: path)
+      return try Shard(path: path, headerByteCountMax: headerByteCountMax)
     } catch {
       guard error.kind == .unreadable else { throw error }
       throw GGUFError(.shards, path: path, wanted: "a shard of the model", found: error.found)
@@ -90,21 +114,25 @@ struct ShardName {
   /// From one.
   let number: Int
   let count: Int
+  /// `.gguf`, in the case in which it is written.
+  private let suffix: Substring
 
   /// Nil where the path has another form.
   init?(path: String) {
-    let form = /(?<prefix>.*-)(?<number>[0-9]{5})-of-(?<count>[0-9]{5})\.gguf/
+    let form =
+      /(?<prefix>.*-)(?<number>[0-9]{5})-of-(?<count>[0-9]{5})(?<suffix>\.[Gg][Gg][Uu][Ff])/
       .dotMatchesNewlines()
     guard let match = path.wholeMatch(of: form), let number = Int(match.number),
       let count = Int(match.count), (1...max(count, 1)).contains(number)
     else { return nil }
     prefix = match.prefix
+    suffix = match.suffix
     self.number = number
     self.count = count
   }
 
   func path(number: Int) -> String {
-    "\(prefix)\(Self.fiveDigits(number))-of-\(Self.fiveDigits(count)).gguf"
+    "\(prefix)\(Self.fiveDigits(number))-of-\(Self.fiveDigits(count))\(suffix)"
   }
 
   static func fiveDigits(_ number: Int) -> String {

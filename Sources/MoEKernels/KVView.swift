@@ -1,5 +1,4 @@
 internal import CMoEKernels
-package import MoECore
 
 /// How keys and values are kept in the cache.
 package enum KVType: Sendable, Hashable, CaseIterable {
@@ -20,28 +19,85 @@ package enum KVType: Sendable, Hashable, CaseIterable {
   }
 }
 
-/// One layer's part of the KV cache: keys and values, each in blocks of positions, and a block
-/// (headCount, blockPositionCount, headDimension).
+/// One layer's part of one sequence's KV cache.
+///
+/// Positions lie in pages, which a table lists. Within a page a layer's keys are (headCount,
+/// pagePositionCount, keyHeadDimension), and so its values, of their own dimension. Values can also
+/// be the first elements of their keys' rows (latent attention, arXiv 2405.04434): then they start
+/// where the keys do, and `valueRowStride` is the keys' dimension.
 package struct KVView: Sendable {
-  package let keys: ByteView
-  package let values: ByteView
+  package let pages: PageTable
+  /// Bytes from a page's start to this layer's keys.
+  package let keyOffset: Int
+  /// Bytes from a page's start to this layer's values.
+  package let valueOffset: Int
   package let type: KVType
-  /// Positions that there is room for.
-  package let capacity: Int
-  package let blockPositionCount: Int
-  /// Bytes from a block to the next one.
-  package let blockByteStride: Int
   /// Key-value heads.
   package let headCount: Int
-  package let headDimension: Int
-  /// Room for what workers find in parts of one token's past; see `partialCount`. Nil: they share
-  /// the heads alone.
-  package let partials: FloatView?
+  package let keyHeadDimension: Int
+  package let valueHeadDimension: Int
+  /// Elements from one position's value to the next.
+  package let valueRowStride: Int
+  package let pagePositionCount: Int
+  /// Position p lies in page p / pagePositionCount % ringPageCount of the table; nil: in page
+  /// p / pagePositionCount.
+  package let ringPageCount: Int?
+  /// Positions that the sequence may have; in a ring the latest alone are kept.
+  package let capacity: Int
 
-  /// Positions of a block divide evenly by this where there are several blocks.
-  package static let blockGrain = Int(MOE_KV_BLOCK_GRAIN)
+  /// Positions of a page divide evenly by this where there are several pages.
+  package static let pageGrain = Int(MOE_KV_PAGE_GRAIN)
 
-  /// Bytes of the keys, and as many again of the values, of one layer's `capacity` positions.
+  /// Rows that a step may have where workers divide the past of each among them: with more, there
+  /// is work enough without.
+  package static let sharedRowCountMax = 8
+
+  /// Largest head dimension that attention takes.
+  package static let headDimensionMax = Int(MOE_ATTENTION_HEAD_DIMENSION_MAX)
+
+  /// Positions whose sums are taken from scratch; those of spans are then added up in order.
+  static let spanCount = Int(MOE_ATTENTION_SPAN)
+
+  /// - Parameters:
+  ///   - valueOffset: Nil: values are the first elements of their keys' rows.
+  ///   - ringPageCount: At least as many pages as the positions lie in that one step's rows see
+  ///     together.
+  package init(
+    pages: PageTable, keyOffset: Int, valueOffset: Int?, type: KVType, headCount: Int,
+    keyHeadDimension: Int, valueHeadDimension: Int, pagePositionCount: Int,
+    ringPageCount: Int? = nil, capacity: Int
+  ) {
+    precondition(headCount > 0 && keyHeadDimension > 0 && valueHeadDimension > 0)
+    precondition(pagePositionCount > 0 && capacity >= 0)
+    precondition(
+      pagePositionCount % Self.pageGrain == 0
+        || (ringPageCount == nil && capacity <= pagePositionCount))
+    let pageCount = ringPageCount ?? (capacity + pagePositionCount - 1) / pagePositionCount
+    precondition(pageCount <= pages.count && ringPageCount != 0)
+    valueRowStride = valueOffset == nil ? keyHeadDimension : valueHeadDimension
+    precondition(valueHeadDimension <= valueRowStride)
+    for (offset, width) in [(keyOffset, keyHeadDimension), (valueOffset ?? 0, valueRowStride)] {
+      let byteCount = Self.byteCount(
+        type: type, capacity: pagePositionCount, headCount: headCount, headDimension: width)
+      precondition(offset >= 0 && offset % type.elementByteCount == 0)
+      precondition(offset + byteCount <= pages.pageByteCount)
+    }
+    self.pages = pages
+    self.keyOffset = keyOffset
+    self.valueOffset = valueOffset ?? keyOffset
+    self.type = type
+    self.headCount = headCount
+    self.keyHeadDimension = keyHeadDimension
+    self.valueHeadDimension = valueHeadDimension
+    self.pagePositionCount = pagePositionCount
+    self.ringPageCount = ringPageCount
+    self.capacity = capacity
+  }
+
+  /// Whether values are the first elements of their keys' rows, and not written for themselves.
+  package var valuesLieInKeys: Bool { valueOffset == keyOffset }
+
+  /// Bytes of the keys, or of the values, of one layer's `capacity` positions.
   package static func byteCount(
     type: KVType, capacity: Int, headCount: Int, headDimension: Int
   ) -> Int {
@@ -49,45 +105,45 @@ package struct KVView: Sendable {
     return capacity * headCount * headDimension * type.elementByteCount
   }
 
-  /// Largest head dimension that attention takes.
-  package static let headDimensionMax = Int(MOE_ATTENTION_HEAD_DIMENSION_MAX)
-
-  /// Floats of `partials`, for so many query heads.
+  /// Floats that attention wants as `partials` for one row whose past has `capacity` positions;
+  /// several rows want the sum.
   package static func partialCount(
-    capacity: Int, queryHeadCount: Int, headDimension: Int
+    capacity: Int, queryHeadCount: Int, valueHeadDimension: Int
   ) -> Int {
-    (capacity + spanCount - 1) / spanCount * queryHeadCount * (headDimension + 2)
+    (capacity + spanCount - 1) / spanCount * queryHeadCount * (valueHeadDimension + 2)
   }
 
-  /// Positions whose sums are taken from scratch; those of spans are then added up in order.
-  static let spanCount = Int(MOE_ATTENTION_SPAN)
+  /// Whether another sequence's view is of the same kind of layer.
+  func hasShape(of other: KVView) -> Bool {
+    type == other.type && headCount == other.headCount
+      && keyHeadDimension == other.keyHeadDimension
+      && valueHeadDimension == other.valueHeadDimension && valueRowStride == other.valueRowStride
+  }
 
-  /// - Parameters:
-  ///   - keys: From the layer's first block to the end of its last; and so `values`.
-  ///   - blockPositionCount: Nil: all positions are one block.
-  package init(
-    keys: ByteView, values: ByteView, type: KVType, capacity: Int, headCount: Int,
-    headDimension: Int, blockPositionCount: Int? = nil, blockByteStride: Int = 0,
-    partials: FloatView? = nil
-  ) {
-    let positions = blockPositionCount ?? max(1, capacity)
-    let block = Self.byteCount(
-      type: type, capacity: positions, headCount: headCount, headDimension: headDimension)
-    let blockCount = (capacity + positions - 1) / positions
-    precondition(positions > 0)
-    if blockCount > 1 {
-      precondition(positions % Self.blockGrain == 0 && blockByteStride >= block)
+  /// Whether there is memory for each of the positions, and each has its own.
+  func holds(_ positions: Range<Int>) -> Bool {
+    if positions.isEmpty { return true }
+    if positions.lowerBound < 0 || positions.upperBound > capacity { return false }
+    let (first, last) = (
+      positions.lowerBound / pagePositionCount, (positions.upperBound - 1) / pagePositionCount
+    )
+    if let ringPageCount, last - first >= ringPageCount { return false }
+    return (first...last).allSatisfy { page in
+      pages.hasPage(ringPageCount.map { page % $0 } ?? page)
     }
-    let byteCount = max(0, blockCount - 1) * blockByteStride + (blockCount > 0 ? block : 0)
-    precondition(keys.count >= byteCount && values.count >= byteCount)
-    self.keys = keys
-    self.values = values
-    self.type = type
-    self.capacity = capacity
-    self.blockPositionCount = positions
-    self.blockByteStride = blockByteStride
-    self.headCount = headCount
-    self.headDimension = headDimension
-    self.partials = partials
+  }
+
+  var shape: moe_kv_shape {
+    moe_kv_shape(
+      type: type.cValue, kv_heads: headCount, key_dimension: keyHeadDimension,
+      value_dimension: valueHeadDimension, value_stride: valueRowStride)
+  }
+
+  /// So many rows of a step, the first at `position`.
+  func segment(position: Int, rowCount: Int) -> moe_kv_segment {
+    unsafe moe_kv_segment(
+      pages: pages.addresses, key_offset: keyOffset, value_offset: valueOffset,
+      page_positions: pagePositionCount, ring_pages: ringPageCount ?? 0, position: position,
+      rows: rowCount)
   }
 }

@@ -1,63 +1,109 @@
 internal import CMoEKernels
-private import MoECore
+package import MoECore
 
 /// Operations of attention: cache, softmax over the past.
 extension WorkerTeam {
-  /// Writes the keys and values of consecutive tokens, the first at `position`, to the cache. Rows
-  /// are (kv head, head dimension). In f16 caches values beyond 65504 become infinite.
-  package func appendKV(keys: FloatRows, values: FloatRows, to cache: KVView, position: Int) {
-    let width = cache.headCount * cache.headDimension
-    precondition(keys.columnCount == width && values.columnCount == width)
-    precondition(keys.rowCount == values.rowCount)
-    precondition(position >= 0 && position + keys.rowCount <= cache.capacity)
-    let job = unsafe moe_kv_append_job(
-      k: keys.storage.pointer, v: values.storage.pointer, k_stride: keys.stride,
-      v_stride: values.stride, k_cache: cache.keys.pointer, v_cache: cache.values.pointer,
-      type: cache.type.cValue, block_positions: cache.blockPositionCount,
-      block_stride: cache.blockByteStride, tokens: keys.rowCount, position: position,
-      kv_heads: cache.headCount, head_dimension: cache.headDimension)
-    unsafe run(
-      operations.pointee.kv_append, job, cost: keys.rowCount * width / 4, as: .appendKeyValue)
+  /// Writes the keys and values of a step's rows to the caches of their sequences. Rows are
+  /// (kv head, head dimension). In f16 caches values beyond 65504 become infinite.
+  ///
+  /// - Parameter values: Nil where the caches' values lie in their keys.
+  package func appendKV(
+    keys: FloatRows, values: FloatRows?, to segments: [AttentionSegment]
+  ) {
+    guard let view = check(segments, rowCount: keys.rowCount) else { return }
+    precondition(keys.columnCount == view.headCount * view.keyHeadDimension)
+    precondition((values == nil) == view.valuesLieInKeys)
+    if let values {
+      precondition(values.rowCount == keys.rowCount)
+      precondition(values.columnCount == view.headCount * view.valueHeadDimension)
+    }
+    for segment in segments { precondition(segment.view.holds(segment.positions)) }
+    let cost = keys.rowCount * view.headCount * (view.keyHeadDimension + view.valueHeadDimension)
+    unsafe withCSegments(segments) { cSegments in
+      let job = unsafe moe_kv_append_job(
+        k: keys.storage.pointer, v: values?.storage.pointer, k_stride: keys.stride,
+        v_stride: values?.stride ?? 0, segments: cSegments, segment_count: segments.count,
+        shape: view.shape)
+      unsafe run(operations.pointee.kv_append, job, cost: cost / 8, as: .appendKeyValue)
+    }
   }
 
-  /// Causal attention: row t of `q`, at position `position + t`, over the positions up to its own,
-  /// all of which the cache holds. Rows of `q` and `out` are (head, head dimension); `headCount` is
-  /// a multiple of the cache's; `out` must not overlap `q`.
+  /// Attention of a step's rows, each over the positions of its own sequence that `limits` lets it
+  /// see, all of which the caches hold.
+  ///
+  /// Rows of `q` and `out` are (head, head dimension), of the keys' and the values' dimension;
+  /// `headCount` is a multiple of the caches'; `out` must not overlap `q`. A row's result does not
+  /// depend on the other rows, on the pages, or on the number of workers.
+  ///
+  /// - Parameter partials: Room for what workers find in parts of the rows' pasts; see
+  ///   `KVView.partialCount`. Where it is nil or too small, they share the heads alone.
   package func attend(
-    _ q: FloatRows, headCount: Int, over cache: KVView, position: Int, scale: Float,
+    _ q: FloatRows, headCount: Int, over segments: [AttentionSegment],
+    limits: AttentionLimits = .causal, scoring: AttentionScoring, partials: FloatView? = nil,
     into out: FloatRows
   ) {
-    let width = headCount * cache.headDimension
-    precondition(headCount > 0 && headCount % cache.headCount == 0)
-    precondition(q.columnCount == width && out.columnCount == width && q.rowCount == out.rowCount)
-    precondition(position >= 0 && position + q.rowCount <= cache.capacity)
-    precondition(cache.headDimension <= KVView.headDimensionMax)
-    let pairCount = q.rowCount * (position + q.rowCount)
-    let partials = sharesPositions(q.rowCount, position, cache) ? cache.partials : nil
-    if let partials {
-      let needed = KVView.partialCount(
-        capacity: position + 1, queryHeadCount: headCount, headDimension: cache.headDimension)
-      precondition(needed <= partials.count)
+    precondition(q.rowCount == out.rowCount)
+    guard let view = check(segments, rowCount: q.rowCount) else { return }
+    precondition(headCount > 0 && headCount % view.headCount == 0)
+    precondition(q.columnCount == headCount * view.keyHeadDimension)
+    precondition(out.columnCount == headCount * view.valueHeadDimension)
+    precondition(max(view.keyHeadDimension, view.valueHeadDimension) <= KVView.headDimensionMax)
+    precondition(limits == .causal || limits.size > 0)
+    precondition(scoring.sinks.map { $0.count == headCount } ?? true)
+    var (pairCount, partialCount, longest) = (0, 0, 0)
+    for segment in segments where segment.rowCount > 0 {
+      let seen = limits.first(for: segment.position)..<segment.positions.upperBound
+      precondition(segment.view.holds(seen))
+      let spanFirst = seen.lowerBound / KVView.spanCount * KVView.spanCount
+      pairCount += segment.rowCount * seen.count
+      partialCount +=
+        segment.rowCount
+        * KVView.partialCount(
+          capacity: seen.upperBound - spanFirst, queryHeadCount: headCount,
+          valueHeadDimension: view.valueHeadDimension)
+      longest = max(longest, seen.count)
     }
-    let job = unsafe moe_attention_job(
-      q: q.storage.pointer, q_stride: q.stride, k_cache: UnsafeRawPointer(cache.keys.pointer),
-      v_cache: UnsafeRawPointer(cache.values.pointer), type: cache.type.cValue,
-      block_positions: cache.blockPositionCount, block_stride: cache.blockByteStride,
-      tokens: q.rowCount, position: position, heads: headCount, kv_heads: cache.headCount,
-      head_dimension: cache.headDimension, scale: scale,
-      out: out.storage.pointer, out_stride: out.stride, partials: partials?.pointer)
-    unsafe run(operations.pointee.attention, job, cost: pairCount * width / 32, as: .attention)
-    if partials != nil {
-      unsafe run(
-        operations.pointee.attention_merge, job,
-        cost: (position / KVView.spanCount + 1) * width / 4,
-        as: .attention)
+    // Where heads alone come out even, workers have nothing to share besides them.
+    let isShared =
+      q.rowCount <= KVView.sharedRowCountMax && longest > KVView.spanCount
+      && view.headCount % workerCount != 0 && partialCount <= partials?.count ?? 0
+    let width = headCount * (view.keyHeadDimension + view.valueHeadDimension)
+    unsafe withCSegments(segments) { cSegments in
+      let job = unsafe moe_attention_job(
+        q: q.storage.pointer, q_stride: q.stride, segments: cSegments,
+        segment_count: segments.count, shape: view.shape, heads: headCount,
+        limits: limits.cValue, size: limits.size, scale: scoring.scale,
+        soft_cap: scoring.softCap ?? 0, sinks: scoring.sinks?.pointer, out: out.storage.pointer,
+        out_stride: out.stride, partials: isShared ? partials?.pointer : nil)
+      unsafe run(operations.pointee.attention, job, cost: pairCount * width / 64, as: .attention)
+      if isShared {
+        unsafe run(
+          operations.pointee.attention_merge, job, cost: partialCount / 4, as: .attention)
+      }
     }
   }
 
-  /// Whether workers divide one token's past among them, besides the cache's heads: where heads
-  /// alone do not come out even.
-  private func sharesPositions(_ tokenCount: Int, _ position: Int, _ cache: KVView) -> Bool {
-    tokenCount == 1 && position >= KVView.spanCount && cache.headCount % workerCount != 0
+  /// The first segment's view, whose shape all share; nil where there are no rows.
+  private func check(_ segments: [AttentionSegment], rowCount: Int) -> KVView? {
+    precondition(segments.reduce(0) { $0 + $1.rowCount } == rowCount)
+    guard rowCount > 0, let view = segments.first?.view else { return nil }
+    precondition(segments.allSatisfy { $0.view.hasShape(of: view) })
+    precondition(segments.allSatisfy { $0.view.valuesLieInKeys == view.valuesLieInKeys })
+    return view
+  }
+
+  private func withCSegments(
+    _ segments: [AttentionSegment], _ body: (UnsafePointer<moe_kv_segment>) -> Void
+  ) {
+    unsafe withUnsafeTemporaryAllocation(of: moe_kv_segment.self, capacity: segments.count) {
+      buffer in
+      for (index, segment) in segments.enumerated() {
+        unsafe buffer.initializeElement(
+          at: index,
+          to: segment.view.segment(position: segment.position, rowCount: segment.rowCount))
+      }
+      guard let start = buffer.baseAddress else { return }
+      unsafe body(start)
+    }
   }
 }

@@ -4,9 +4,9 @@ private import MoECore
 /// Which elements of a head turn together in rotary position embedding.
 package enum RotaryPairing: Sendable, Hashable, CaseIterable {
   /// Element i with element i + pairs, as GPT-NeoX does.
-  case halves
+  case neox
   /// Element 2i with element 2i + 1, as the RoFormer paper has it.
-  case neighbours
+  case interleaved
 }
 
 extension WorkerTeam {
@@ -27,7 +27,7 @@ extension WorkerTeam {
     let job = unsafe moe_rope_job(
       x: x.storage.pointer, token_stride: x.stride, tokens: x.rowCount, heads: headCount,
       head_dimension: headDimension, pairs: pairCount, cosines: cosines.storage.pointer,
-      sines: sines.storage.pointer, paired_halves: pairing == .halves ? 1 : 0)
+      sines: sines.storage.pointer, paired_halves: pairing == .neox ? 1 : 0)
     unsafe run(
       operations.pointee.rope, job, cost: x.rowCount * headCount * pairCount / 4, as: .rotate)
   }

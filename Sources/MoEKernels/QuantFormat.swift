@@ -87,7 +87,7 @@ package import MoECore
 /// How a row of activations is stored for a product.
 package enum ActivationForm: Sendable, Hashable, CaseIterable {
   case f32
-  /// Blocks of 32: scale, 32 signed bytes.
+  /// Blocks of 32: scale, 32 signed bytes, 2 sums.
   case q8_0
   /// Blocks of 256: scale, 256 signed bytes, 16 sums.
   case q8_K
@@ -106,6 +106,15 @@ package enum ActivationForm: Sendable, Hashable, CaseIterable {
     case .f32: MOE_ACTIVATION_F32
     case .q8_0: MOE_ACTIVATION_Q8_0
     case .q8_K: MOE_ACTIVATION_Q8_K
+    }
+  }
+
+  /// Its place in `allCases`, for arrays with an element for each form.
+  package var index: Int {
+    switch self {
+    case .f32: 0
+    case .q8_0: 1
+    case .q8_K: 2
     }
   }
 

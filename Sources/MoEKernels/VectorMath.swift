@@ -1,13 +1,18 @@
 internal import CMoEKernels
 package import MoECore
 
-/// Reductions over one vector, on the calling thread: router scores, logits.
+/// Functions of one vector, on the calling thread: router scores, logits.
 package enum VectorMath {
   /// x = exp(x - max) / sum, in place; returns log(sum) + max. `x` must not be empty.
   @discardableResult
   package static func softmax(_ x: FloatView, _ instructionSet: InstructionSet? = nil) -> Float {
     precondition(x.count > 0)
     return unsafe operations(instructionSet).pointee.softmax(x.pointer, x.count)
+  }
+
+  /// x = 1 / (1 + exp(-x)), in place; the same bits on every machine.
+  package static func sigmoid(_ x: FloatView, _ instructionSet: InstructionSet? = nil) {
+    unsafe operations(instructionSet).pointee.sigmoid(x.pointer, x.count)
   }
 
   /// log(sum(exp(x))), summed in double precision. `x` must not be empty.

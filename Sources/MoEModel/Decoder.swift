@@ -3,189 +3,265 @@ package import MoECore
 package import MoEExperts
 package import MoEKernels
 
-/// The transformer, for every architecture: embedding, then for each layer attention and routed
-/// experts, then norm and output matrix.
+/// The transformer, for every architecture: embedding, then the layers with their blocks, then norm
+/// and output matrix.
 ///
-/// Holds one sequence's keys and values. One thread uses it. What it computes for a token depends
-/// on the tokens before it alone: not on how they were cut into chunks, on the number of workers,
-/// or on where the experts' weights came from; the bits are the same.
+/// Works on any number of sequences, whose states it owns the memory of. One thread uses it. What
+/// it computes for a row depends on the tokens before it in its sequence alone: not on how they
+/// were cut into chunks, on what other sequences share a step, on the number of workers, or on
+/// where the experts' weights came from; the bits are the same.
 package final class Decoder {
   package let description: ModelDescription
   package let weights: DecoderWeights
   package let experts: any ExpertSource
   package let team: WorkerTeam
   package weak var observer: (any DecoderObserver)?
-  /// Positions that keys and values are held for.
-  package private(set) var position = 0
-  /// What changes the router's choices; nil: nothing does. To be changed between passes.
-  package var gating: (any Gating)?
   /// Counts of what was selected since the decoder was made.
   package internal(set) var routed = RoutedCounts()
 
-  /// Of the pass in progress.
-  private(set) var phase = InferencePhase.prefill
-  private(set) var cache: KVCache
   let scratch: Scratch
-  let rotary: RotaryTable
-  let router: Router
+  let layers: [DecoderLayer]
+  private let embedding: QuantizedMatrix
+  private let outputNorm: FloatView
+  private let output: QuantizedMatrix
+  let rotaries: [RotaryTable]
+  /// Who computes routed experts.
+  let executor: any ExpertExecutor
   var products: ProductList
-  var activations: InputActivations
+  private var activations: InputActivations
   var grouping: ExpertGrouping
-  var lookAhead: LookAhead
-  /// Numbers of requests that became ready, reused from step to step.
-  var ready: [Int] = []
-  /// Rows of the last chunk whose hidden states can be turned into logits.
-  private var chunkTokenCount = 0
+  var prediction: Prediction
+  var pool: PagePool
+  /// By number: the sequences that have begun.
+  var sequences: [SequenceState?]
+  /// The step in progress, or the last one: its sequences, and which rows are whose.
+  var stepSequences: [SequenceState] = []
+  var stepRows: [SequenceRows] = []
+  private var expertRows = StepRows()
+  /// Of a tile, for attention.
+  private var segments: [AttentionSegment] = []
+  /// Rows of the last step whose hidden states can be turned into logits.
+  private var stepRowCount = 0
 
   package init(
     description: ModelDescription, weights: DecoderWeights, experts: any ExpertSource,
-    team: WorkerTeam, scratch layout: ScratchLayout, contextLength: Int, kvType: KVType,
-    lookAhead entry: LookAheadEntry = LookAheadRegistry.defaultEntry
+    team: WorkerTeam, scratch layout: ScratchLayout, states: StateLayout,
+    predictor entry: LookAheadEntry = LookAheadRegistry.defaultEntry
   ) throws(OutOfMemory) {
+    precondition(min(layout.tileTokenCount, states.contextLength) <= states.tileRowCount)
     self.description = description
     self.weights = weights
     self.experts = experts
     self.team = team
-    cache = try KVCache(description: description, capacity: contextLength, type: kvType)
-    scratch = try Scratch(layout)
-    rotary = RotaryTable(description.attention.rotary)
-    router = Router(description: description.router)
-    products = ProductList(capacity: max(4, 2 * description.router.expertsPerToken))
+    let scratch = try Scratch(layout)
+    pool = try PagePool(states)
+    sequences = Array(repeating: nil, count: states.sequenceCount)
+    embedding = weights.ends.matrix(.embedding)
+    outputNorm = weights.ends.vector(.outputNorm)
+    output = weights.ends.optionalMatrix(.output) ?? embedding
+    let factors = weights.ends.optionalVector(.rotaryFactors)?.array()
+    rotaries = description.rotaries.map { rotary in
+      var rotary = rotary
+      if let factors { rotary.frequencyFactors = factors }
+      return RotaryTable(rotary)
+    }
+    var layers: [DecoderLayer] = []
+    for number in description.layers.indices {
+      layers.append(
+        DecoderLayer(number, description: description, weights: weights, scratch: scratch))
+    }
+    self.layers = layers
+    executor = LocalExpertExecutor(
+      experts, team: team, scratch: scratch.expertScratch(layout.experts))
+    self.scratch = scratch
+    products = ProductList(capacity: 4)
     activations = InputActivations()
-    grouping = ExpertGrouping(expertCount: description.router.expertCount)
-    lookAhead = LookAhead(entry, description.lookAheadShape(tokenCountMax: layout.tokenCount))
-    ready.reserveCapacity(description.router.expertCount)
+    grouping = ExpertGrouping(expertCountMax: description.expertCountMax)
+    prediction = Prediction(
+      entry,
+      description.predictorShape(
+        rowCountMax: layout.tokenCount, sequenceCountMax: states.sequenceCount))
+    stepSequences.reserveCapacity(states.sequenceCount)
+    stepRows.reserveCapacity(states.sequenceCount)
+    segments.reserveCapacity(states.sequenceCount)
   }
 
   /// Makes the kernel provide memory now, so that later steps take no page faults: scratch, and
-  /// what of the cache's is not lent to the experts.
+  /// what of the sequences' pages is not lent to the experts.
   package func populate() {
-    cache.hold(positions: experts.loanByteCount > 0 ? 1 : cache.capacity)
+    if experts.loanByteCount == 0 { pool.holdAll() }
     scratch.populate()
   }
 
-  /// Sees to it that positions up to `count` have memory in the cache, what it lends to the experts
-  /// being taken back first. A new sequence gives back what the last one held, to be lent again.
-  private func hold(positions count: Int) {
-    let isLending = experts.loanByteCount > 0
-    if count <= cache.heldPositionCount && !(isLending && position == 0) { return }
-    let free =
-      cache.heldByteCount(positions: cache.capacity) - cache.heldByteCount(positions: count)
-    let isGrowing = count > cache.heldPositionCount
-    if isGrowing { experts.setLoan(byteCount: min(free, experts.loanByteCount)) }
-    cache.hold(positions: count)
-    if !isGrowing { experts.setLoan(byteCount: min(free, experts.loanByteCount)) }
-  }
-
-  package var contextLength: Int { cache.capacity }
-  /// Tokens that one `forward` takes at most.
-  package var chunkTokenCountMax: Int { scratch.layout.tokenCount }
+  package var contextLength: Int { pool.layout.contextLength }
+  /// Rows that one `forward` takes at most.
+  package var stepRowCountMax: Int { scratch.layout.tokenCount }
   package var logitRowCountMax: Int { scratch.layout.logitRowCount }
+  var attentionPartials: FloatView { pool.partials() }
 
-  /// Forgets the sequence, or all of it from `position` on.
-  package func truncate(to position: Int = 0) {
-    precondition(position >= 0 && position <= self.position)
-    self.position = position
-    chunkTokenCount = 0
-    if position == 0 { lookAhead.beginSequence() }
-  }
-
-  /// Runs the next tokens of the sequence through all layers.
+  /// Runs the next tokens of some sequences through all layers; their rows lie one sequence after
+  /// the other, in the order given.
   ///
-  /// The caller has checked the ids against the vocabulary, and that they fit the chunk and the
-  /// context. Throws `ExpertError` where weights cannot be read and `CancellationError`; the
-  /// position is then what it was, and the same tokens may be tried again. `progress` is called
-  /// after each layer with how many are done.
+  /// The caller has checked the ids against the vocabulary, and that they fit the step and the
+  /// context; each sequence is named once. Throws `ExpertError` where weights cannot be read and
+  /// `CancellationError`; the positions are then what they were, and the same tokens may be tried
+  /// again as long as a sequence `isIntact`. `progress` is called after each layer with how many are
+  /// done.
   package func forward(
-    _ tokens: some Collection<Int32>, phase: InferencePhase, cancellation: CancellationFlag? = nil,
+    _ inputs: [StepInput], cancellation: CancellationFlag? = nil,
     progress: ((_ layerCount: Int) -> Void)? = nil
   ) throws {
-    let count = tokens.count
-    precondition(count >= 1 && count <= chunkTokenCountMax && position + count <= contextLength)
-    chunkTokenCount = 0
-    self.phase = phase
-    if position == 0 { gating?.beginSequence() }
-    hold(positions: position + count)
+    begin(inputs)
+    let count = inputs.reduce(0) { $0 + $1.tokens.count }
     let layout = scratch.layout
-    let ids = scratch.indices(layout.tokens)
-    for (index, token) in tokens.enumerated() {
-      precondition(token >= 0 && token < description.vocabularySize)
-      ids[index] = UInt32(token)
-    }
-    observer?.didBegin(ids.slice(0, count: count), position: position, phase: phase)
+    let ids = scratch.indices(layout.tokens).slice(0, count: count)
     let hidden = scratch.rows(layout.hidden, count: count)
-    team.embed(ids.slice(0, count: count), from: weights.embedding, into: hidden)
+    observer?.didBegin(ids, stepRows)
+    team.embed(ids, from: embedding, into: hidden)
     observer?.didEmbed(hidden)
-    timed(.positions) {
-      rotary.fill(
-        cosines: scratch.rows(layout.cosines, count: count),
-        sines: scratch.rows(layout.sines, count: count), position: position)
-    }
+    timed(.positions) { fillRotaries(rowCount: count) }
     defer { team.timeline?.layer = -1 }
-    experts.beginPass(tokenCount: count, phase: phase)
-    for layer in 0..<description.layerCount {
-      team.timeline?.layer = layer
-      try timed(.layer) {
-        for tile in layout.tiles(of: count) {
-          if cancellation?.isCancelled == true { throw CancellationError() }
-          let rows = hidden.rows(tile.lowerBound, count: tile.count)
-          attend(layer: layer, hidden: rows, start: tile.lowerBound)
-          timed(.request) { experts.advance() }
-          route(layer: layer, hidden: rows, start: tile.lowerBound)
-        }
-        try addExperts(layer: layer, hidden: hidden)
-      }
-      observer?.didFinish(layer: layer, hidden)
-      progress?(layer + 1)
+    experts.beginStep(expertRows)
+    prediction.beginStep(expertRows)
+    for (number, layer) in layers.enumerated() {
+      team.timeline?.layer = number
+      try timed(.layer) { try layer.forward(hidden, self, cancellation) }
+      observer?.didFinish(layer: number, hidden)
+      progress?(number + 1)
     }
-    position += count
-    chunkTokenCount = count
+    for (sequence, rows) in zip(stepSequences, stepRows) {
+      sequence.position = rows.position + rows.rows.count
+    }
+    stepRowCount = count
   }
 
-  /// Logits of rows `start ..< start + count` of the last chunk: (row, vocabularySize), valid until
+  /// Checks the inputs, takes memory for what they add, and lays their tokens out.
+  private func begin(_ inputs: [StepInput]) {
+    stepRowCount = 0
+    stepSequences.removeAll(keepingCapacity: true)
+    stepRows.removeAll(keepingCapacity: true)
+    expertRows.removeAll()
+    let ids = scratch.indices(scratch.layout.tokens)
+    var row = 0
+    for input in inputs {
+      let sequence = input.sequence
+      precondition(!input.tokens.isEmpty && row + input.tokens.count <= stepRowCountMax)
+      precondition(sequence.position + input.tokens.count <= contextLength)
+      precondition(sequence.isIntact && sequences[sequence.id.rawValue] === sequence)
+      precondition(!stepSequences.contains { $0 === sequence })
+      sequence.writtenCount = max(
+        sequence.writtenCount, sequence.position + input.tokens.count)
+      stepSequences.append(sequence)
+      stepRows.append(
+        SequenceRows(
+          id: sequence.id, phase: input.phase, rows: row..<row + input.tokens.count,
+          position: sequence.position))
+      expertRows.append(sequence.id, rowCount: input.tokens.count, phase: input.phase)
+      for token in input.tokens {
+        precondition(token >= 0 && token < description.vocabularySize)
+        ids[row] = UInt32(token)
+        row += 1
+      }
+      if sequence.position == 0 { sequence.gating?.beginSequence() }
+    }
+    precondition(row > 0)
+    hold()
+  }
+
+  /// Logits of rows `start ..< start + count` of the last step: (row, vocabularySize), valid until
   /// the next call. At most `logitRowCountMax` rows.
   package func logits(from start: Int, count: Int) -> FloatRows {
-    precondition(count >= 1 && start >= 0 && start + count <= chunkTokenCount)
+    precondition(count >= 1 && start >= 0 && start + count <= stepRowCount)
     let layout = scratch.layout
-    let hidden = scratch.rows(layout.hidden, count: chunkTokenCount).rows(start, count: count)
-    let normed = scratch.rows(layout.normed, count: count)
-    team.rmsNorm(
-      hidden, weight: weights.outputNorm, epsilon: description.normEpsilon, into: normed)
+    let hidden = scratch.rows(layout.hidden, count: stepRowCount).rows(start, count: count)
+    let normed = scratch.rows(layout.outputNormed, count: count)
+    team.rmsNorm(hidden, weight: outputNorm, epsilon: description.normEpsilon, into: normed)
     observer?.didNormalize(normed)
-    activations.begin(normed)
     let logits = scratch.rows(layout.logits, count: count)
-    products.removeAll()
-    append(weights.output, into: logits)
-    team.multiply(products, as: .output)
+    beginProducts(of: normed)
+    append(output, into: logits)
+    multiply(as: .output)
     return logits
   }
 
-  /// Logits of the last token: (vocabularySize).
+  /// Logits of the last row: (vocabularySize).
   package func lastLogits() -> FloatView {
-    logits(from: chunkTokenCount - 1, count: 1).row(0)
+    logits(from: stepRowCount - 1, count: 1).row(0)
   }
 
   /// Does something and shows it on the timeline, where there is one, as a slice of the driver's.
-  package func timed<Value>(
-    _ activity: TimelineActivity, _ body: () throws -> Value
-  ) rethrows -> Value {
-    guard let timeline = team.timeline else { return try body() }
-    let slice = timeline.begin(activity)
-    defer { timeline.end(slice) }
-    return try body()
+  package func timed<Value, Failure: Error>(
+    _ activity: TimelineActivity, _ body: () throws(Failure) -> Value
+  ) throws(Failure) -> Value { try team.timed(activity, body) }
+
+  /// The rows that the next products read.
+  func beginProducts(of rows: FloatRows) {
+    activations.begin(rows)
+    products.removeAll()
   }
 
-  /// Adds a product of the current input (`activations`) to the list.
+  /// Adds a product of the current rows to the list.
   func append(_ matrix: QuantizedMatrix, into output: FloatRows) {
     let input = activations.rows(form: matrix.format.activation, scratch: scratch, team: team)
     products.append(matrix, input, into: output)
+  }
+
+  /// Computes what is in the list.
+  func multiply(as activity: TimelineActivity) { team.multiply(products, as: activity) }
+
+  /// The parts of a tile's rows that belong to the sequences, as attention takes them.
+  func withSegments(
+    layer: Int, rows tile: Range<Int>, _ body: ([AttentionSegment]) -> Void
+  ) {
+    // Taken out while it is in use, so that it is not copied.
+    var list: [AttentionSegment] = []
+    swap(&list, &segments)
+    list.removeAll(keepingCapacity: true)
+    for (sequence, rows) in zip(stepSequences, stepRows) {
+      let common = rows.rows.clamped(to: tile)
+      guard !common.isEmpty else { continue }
+      list.append(
+        AttentionSegment(
+          view: sequence.view(layer: layer),
+          position: rows.position + common.lowerBound - rows.rows.lowerBound,
+          rowCount: common.count))
+    }
+    body(list)
+    swap(&list, &segments)
+  }
+
+  private func fillRotaries(rowCount: Int) {
+    for (table, regions) in zip(rotaries, scratch.layout.rotaries) {
+      let cosines = scratch.rows(regions.cosines, count: rowCount)
+      let sines = scratch.rows(regions.sines, count: rowCount)
+      for rows in stepRows {
+        table.fill(
+          cosines: cosines.rows(rows.rows.lowerBound, count: rows.rows.count),
+          sines: sines.rows(rows.rows.lowerBound, count: rows.rows.count),
+          position: { rows.position + $0 })
+      }
+    }
+  }
+
+  /// Turns the heads of a tile's rows, whose first is row `start` of the step.
+  func rotate(
+    _ rows: FloatRows, headCount: Int, headDimension: Int, start: Int, rotaryNumber: Int
+  ) {
+    let regions = scratch.layout.rotaries[rotaryNumber]
+    let (end, count) = (start + rows.rowCount, rows.rowCount)
+    team.rotate(
+      rows, headCount: headCount, headDimension: headDimension,
+      cosines: scratch.rows(regions.cosines, count: end).rows(start, count: count),
+      sines: scratch.rows(regions.sines, count: end).rows(start, count: count),
+      pairing: description.rotaries[rotaryNumber].pairing)
   }
 }
 
 /// The rows that the next products read, in each form that one of them wants; made when first
 /// asked.
-struct InputActivations {
+private struct InputActivations {
   private var source: FloatRows?
+  /// By `ActivationForm.index`.
   private var made: [ActivationRows?] = Array(repeating: nil, count: ActivationForm.allCases.count)
 
   /// New rows: what was made of the old ones is void.
@@ -199,21 +275,23 @@ struct InputActivations {
   ) -> ActivationRows {
     guard let source else { preconditionFailure("no rows to read") }
     if form == .f32 { return source.asActivations }
-    let index = form == .q8_0 ? 0 : 1
-    if let rows = made[index] { return rows }
+    if let rows = made[form.index] { return rows }
     let rows = scratch.activations(
       scratch.layout.inputForms, form: form, count: source.rowCount, columns: source.columnCount)
     team.quantize(source, into: rows)
-    made[index] = rows
+    made[form.index] = rows
     return rows
   }
 }
 
-extension ModelDescription {
-  /// What a way to look ahead is made for, in steps of at most so many tokens.
-  package func lookAheadShape(tokenCountMax: Int) -> LookAheadShape {
-    LookAheadShape(
-      layerCount: layerCount, expertCount: router.expertCount,
-      expertsPerToken: router.expertsPerToken, tokenCountMax: tokenCountMax)
+extension WorkerTeam {
+  /// Does something and shows it on the timeline, where there is one, as a slice of the driver's.
+  func timed<Value, Failure: Error>(
+    _ activity: TimelineActivity, _ body: () throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    guard let timeline else { return try body() }
+    let slice = timeline.begin(activity)
+    defer { timeline.end(slice) }
+    return try body()
   }
 }

@@ -2,20 +2,21 @@ package import MoECore
 package import MoEKernels
 
 /// Sees what passes through a decoder, for tests and routing traces. Views are valid during the
-/// call only; an observer must not slow the pass down by more than it can afford.
+/// call only; an observer must not slow the step down by more than it can afford.
 package protocol DecoderObserver: AnyObject {
-  /// A pass begins: its tokens, the first of which is at `position` of the sequence.
-  func didBegin(_ tokens: IndexView, position: Int, phase: InferencePhase)
-  /// The input of layer 0: (token, hiddenSize).
+  /// A step begins: the tokens of its rows, and which rows belong to which sequence.
+  func didBegin(_ tokens: IndexView, _ sequences: [SequenceRows])
+  /// The input of layer 0: (row, hiddenSize).
   func didEmbed(_ hidden: FloatRows)
-  /// Raw router logits of a layer, (token, expertCount), and what was chosen from them.
-  func didRoute(layer: Int, position: Int, logits: FloatRows, selection: Selection)
-  /// The output of a layer, residual included: (token, hiddenSize).
+  /// Raw router logits of a layer for some of the step's rows, the first of which is row `start`:
+  /// (row, expertCount); and what was chosen from them.
+  func didRoute(layer: Int, start: Int, logits: FloatRows, selection: Selection)
+  /// The output of a layer, residual included: (row, hiddenSize).
   func didFinish(layer: Int, _ hidden: FloatRows)
   /// Rows after the final norm: (row, hiddenSize).
   func didNormalize(_ rows: FloatRows)
 }
 
 extension DecoderObserver {
-  package func didBegin(_ tokens: IndexView, position: Int, phase: InferencePhase) {}
+  package func didBegin(_ tokens: IndexView, _ sequences: [SequenceRows]) {}
 }

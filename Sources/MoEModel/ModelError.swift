@@ -16,22 +16,22 @@ public enum ModelError: Error, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .unsupportedArchitecture(let found, let supported, let file):
-      "\(file): the architecture '\(found)' is not supported; supported are "
+      "\(file): the architecture \(found.quotedForMessage) is not supported; supported are "
         + supported.joined(separator: ", ")
     case .missingTensor(let name, let architecture, let file):
-      "\(file): the tensor '\(name)', which a model of architecture \(architecture) needs, is "
-        + "missing; convert the model again or take another file"
+      "\(file): the tensor \(name.quotedForMessage), which a model of architecture "
+        + "\(architecture) needs, is missing; convert the model again or take another file"
     case .wrongShape(let tensor, let expected, let found, let file):
-      "\(file): the tensor '\(tensor)' has the shape \(found), but the model's metadata asks for "
-        + "\(expected); the file is damaged or was converted wrongly"
+      "\(file): the tensor \(tensor.quotedForMessage) has the shape \(found), but the model's "
+        + "metadata asks for \(expected); the file is damaged or was converted wrongly"
     case .unsupportedFormat(let tensor, let found, let supported, let file):
-      "\(file): the tensor '\(tensor)' has the element format \(found), which is not supported; "
-        + "supported are " + supported.joined(separator: ", ")
+      "\(file): the tensor \(tensor.quotedForMessage) has the element format \(found), which is "
+        + "not supported; supported are " + supported.joined(separator: ", ")
     case .unexpectedTensor(let name, let architecture, let file):
-      "\(file): the tensor '\(name)' is not known for architecture \(architecture); without it the "
-        + "model's answers would be wrong, so it is not run"
+      "\(file): the tensor \(name.quotedForMessage) is not known for architecture "
+        + "\(architecture); without it the model's answers would be wrong, so it is not run"
     case .unsupportedValue(let key, let found, let supported, let file):
-      "\(file): '\(key)' is \(found); supported is \(supported)"
+      "\(file): \(key.quotedForMessage) is \(found); supported is \(supported)"
     case .metadata(let error): error.description
     }
   }

@@ -117,6 +117,14 @@ public final class Engine: Sendable {
   public func generate(
     _ prompt: String, _ options: GenerationOptions = GenerationOptions()
   ) -> Generation {
+    generate([options.parsesSpecialTokens ? .markup(prompt) : .text(prompt)], options)
+  }
+
+  /// Generates from a prompt of segments, by who wrote them: only markup and tokens can steer the
+  /// model, whatever `options.parsesSpecialTokens` says.
+  public func generate(
+    _ prompt: [PromptSegment], _ options: GenerationOptions = GenerationOptions()
+  ) -> Generation {
     start(options) { core throws(EngineError) in try core.tokens(of: prompt, options: options) }
   }
 
@@ -162,7 +170,8 @@ public final class Engine: Sendable {
   public func perplexity(
     of text: String, _ options: PerplexityOptions = PerplexityOptions()
   ) async throws -> PerplexityResult {
-    let tokens = tokenizer.encode(text, addSpecial: false, parseSpecial: true)
+    let tokens = tokenizer.encode(
+      text, addSpecial: false, parseSpecial: options.parsesSpecialTokens)
     return try await perplexity(of: tokens, options)
   }
 

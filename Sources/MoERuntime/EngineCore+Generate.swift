@@ -20,11 +20,12 @@ extension EngineCore {
     timeline?.startRecording()
     defer { timeline?.stopRecording() }
     let meter = GenerationMeter(self)
-    return try gated(options.gating) {
+    return try decoder.withSequence(gating: makeGating(options.gating)) { sequence in
       try recording(options.routingTrace, gating: options.gating) {
         do {
           try generate(
-            prompt, options: options, cancellation: cancellation, meter: meter, emit: emit)
+            prompt, in: sequence, options: options, cancellation: cancellation, meter: meter,
+            emit: emit)
         } catch is CancellationError {
           // Asked for, so no failure.
         }
@@ -35,19 +36,18 @@ extension EngineCore {
   }
 
   private func generate(
-    _ prompt: [Int32], options: GenerationOptions, cancellation: CancellationFlag,
-    meter: GenerationMeter, emit: (GeneratedToken) -> Bool
+    _ prompt: [Int32], in sequence: SequenceState, options: GenerationOptions,
+    cancellation: CancellationFlag, meter: GenerationMeter, emit: (GeneratedToken) -> Bool
   ) throws {
-    decoder.truncate()
     let contextCount = min(options.contextTokenCount, prompt.count)
     if contextCount > 0 {
       try prefill(
-        Array(prompt.prefix(contextCount)), cancellation: cancellation,
+        Array(prompt.prefix(contextCount)), of: sequence, cancellation: cancellation,
         progress: { options.promptProgress?($0, prompt.count) }, each: { _, _ in })
       meter.restart()
     }
     try prefill(
-      Array(prompt.dropFirst(contextCount)), cancellation: cancellation,
+      Array(prompt.dropFirst(contextCount)), of: sequence, cancellation: cancellation,
       progress: { options.promptProgress?(contextCount + $0, prompt.count) },
       each: { _, count in meter.countPrompt(count) })
     var logits = decoder.lastLogits()
@@ -55,7 +55,8 @@ extension EngineCore {
 
     var sampler = Sampler(options.sampling, vocabularySize: header.description.vocabularySize)
     var detokenizer = Detokenizer(
-      tokenizer: header.tokenizer, renderSpecial: options.rendersSpecialTokens)
+      tokenizer: header.tokenizer, renderSpecial: options.rendersSpecialTokens,
+      continuesText: true)
     let room = decoder.contextLength - prompt.count + 1
     let limit = min(options.tokenCountMax ?? room, room)
     var history = prompt
@@ -77,8 +78,9 @@ extension EngineCore {
       if isLast { text += detokenizer.finish() }
       meter.countToken()
       if !emit(GeneratedToken(id: token, text: text)) || isLast { break }
-      logits = try timedStep(.token, tokenCount: 1) {
-        try forward(CollectionOfOne(token), phase: .decode, cancellation: cancellation)
+      logits = try timedStep(.token, position: sequence.position, tokenCount: 1) {
+        try forward(
+          CollectionOfOne(token), of: sequence, phase: .decode, cancellation: cancellation)
         return decoder.lastLogits()
       }
     }

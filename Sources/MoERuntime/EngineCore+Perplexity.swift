@@ -19,8 +19,6 @@ extension EngineCore {
     try checkPerplexity(window: window, stride: stride, tokenCount: tokens.count, options)
     let gating = try makeGating(options.gating)
     let isDecoded = options.readsOneByOne || gating?.dependsOnResidency == true
-    decoder.gating = gating
-    defer { decoder.gating = nil }
     var (sum, count, readCount) = (0.0, 0, 0)
     var windowStart = 0
     while windowStart + 1 < tokens.count {
@@ -32,10 +30,11 @@ extension EngineCore {
       case .secondHalf: first = window / 2 + 1
       }
       let window = tokens[windowStart..<end]
-      let scored =
+      let scored = try decoder.withSequence(gating: gating) { sequence in
         try isDecoded
-        ? scoreOneByOne(window, from: first, cancellation: cancellation)
-        : score(window, from: first, cancellation: cancellation)
+          ? scoreOneByOne(window, from: first, in: sequence, cancellation: cancellation)
+          : score(window, from: first, in: sequence, cancellation: cancellation)
+      }
       readCount += window.count
       sum += scored.sum
       count += scored.count
@@ -66,12 +65,13 @@ extension EngineCore {
 
   /// The same as `score` by decode steps.
   private func scoreOneByOne(
-    _ window: ArraySlice<Int32>, from first: Int, cancellation: CancellationFlag
+    _ window: ArraySlice<Int32>, from first: Int, in sequence: SequenceState,
+    cancellation: CancellationFlag
   ) throws -> (sum: Double, count: Int) {
-    decoder.truncate()
     var (sum, count) = (0.0, 0)
     for (row, token) in window.enumerated() {
-      try forward(CollectionOfOne(token), phase: .decode, cancellation: cancellation)
+      try forward(
+        CollectionOfOne(token), of: sequence, phase: .decode, cancellation: cancellation)
       guard row >= first - 1 && row + 1 < window.count else { continue }
       let values = decoder.lastLogits()
       sum +=
@@ -83,12 +83,12 @@ extension EngineCore {
 
   /// Negative log-likelihoods of a window's tokens from number `first` on.
   private func score(
-    _ window: ArraySlice<Int32>, from first: Int, cancellation: CancellationFlag
+    _ window: ArraySlice<Int32>, from first: Int, in sequence: SequenceState,
+    cancellation: CancellationFlag
   ) throws -> (sum: Double, count: Int) {
-    decoder.truncate()
     let base = window.startIndex
     var (sum, count) = (0.0, 0)
-    try prefill(Array(window), cancellation: cancellation) { start, chunk in
+    try prefill(Array(window), of: sequence, cancellation: cancellation) { start, chunk in
       // The row of token t predicts token t + 1.
       var row = max(start, first - 1)
       let end = min(start + chunk, window.count - 1)

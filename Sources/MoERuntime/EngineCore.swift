@@ -29,6 +29,7 @@ final class EngineCore {
     options = prepared.options
     plan = prepared.plan
     guard plan.fits else { throw .budgetTooSmall(plan) }
+    if let hole = header.hole { throw .incompleteFile(hole) }
     let tensors = header.tensors
     let isResident = plan.placement == .resident
     let total =
@@ -66,8 +67,9 @@ final class EngineCore {
         let offloaded = try OffloadedExperts(
           tensors.experts, reader: reader, team: team, poolByteCount: plan.poolByteCount,
           loanByteCount: plan.loanByteCount,
-          readAhead: ReadAhead(slotCount: options.readAheadSlotCount),
-          policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry)
+          prefetch: PrefetchOptions(stagingSlotCount: options.readAheadSlotCount),
+          policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry,
+          sequenceCountMax: options.sequenceCount)
         warmStart =
           options.warmStart
           ? WarmStart(header, environment: ProcessInfo.processInfo.environment) : nil
@@ -82,12 +84,12 @@ final class EngineCore {
         description: header.description, weights: dense.decoderWeights, experts: experts,
         team: team,
         scratch: ScratchLayout(
-          description: header.description, forms: ActivationForms(tensors),
-          tokenCount: plan.chunkTokenCount, logitRowCount: options.logitRowCount),
-        contextLength: plan.contextLength, kvType: options.kvCacheType.kvType,
-        lookAhead: isResident ? LookAheadRegistry.off : options.lookAheadEntry)
+          description: header.description, tensors: tensors, tokenCount: plan.chunkTokenCount,
+          logitRowCount: options.logitRowCount),
+        states: plan.stateLayout(header.description, type: options.kvCacheType.kvType),
+        predictor: isResident ? LookAheadRegistry.off : options.lookAheadEntry)
     } catch {
-      throw .outOfMemory("keys, values and scratch do not fit in memory: \(error)")
+      throw .outOfMemory("the sequences' state and scratch do not fit in memory: \(error)")
     }
     decoder.populate()
   }
@@ -104,9 +106,10 @@ final class EngineCore {
   }
 
   /// The prompt's tokens, checked against vocabulary and context.
-  func tokens(of prompt: String, options: GenerationOptions) throws(EngineError) -> [Int32] {
-    let tokens = header.tokenizer.encode(
-      prompt, addSpecial: options.addsSpecialTokens, parseSpecial: options.parsesSpecialTokens)
+  func tokens(
+    of prompt: [PromptSegment], options: GenerationOptions
+  ) throws(EngineError) -> [Int32] {
+    let tokens = header.tokenizer.encode(prompt, addSpecial: options.addsSpecialTokens)
     if !tokens.isEmpty { return try checked(tokens) }
     // Nothing to go on but the token that texts begin with, or the one that ends the text before.
     guard let start = header.tokenizer.beginToken ?? header.tokenizer.endToken else {
@@ -127,16 +130,16 @@ final class EngineCore {
   /// its first token and their count, `progress` after every layer with about how many tokens are
   /// done.
   func prefill(
-    _ tokens: [Int32], cancellation: CancellationFlag, progress: ((Int) -> Void)? = nil,
+    _ tokens: [Int32], of sequence: SequenceState, cancellation: CancellationFlag, progress: ((Int) -> Void)? = nil,
     each: (_ start: Int, _ count: Int) throws -> Void
   ) throws {
     let layerCount = header.description.layerCount
     var start = 0
     while start < tokens.count {
-      let count = min(decoder.chunkTokenCountMax, tokens.count - start)
+      let count = min(decoder.stepRowCountMax, tokens.count - start)
       let chunk = tokens[start..<start + count]
-      try timedStep(.prefillChunk, tokenCount: count) {
-        try forward(chunk, phase: .prefill, cancellation: cancellation) { done in
+      try timedStep(.prefillChunk, position: sequence.position, tokenCount: count) {
+        try forward(chunk, of: sequence, phase: .prefill, cancellation: cancellation) { done in
           progress?(start + count * done / layerCount)
         }
       }
@@ -147,12 +150,12 @@ final class EngineCore {
 
   /// Runs the next tokens; what is wrong with the experts becomes an `EngineError`.
   func forward(
-    _ tokens: some Collection<Int32>, phase: InferencePhase, cancellation: CancellationFlag,
-    progress: ((_ layerCount: Int) -> Void)? = nil
+    _ tokens: some Collection<Int32>, of sequence: SequenceState, phase: InferencePhase,
+    cancellation: CancellationFlag, progress: ((_ layerCount: Int) -> Void)? = nil
   ) throws {
     do {
       try decoder.forward(
-        tokens, phase: phase, cancellation: cancellation, progress: progress)
+        tokens, of: sequence, phase: phase, cancellation: cancellation, progress: progress)
     } catch let error as ExpertError {
       throw EngineError.experts(error)
     }

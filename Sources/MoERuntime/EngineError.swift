@@ -13,6 +13,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
   /// The disk, the file or its reader failed.
   case experts(ExpertError)
   case store(String)
+  /// A download into a preallocated file stopped: weights are missing.
+  case incompleteFile(HoleInTensor)
   /// A gating is not written as any is, or does not suit the model.
   case gating(String)
   /// A routing trace could not be written.
@@ -35,6 +37,7 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case .model(let error): return error.description
     case .tokenizer(let error): return error.description
     case .experts(let error): return error.description
+    case .incompleteFile(let hole): return hole.description
     case .store(let text), .gating(let text), .trace(let text), .outOfMemory(let text): return text
     case .budgetTooSmall(let plan):
       return

@@ -10,6 +10,8 @@ public struct EngineOptions: Sendable {
   public var expertPool: SizeSpecification?
   /// Positions that keys and values are held for. Nil: the model's own, at most 4096.
   public var contextLength: Int?
+  /// Texts whose state is held at the same time, each of up to `contextLength` positions.
+  package var sequenceCount = 1
   /// Nil: one per online processor that the process may run on.
   public var threadCount: Int?
   /// Number type of keys and values.

@@ -7,8 +7,10 @@ public struct GenerationOptions: Sendable {
   public var ignoresEnd = false
   /// Begin with the model's beginning-of-text token, where it has one and wants it.
   public var addsSpecialTokens = true
-  /// Read names of special tokens in the prompt as those tokens.
-  public var parsesSpecialTokens = true
+  /// Read names of special tokens in the prompt as those tokens. Off, since what a person writes
+  /// must not steer the model as its template does; `Engine.generate(_:_:)` with segments tells
+  /// the two apart.
+  public var parsesSpecialTokens = false
   /// Write special tokens that the model generates as their names instead of leaving them out.
   public var rendersSpecialTokens = false
   /// What changes which experts tokens take. Off: the model as it is.

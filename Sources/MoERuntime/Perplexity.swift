@@ -20,6 +20,8 @@ public struct PerplexityOptions: Sendable {
   /// and what the experts cost is then what they cost a generation. Does not change the result of
   /// a gating that does not depend on what is in memory.
   public var readsOneByOne = false
+  /// Read names of special tokens in the text as those tokens.
+  public var parsesSpecialTokens = false
   /// Use only this many tokens of the text. Nil: all.
   public var tokenCountMax: Int?
   /// Called on the engine's thread: tokens done, tokens in all.

@@ -55,13 +55,13 @@ package enum BackendChoice: Hashable, Sendable {
 /// A backend that works, and why better ones were not taken.
 package struct BackendSelection {
   package let backend: any StoreBackend
-  /// One reason per better backend that could not be used.
-  package let reasons: [String]
+  /// The better backends, which could not be used.
+  package let skipped: [SkippedBackend]
 
   /// A backend that the caller made.
   package init(_ backend: any StoreBackend) {
     self.backend = backend
-    reasons = []
+    skipped = []
   }
 
   /// Tries the backends of `registry` on the files.
@@ -75,19 +75,34 @@ package struct BackendSelection {
         throw .unknownBackend(name: name, known: ["automatic"] + registry.map(\.name))
       }
       backend = try entry.make(open, depth)
-      reasons = []
+      skipped = []
+      try checkAlignment()
     case .automatic:
-      var reasons: [String] = []
+      var skipped: [SkippedBackend] = []
       for entry in registry where entry.isAutomatic {
         do throws(StoreError) {
-          backend = try entry.make(open, depth)
-          self.reasons = reasons
+          let selection = BackendSelection(try entry.make(open, depth), skipped: skipped)
+          try selection.checkAlignment()
+          self = selection
           return
         } catch .backendUnavailable(let name, let reason) {
-          reasons.append("\(name) not taken: \(reason)")
+          skipped.append(SkippedBackend(name: name, reason: reason))
         }
       }
-      throw .backendUnavailable(name: "automatic", reason: reasons.joined(separator: "; "))
+      throw .backendUnavailable(name: "automatic", reason: .noneWorks(skipped))
+    }
+  }
+
+  private init(_ backend: any StoreBackend, skipped: [SkippedBackend]) {
+    self.backend = backend
+    self.skipped = skipped
+  }
+
+  /// Refuses a backend that reads only to places that no memory was planned for.
+  func checkAlignment() throws(StoreError) {
+    guard backend.alignment <= ReadPlacement.alignmentMax else {
+      throw .backendUnavailable(
+        name: backend.name, reason: .alignmentTooLarge(backend.alignment))
     }
   }
 }

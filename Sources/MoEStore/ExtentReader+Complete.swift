@@ -1,4 +1,5 @@
 private import MoECore
+private import MoEPlatform
 
 #if canImport(Glibc)
   private import Glibc
@@ -176,8 +177,8 @@ extension ExtentReader {
     guard piece.attemptCount < limits.attemptCountMax else {
       let path = files[piece.fileIndex].path
       let byteCount = piece.neededEnd - piece.offset
-      if code == 0, let state = try? backend.state(ofFile: piece.fileIndex),
-        state.byteCount < piece.neededEnd
+      if code == 0, let identity = try? backend.identity(ofFile: piece.fileIndex),
+        identity.byteCount < piece.neededEnd
       {
         throw .fileTruncated(path: path, offset: piece.offset, byteCount: byteCount)
       }

@@ -95,7 +95,7 @@ extension ExtentReader {
         path: file.path, offset: extent.offset, byteCount: extent.byteCount,
         fileByteCount: file.byteCount)
     }
-    precondition(unsafe Int(bitPattern: part.destination) % AlignedBuffer.pageByteCount == 0)
+    precondition(unsafe Int(bitPattern: part.destination) % ReadPlacement.alignmentMax == 0)
     precondition(extent.byteCount == 0 || placement.readByteCount(for: extent) <= part.capacity)
   }
 

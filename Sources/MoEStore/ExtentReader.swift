@@ -1,4 +1,5 @@
 package import MoECore
+private import MoEPlatform
 
 /// Reads extents of a model's files into memory, in the background of the thread that computes.
 ///
@@ -18,7 +19,7 @@ package import MoECore
     /// Of these, how many prefetches may hold, so that a demand finds the disk's queue short.
     /// Nil for half of the depth.
     package var prefetchDepth: Int?
-    /// Extents are cut into requests of at most this size, a multiple of 4096.
+    /// Extents are cut into requests of at most this size, a multiple of 4 KiB.
     package var maxRequestByteCount = 1 << 20
     /// Tags submitted and not yet taken back.
     package var tagCapacity = 1024
@@ -65,8 +66,8 @@ package import MoECore
   var prefetchPieceCount = 0
   let requests: UnsafeMutablePointer<StoreRequest>
   let completions: UnsafeMutableBufferPointer<StoreCompletion>
-  private let states: [FileState]
-  private let selectionReasons: [String]
+  private let identities: [FileIdentity]
+  private let skippedBackends: [SkippedBackend]
 
   /// Opens the files and chooses the backend.
   package convenience init(
@@ -92,13 +93,14 @@ package import MoECore
     let backend = selection.backend
     limits.depth = min(limits.depth, backend.depth)
     limits.maxRequestByteCount = max(limits.maxRequestByteCount, backend.alignment)
-    var states: [FileState] = []
-    for index in files.indices { states.append(try backend.state(ofFile: index)) }
-    self.states = states
+    try selection.checkAlignment()
+    var identities: [FileIdentity] = []
+    for index in files.indices { identities.append(try backend.identity(ofFile: index)) }
+    self.identities = identities
     self.files = files
     self.backend = backend
     self.limits = limits
-    selectionReasons = selection.reasons
+    skippedBackends = selection.skipped
     placement = ReadPlacement(alignment: backend.alignment)
     prefetchDepth = max(1, min(limits.prefetchDepth ?? limits.depth / 2, limits.depth))
     unsafe requests = .allocate(capacity: limits.depth)
@@ -119,12 +121,16 @@ package import MoECore
   }
 
   /// How the files are read and what could not be had, for the report of a run.
-  package var report: String { ([backend.report] + selectionReasons).joined(separator: "; ") }
+  package var report: String {
+    ([backend.report] + skippedBackends.map(\.description)).joined(separator: "; ")
+  }
 
   /// Tells the backend of memory that many reads will go to (the pool). Waits for reads under way.
   /// That the system refuses is no error; the report says so.
   package func registerBuffers(_ regions: [ByteView]) {
     drain()
+    // Reads may still be under way in a backend that failed.
+    guard failure == nil else { return }
     backend.registerBuffers(regions)
   }
 
@@ -132,19 +138,16 @@ package import MoECore
   /// completions were taken and before their bytes are used: a handful of system calls.
   package func verifyUnchanged() throws(StoreError) {
     try throwFailure()
-    for (index, expected) in states.enumerated() {
-      let found: FileState
+    for (index, expected) in identities.enumerated() {
+      let found: FileIdentity
       do throws(StoreError) {
-        found = try backend.state(ofFile: index)
+        found = try backend.identity(ofFile: index)
       } catch {
         throw fail(error)
       }
-      if found == expected { continue }
-      let what =
-        found.byteCount == expected.byteCount
-        ? "its modification time moved"
-        : "it had \(expected.byteCount) bytes and has \(found.byteCount)"
-      throw fail(.fileChanged(path: files[index].path, what: what))
+      if let change = expected.change(to: found) {
+        throw fail(.fileChanged(path: files[index].path, change))
+      }
     }
   }
 
@@ -153,10 +156,10 @@ package import MoECore
   }
 
   private static func check(_ limits: Limits) throws(StoreError) {
-    let page = AlignedBuffer.pageByteCount
+    let block = 4096
     let ranges = [
       ("the read depth", limits.depth, 1...4096, 1),
-      ("the largest request", limits.maxRequestByteCount, page...(1 << 30), page),
+      ("the largest request", limits.maxRequestByteCount, block...(1 << 30), block),
       ("the number of tags", limits.tagCapacity, 1...(1 << 20), 1),
       ("the number of parts", limits.partCapacity, 1...(1 << 24), 1),
       ("the number of tries", limits.attemptCountMax, 1...(1 << 20), 1),

@@ -13,7 +13,7 @@ package enum ReadPriority: Int, Sendable {
 /// bytes afterwards would cost more than telling the kernels where they begin.
 @safe package struct ReadPart {
   package var extent: FileExtent
-  /// Aligned to 4096. The bytes before and after the extent are overwritten with its neighbours.
+  /// Aligned to `ReadPlacement.alignmentMax`. The bytes before and after the extent are overwritten with its neighbours.
   package var destination: UnsafeMutableRawPointer
   /// Bytes at `destination`; `ReadPlacement.slotByteCount(for:)` of them are enough.
   package var capacity: Int
@@ -27,10 +27,14 @@ package enum ReadPriority: Int, Sendable {
 
 /// Where extents lie in the memory they are read to, for one alignment.
 ///
-/// The figures for 4096, the largest alignment in common use, are upper bounds of those for every
-/// smaller one, so memory can be planned before a backend is chosen.
+/// The figures for `alignmentMax` are upper bounds of those for every smaller one, so memory can be
+/// planned before a backend is chosen.
 package struct ReadPlacement: Hashable, Sendable {
-  /// A power of two.
+  /// What memory is planned for. Files that want more are read through the page cache: no common
+  /// disk does, and planning for the 64 KiB of some would cost every slot that much.
+  package static let alignmentMax = max(4096, AlignedBuffer.pageByteCount)
+
+  /// A power of two, `alignmentMax` at most.
   package let alignment: Int
 
   package init(alignment: Int) { self.alignment = alignment }
@@ -43,8 +47,9 @@ package struct ReadPlacement: Hashable, Sendable {
     (phase(of: extent) + extent.byteCount).alignedUp(to: alignment)
   }
 
-  /// The same in whole pages, so that destinations laid one after the other stay aligned.
+  /// The same in multiples of the largest alignment, so that destinations laid one after the other
+  /// suit every backend.
   package func slotByteCount(for extent: FileExtent) -> Int {
-    readByteCount(for: extent).alignedUp(to: AlignedBuffer.pageByteCount)
+    readByteCount(for: extent).alignedUp(to: Self.alignmentMax)
   }
 }

@@ -1,4 +1,5 @@
 package import MoECore
+package import MoEPlatform
 
 /// One read of a run of bytes into memory, as a backend sees it.
 @safe package struct StoreRequest {
@@ -33,31 +34,16 @@ package struct StoreCompletion: Sendable {
   }
 }
 
-/// What a file is like now, so that a change under our feet is seen.
-///
-/// The time of the last status change is left out on purpose: renaming or unlinking the path
-/// moves it, and that does no harm to a file held open.
-package struct FileState: Equatable, Sendable {
-  package var byteCount: Int
-  package var modificationSeconds: Int
-  package var modificationNanoseconds: Int
-
-  package init(byteCount: Int, modificationSeconds: Int = 0, modificationNanoseconds: Int = 0) {
-    self.byteCount = byteCount
-    self.modificationSeconds = modificationSeconds
-    self.modificationNanoseconds = modificationNanoseconds
-  }
-}
-
 /// The raw mechanism that moves bytes from files to memory: no policy, no retries.
 ///
 /// One thread at a time owns a backend. `ExtentReader` keeps the contract: at most `depth` requests
 /// under way; file offset, byte count and memory address of each a multiple of `alignment` (memory:
-/// of 4096 at most); requests under way do not overlap in memory.
+/// of `ReadPlacement.alignmentMax` at most); requests under way do not overlap in memory.
 package protocol StoreBackend: AnyObject {
   /// The name in the registry.
   var name: String { get }
-  /// A power of two; 1 where any offset will do.
+  /// A power of two; 1 where any offset will do. A reader refuses a backend that wants more than
+  /// `ReadPlacement.alignmentMax`.
   var alignment: Int { get }
   /// How many requests may be under way.
   var depth: Int { get }
@@ -66,6 +52,7 @@ package protocol StoreBackend: AnyObject {
 
   /// Starts reads. They may complete in any order, short, or with an error. Throws only where none
   /// of them will ever complete.
+  /// After `submit` or `reap` has thrown, nobody knows what is under way: both go on throwing.
   func submit(_ requests: UnsafeBufferPointer<StoreRequest>) throws(StoreError)
 
   /// Takes completions, as many as fit, and returns how many. With `waiting`, returns only when
@@ -79,8 +66,8 @@ package protocol StoreBackend: AnyObject {
   /// could is in its `report`. Called with nothing under way.
   func registerBuffers(_ regions: [ByteView])
 
-  /// What a file is like now.
-  func state(ofFile index: Int) throws(StoreError) -> FileState
+  /// What a file is now.
+  func identity(ofFile index: Int) throws(StoreError) -> FileIdentity
 }
 
 extension StoreBackend {

@@ -1,3 +1,5 @@
+package import MoEPlatform
+
 #if canImport(Glibc)
   private import Glibc
 #else
@@ -9,12 +11,16 @@ package enum StoreError: Error, Equatable, Sendable {
   /// A setting out of its range, for example a depth of zero.
   case invalidSetting(name: String, wanted: String, found: String)
   case unknownBackend(name: String, known: [String])
-  /// A backend cannot work here; `reason` says what the system answered.
-  case backendUnavailable(name: String, reason: String)
+  /// A backend cannot work here.
+  case backendUnavailable(name: String, reason: BackendRefusal)
   case cannotOpen(path: String, code: Int32)
-  case notARegularFile(path: String, found: String)
+  case notARegularFile(path: String, kind: FileKind)
+  /// A path that no file can have.
+  case impossibleName(path: String)
   /// The file's size is not the one its header was read with.
   case wrongFileSize(path: String, wanted: Int, found: Int)
+  /// The file has that size, but is not the one whose header was read.
+  case changedSinceItsHeader(path: String, FileChange)
   /// An extent that is not inside its file; `path` is empty where the file's index is wrong too.
   case extentOutsideFile(path: String, offset: Int, byteCount: Int, fileByteCount: Int)
   /// More reads asked for at once than the reader was made for.
@@ -24,8 +30,8 @@ package enum StoreError: Error, Equatable, Sendable {
   case readFailed(path: String, offset: Int, byteCount: Int, code: Int32)
   /// The same transient error (or no progress) more often than the reader tries.
   case retriesExhausted(path: String, offset: Int, byteCount: Int, code: Int32, count: Int)
-  case fileChanged(path: String, what: String)
-  /// The backend itself failed, not one read.
+  case fileChanged(path: String, FileChange)
+  /// The backend itself failed, not one read. It reads no more: what is under way in it is unknown.
   case backendFailed(name: String, code: Int32)
 }
 
@@ -41,11 +47,16 @@ extension StoreError: CustomStringConvertible {
         + " choose another or 'automatic'"
     case .cannotOpen(let path, let code):
       return "\(path): cannot open: \(systemMessage(code))\(Self.adviceOnOpening(code))"
-    case .notARegularFile(let path, let found):
-      return "\(path): is \(found), not a file; give the path of the model file itself"
+    case .notARegularFile(let path, let kind):
+      return "\(path): is \(kind.text), not a file; give the path of the model file itself"
+    case .impossibleName(let path):
+      return "'\(path)' cannot be the path of a file; give the path of the model file itself"
     case .wrongFileSize(let path, let wanted, let found):
       return "\(path): has \(found) bytes, but \(wanted) when its header was read;"
         + " let the download or copy finish and start again"
+    case .changedSinceItsHeader(let path, let change):
+      return "\(path): \(change.text) since its header was read; let the download or copy finish"
+        + " and start again"
     case .extentOutsideFile(let path, let offset, let byteCount, let fileByteCount):
       return "\(path): wanted \(byteCount) bytes at offset \(offset), but the file has"
         + " \(fileByteCount); the file is damaged or incomplete, fetch it again"
@@ -61,8 +72,9 @@ extension StoreError: CustomStringConvertible {
       let reason = code == 0 ? "the reads made no progress" : systemMessage(code)
       return "\(path): reading \(byteCount) bytes at offset \(offset) failed \(count) times: "
         + "\(reason); check the disk and the system's log, then start again"
-    case .fileChanged(let path, let what):
-      return "\(path): the file changed while running (\(what)); what was read can no longer be"
+    case .fileChanged(let path, let change):
+      return
+        "\(path): the file changed while running (\(change.text)); what was read can no longer be"
         + " trusted, start again"
     case .backendFailed(let name, let code):
       return "the store backend '\(name)' failed: \(systemMessage(code)); start again, with another"
@@ -87,10 +99,4 @@ extension StoreError: CustomStringConvertible {
     default: "; check the disk and start again"
     }
   }
-}
-
-/// The system's text for an errno value.
-func systemMessage(_ code: Int32) -> String {
-  guard let text = unsafe strerror(code) else { return "error \(code)" }
-  return unsafe String(cString: text)
 }

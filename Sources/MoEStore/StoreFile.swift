@@ -1,17 +1,16 @@
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
+package import MoEPlatform
 
-/// One file of a model, and its size when its header was read.
+/// One file of a model, and what it was when its header was read.
 package struct StoreFile: Hashable, Sendable {
   package var path: String
   package var byteCount: Int
+  /// Nil where nobody has looked; then the size alone is compared.
+  package var identity: FileIdentity?
 
-  package init(path: String, byteCount: Int) {
+  package init(path: String, byteCount: Int, identity: FileIdentity? = nil) {
     self.path = path
     self.byteCount = byteCount
+    self.identity = identity
   }
 }
 
@@ -21,66 +20,48 @@ package struct StoreFile: Hashable, Sendable {
 package final class OpenFiles {
   package let files: [StoreFile]
   let descriptors: [Int32]
+  private let inputs: [InputFile]
 
-  /// Opens every file for reading and compares its size with the one given.
+  /// Opens every file for reading and makes sure that it is the one whose header was read: extents
+  /// of another file would be read without any error.
   package init(_ files: [StoreFile]) throws(StoreError) {
-    var opened: [Int32] = []
-    do throws(StoreError) {
-      for file in files { opened.append(try Self.openDescriptor(of: file)) }
-    } catch {
-      for descriptor in opened { close(descriptor) }
-      throw error
+    var inputs: [InputFile] = []
+    for file in files {
+      do throws(FileError) {
+        inputs.append(try InputFile(file.path))
+      } catch {
+        throw StoreError(opening: error)
+      }
+      let found = inputs[inputs.count - 1].identity
+      guard found.byteCount == file.byteCount else {
+        throw .wrongFileSize(path: file.path, wanted: file.byteCount, found: found.byteCount)
+      }
+      if let change = file.identity?.change(to: found) {
+        throw .changedSinceItsHeader(path: file.path, change)
+      }
     }
     self.files = files
-    descriptors = opened
+    self.inputs = inputs
+    descriptors = inputs.map(\.descriptor)
   }
 
-  deinit { for descriptor in descriptors { close(descriptor) } }
-
-  func state(of index: Int) throws(StoreError) -> FileState {
-    let status = try Self.status(of: descriptors[index], path: files[index].path)
-    return FileState(
-      byteCount: Int(status.st_size), modificationSeconds: status.st_mtim.tv_sec,
-      modificationNanoseconds: status.st_mtim.tv_nsec)
-  }
-
-  private static func openDescriptor(of file: StoreFile) throws(StoreError) -> Int32 {
-    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
-    let descriptor = unsafe open(file.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw .cannotOpen(path: file.path, code: errno) }
-    do throws(StoreError) {
-      let status = try status(of: descriptor, path: file.path)
-      guard status.st_mode & S_IFMT == S_IFREG else {
-        throw StoreError.notARegularFile(path: file.path, found: kind(ofMode: status.st_mode))
-      }
-      guard Int(status.st_size) == file.byteCount else {
-        throw StoreError.wrongFileSize(
-          path: file.path, wanted: file.byteCount, found: Int(status.st_size))
-      }
-      // With it, io_uring would answer EAGAIN where it should wait.
-      guard fcntl(descriptor, F_SETFL, 0) == 0 else {
-        throw StoreError.cannotOpen(path: file.path, code: errno)
-      }
+  func identity(of index: Int) throws(StoreError) -> FileIdentity {
+    do throws(FileError) {
+      return try inputs[index].identityNow()
     } catch {
-      close(descriptor)
-      throw error
+      throw StoreError(opening: error)
     }
-    return descriptor
   }
 
-  private static func status(of descriptor: Int32, path: String) throws(StoreError) -> stat {
-    var status = stat()
-    guard unsafe fstat(descriptor, &status) == 0 else { throw .cannotOpen(path: path, code: errno) }
-    return status
-  }
+  func input(_ index: Int) -> InputFile { inputs[index] }
+}
 
-  private static func kind(ofMode mode: mode_t) -> String {
-    switch mode & S_IFMT {
-    case S_IFDIR: "a directory"
-    case S_IFIFO: "a named pipe"
-    case S_IFSOCK: "a socket"
-    case S_IFBLK, S_IFCHR: "a device"
-    default: "something else"
+extension StoreError {
+  fileprivate init(opening error: FileError) {
+    switch error {
+    case .system(let path, let code): self = .cannotOpen(path: path, code: code)
+    case .notRegular(let path, let kind): self = .notARegularFile(path: path, kind: kind)
+    case .tooLarge(let path, _), .impossibleName(let path): self = .impossibleName(path: path)
     }
   }
 }

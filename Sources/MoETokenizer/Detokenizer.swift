@@ -2,21 +2,26 @@
 ///
 /// A character may be spread over several tokens, so the bytes of one that is not complete are held
 /// back, three at most. All that `push` and `finish` return, joined, is what `Tokenizer.decode`
-/// gives for all tokens at once.
+/// gives for all tokens at once; or, where the tokens continue others, for these and the others
+/// less the others' text.
 public struct Detokenizer: Sendable {
   private let tokenizer: Tokenizer
   private let renderSpecial: Bool
   private var pending: [UInt8] = []
+  private var isRunStart: Bool
 
-  /// With `renderSpecial`, control tokens show their name; without, nothing.
-  public init(tokenizer: Tokenizer, renderSpecial: Bool = false) {
+  /// With `renderSpecial`, control tokens show their name; without, nothing. With `continuesText`
+  /// the first token follows others, so that a space it begins with is one.
+  public init(tokenizer: Tokenizer, renderSpecial: Bool = false, continuesText: Bool = false) {
     self.tokenizer = tokenizer
     self.renderSpecial = renderSpecial
+    isRunStart = !continuesText
   }
 
   /// The text that is certain once `token` is known; empty while a character is incomplete.
   public mutating func push(_ token: Int32) -> String {
-    tokenizer.appendBytes(of: token, renderSpecial: renderSpecial, to: &pending)
+    tokenizer.appendBytes(
+      of: token, renderSpecial: renderSpecial, isRunStart: &isRunStart, to: &pending)
     let complete = pending.dropLast(unfinishedByteCount)
     let text = String(decoding: complete, as: UTF8.self)
     pending.removeFirst(complete.count)
@@ -28,6 +33,7 @@ public struct Detokenizer: Sendable {
   public mutating func finish() -> String {
     let text = String(decoding: pending, as: UTF8.self)
     pending.removeAll(keepingCapacity: true)
+    isRunStart = true
     return text
   }
 

@@ -12,6 +12,8 @@ struct SpecialTokens: Sendable {
   private let groups: [(byteCount: Int, members: Range<Int>)]
   /// Whether a text begins with a byte.
   private let isFirstByte: [Bool]
+  /// Tokens that take the white space after them away.
+  private let swallowing: Set<Int32>
 
   struct Match {
     let token: Int32
@@ -19,8 +21,9 @@ struct SpecialTokens: Sendable {
   }
 
   /// Tokens without text are left out; of tokens with the same text the first counts.
-  init(_ candidates: [Int32], texts: PackedStrings) {
+  init(_ candidates: [Int32], texts: PackedStrings, swallowing: Set<Int32> = []) {
     self.texts = texts
+    self.swallowing = swallowing
     func text(_ token: Int32) -> ArraySlice<UInt8> { texts[Int(token)] }
     tokens = candidates.filter { !text($0).isEmpty }.sorted { left, right in
       let (leftText, rightText) = (text(left), text(right))
@@ -42,6 +45,8 @@ struct SpecialTokens: Sendable {
     self.groups = groups
     self.isFirstByte = isFirstByte
   }
+
+  func swallowsSpace(after token: Int32) -> Bool { swallowing.contains(token) }
 
   /// The tokens in a text, in its order, none overlapping another.
   func matches(in text: Span<UInt8>) -> [Match] {

@@ -10,6 +10,9 @@ enum TokenKind: UInt8, Sendable {
   case unused = 5
   case byte = 6
 
+  /// Whether text without special tokens can be made of tokens of this kind.
+  var isText: Bool { self == .normal || self == .userDefined }
+
   /// Whether tokens of this kind are recognised in text where special tokens are parsed.
   var isSpecial: Bool { self == .control || self == .unknown || self == .userDefined }
 }

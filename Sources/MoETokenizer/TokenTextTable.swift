@@ -3,20 +3,28 @@ import MoECore
 /// Finds the token with a given text: a hash table over a vocabulary's packed strings.
 ///
 /// Open addressing with 4 bytes a slot and the text left where it is, since a dictionary of strings
-/// would cost several times the vocabulary. Needed while a tokenizer is made, and dropped then.
-struct TokenTextTable {
+/// would cost several times the vocabulary. All need it while a tokenizer is made, and some text
+/// models for as long as there is text.
+struct TokenTextTable: Sendable {
   private let bytes: [UInt8]
   private let offsets: [Int]
   /// Token ids, or `empty`; the count is a power of two.
   private var slots: [Int32]
 
+  /// The length of the longest text.
+  let textByteCountMax: Int
+
   private static let empty: Int32 = -1
+
+  /// What the table keeps in memory; the texts are the vocabulary's.
+  var byteCount: Int { slots.count * MemoryLayout<Int32>.stride }
 
   /// There must be fewer than 2³¹ tokens. Of tokens with the same text, the first is found.
   init(_ tokens: PackedStrings) {
     bytes = tokens.bytes
     offsets = tokens.offsets
     slots = Array(repeating: Self.empty, count: hashSlotCount(for: tokens.count))
+    textByteCountMax = zip(offsets, offsets.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) }
     let text = tokens.bytes
     for token in 0..<tokens.count {
       let (slot, found) = locate(

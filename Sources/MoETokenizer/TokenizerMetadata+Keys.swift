@@ -4,6 +4,7 @@ enum MetadataKey {
   static let model = "tokenizer.ggml.model"
   static let preTokenizer = "tokenizer.ggml.pre"
   static let tokens = "tokenizer.ggml.tokens"
+  static let scores = "tokenizer.ggml.scores"
   static let kinds = "tokenizer.ggml.token_type"
   static let merges = "tokenizer.ggml.merges"
   static let beginToken = "tokenizer.ggml.bos_token_id"
@@ -14,39 +15,44 @@ enum MetadataKey {
   static let unknownToken = "tokenizer.ggml.unknown_token_id"
   static let addBeginToken = "tokenizer.ggml.add_bos_token"
   static let addEndToken = "tokenizer.ggml.add_eos_token"
+  static let addSpacePrefix = "tokenizer.ggml.add_space_prefix"
+  static let removeExtraSpaces = "tokenizer.ggml.remove_extra_whitespaces"
+  static let modelName = "general.name"
 }
 
 extension TokenizerMetadata {
-  /// `gpt2` is what files call any byte-level byte-pair encoding.
-  func requireByteLevelModel() throws(TokenizerError) {
-    let supported = "gpt2"
+  func textModel() throws(TokenizerError) -> TextModelEntry {
     guard let model = try string(MetadataKey.model) else {
       throw error(
         .missing, MetadataKey.model, wanted: "the kind of tokenizer", found: "no such key")
     }
-    guard model == supported else {
+    guard let entry = TextModelRegistry.all.first(where: { $0.name == model }) else {
       throw error(
-        .unsupported, MetadataKey.model, wanted: "one of: \(supported)", found: "\"\(model)\"",
-        advice: "choose a model with a byte-level BPE tokenizer")
+        .unsupported, MetadataKey.model,
+        wanted: "one of: \(TextModelRegistry.names.joined(separator: ", "))",
+        found: model.quotedForMessage, advice: "choose a model with one of these tokenizers")
     }
+    return entry
   }
 
   /// The pre-tokenizer and, where the file names none, a note of what was assumed.
-  func preTokenizer() throws(TokenizerError) -> (any PreTokenizer, notes: [String]) {
-    let name = try string(MetadataKey.preTokenizer)
+  func preTokenizer() throws(TokenizerError) -> (PreTokenizerEntry, notes: [String]) {
+    var name = try string(MetadataKey.preTokenizer)
+    if name == PreTokenizerRegistry.unnamed { name = nil }
     guard let entry = PreTokenizerRegistry.entry(named: name ?? PreTokenizerRegistry.defaultName)
     else {
       throw error(
         .unsupported, MetadataKey.preTokenizer,
         wanted: "one of: \(PreTokenizerRegistry.names.joined(separator: ", "))",
-        found: "\"\(name ?? "")\"", advice: "choose a model with one of these pre-tokenizers")
+        found: (name ?? "").quotedForMessage,
+        advice: "choose a model with one of these pre-tokenizers")
     }
-    if name != nil { return (entry.make(), []) }
+    if name != nil { return (entry, []) }
     let note = """
-      \(source.sourceName) has no \(MetadataKey.preTokenizer): text is split as \
+      \(source.sourceName) names no \(MetadataKey.preTokenizer): text is split as \
       \(entry.name) does, and if the model was trained otherwise its answers suffer
       """
-    return (entry.make(), [note])
+    return (entry, [note])
   }
 
   /// At least one token, and no more than 32-bit ids can tell apart.
@@ -58,6 +64,16 @@ extension TokenizerMetadata {
         found: "\(tokens.count)")
     }
     return tokens
+  }
+
+  /// What decides which pieces join first; NaN would leave it open.
+  func scores(count: Int) throws(TokenizerError) -> [Float] {
+    guard count < joinRankLimit else {
+      throw error(
+        .wrongCount, MetadataKey.tokens, wanted: "fewer than \(joinRankLimit) tokens",
+        found: "\(count)")
+    }
+    return try floats(MetadataKey.scores, count: count)
   }
 
   /// All tokens are normal where the file does not tell.
@@ -83,13 +99,15 @@ extension TokenizerMetadata {
     return kinds
   }
 
-  /// A flag that says whether a token is added; it may not be set where there is no such token.
-  func adds(_ key: String, token: Int32?, _ tokenKey: String) throws(TokenizerError) -> Bool {
-    guard try flag(key) ?? false else { return false }
-    if token == nil {
-      throw error(
-        .missing, tokenKey, wanted: "the token that \(key) tells to add", found: "no such key")
-    }
-    return true
+  /// Which special tokens take the white space after them away: those of Phi-3, whose templates
+  /// have a line break there that the model was not trained with. Files don't say so but by name.
+  func tokensSwallowingSpace(
+    _ special: [Int32], texts: PackedStrings
+  ) -> Set<Int32> {
+    guard case .string(let value) = source.value(forKey: MetadataKey.modelName) else { return [] }
+    let name = value.lowercased()
+    guard name.contains("phi-3") || name.contains("phi3") else { return [] }
+    let exceptions = ["<unk>", "<s>", "<|endoftext|>"].map { Array($0.utf8) }
+    return Set(special.filter { token in !exceptions.contains { $0[...] == texts[Int(token)] } })
   }
 }

@@ -2,8 +2,8 @@ import MoECore
 
 /// Checked reading of a tokenizer's metadata: every value has the type and the range that its key
 /// demands, or the error says which has not.
-struct TokenizerMetadata<Source: MetadataSource> {
-  let source: Source
+struct TokenizerMetadata {
+  let source: any MetadataSource
 
   func string(_ key: String) throws(TokenizerError) -> String? {
     guard let value = source.value(forKey: key) else { return nil }
@@ -13,7 +13,7 @@ struct TokenizerMetadata<Source: MetadataSource> {
 
   func flag(_ key: String) throws(TokenizerError) -> Bool? {
     guard let value = source.value(forKey: key) else { return nil }
-    guard case .bool(let flag) = value else { throw wrongType(key, "a boolean", value) }
+    guard let flag = value.boolean else { throw wrongType(key, "a boolean", value) }
     return flag
   }
 
@@ -35,15 +35,34 @@ struct TokenizerMetadata<Source: MetadataSource> {
     return integers
   }
 
-  /// A token id below `vocabularySize`.
-  func token(_ key: String, vocabularySize: Int) throws(TokenizerError) -> Int32? {
-    guard let value = source.value(forKey: key) else { return nil }
-    guard let token = value.integer else { throw wrongType(key, "a token id", value) }
-    guard token >= 0, token < vocabularySize, let token = Int32(exactly: token) else {
-      throw error(
-        .outOfRange, key, wanted: "a token id below \(vocabularySize)", found: "\(token)")
+  /// Finite numbers, one for each of `count` tokens.
+  func floats(_ key: String, count: Int) throws(TokenizerError) -> [Float] {
+    guard let value = source.value(forKey: key) else {
+      throw error(.missing, key, wanted: "an array of numbers", found: "no such key")
     }
-    return token
+    guard case .array(let array) = value, let floats = array.floats else {
+      throw wrongType(key, "an array of numbers", value)
+    }
+    guard floats.count == count else {
+      throw error(
+        .wrongCount, key, wanted: "\(count) numbers, one for each token",
+        found: "\(floats.count)")
+    }
+    if let index = floats.firstIndex(where: { !$0.isFinite }) {
+      throw error(
+        .malformed, key, wanted: "finite numbers", found: "\(floats[index]) as element \(index)")
+    }
+    return floats
+  }
+
+  /// The ids that a key names: a single one, or an array of them.
+  func ids(_ key: String) throws(TokenizerError) -> [Int] {
+    guard let value = source.value(forKey: key) else { return [] }
+    if let id = value.integer { return [id] }
+    guard case .array(let array) = value, let ids = array.integers else {
+      throw wrongType(key, "a token id", value)
+    }
+    return ids
   }
 
   func error(
@@ -55,7 +74,7 @@ struct TokenizerMetadata<Source: MetadataSource> {
       advice: advice)
   }
 
-  private func wrongType(
+  func wrongType(
     _ key: String, _ wanted: String, _ value: MetadataValue
   ) -> TokenizerError {
     let found =
@@ -65,6 +84,7 @@ struct TokenizerMetadata<Source: MetadataSource> {
       case .float(let value): "the number \(value)"
       case .bool(let value): "the boolean \(value)"
       case .string: "a string"
+      case .bytes: "text that is not UTF-8"
       case .array(let array): "\(array.elementName) in an array of \(array.count)"
       }
     return error(.wrongType, key, wanted: wanted, found: found)

@@ -105,10 +105,11 @@ import Testing
     let tokens = try model.tokens(model.sequences.last ?? 0)
     answers.append(
       try await engine.withDecoder { decoder in
-        decoder.truncate()
-        return try tokens.flatMap { token in
-          try decoder.forward(CollectionOfOne(token), phase: .decode)
-          return decoder.lastLogits().array().map(\.bitPattern)
+        try decoder.withSequence { sequence in
+          try tokens.flatMap { token in
+            try decoder.forward(CollectionOfOne(token), of: sequence, phase: .decode)
+            return decoder.lastLogits().array().map(\.bitPattern)
+          }
         }
       })
     return answers

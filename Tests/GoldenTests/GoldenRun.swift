@@ -1,6 +1,7 @@
 import MoECore
 import MoEModel
 import MoERuntime
+import Testing
 
 /// Everything that one sequence gave.
 struct GoldenRun: Sendable {
@@ -35,13 +36,14 @@ extension GoldenModel {
       let observer = RecordingObserver()
       decoder.observer = observer
       defer { decoder.observer = nil }
-      decoder.truncate()
+      let sequence = try #require(decoder.beginSequence())
+      defer { decoder.endSequence(sequence) }
       var run = GoldenRun()
       var start = 0
       while start < tokens.count {
-        let count = min(decoder.chunkTokenCountMax, tokens.count - start)
+        let count = min(decoder.stepRowCountMax, tokens.count - start)
         try decoder.forward(
-          tokens[start..<start + count], phase: count == 1 ? .decode : .prefill)
+          tokens[start..<start + count], of: sequence, phase: count == 1 ? .decode : .prefill)
         var row = 0
         while row < count {
           let rows = min(decoder.logitRowCountMax, count - row)

@@ -21,7 +21,7 @@ final class RecordingObserver: DecoderObserver {
 
   func didNormalize(_ rows: FloatRows) { normalized += rows.values }
 
-  func didRoute(layer: Int, position: Int, logits: FloatRows, selection: Selection) {
+  func didRoute(layer: Int, start: Int, logits: FloatRows, selection: Selection) {
     routerLogits[layer, default: []] += logits.values
     for token in 0..<selection.tokenCount {
       let chosen = (0..<selection.expertsPerToken).map {

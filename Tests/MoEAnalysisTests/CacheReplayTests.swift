@@ -63,6 +63,29 @@ import Testing
     }
   }
 
+  /// A trace has the layers that have experts, the model may have others between them.
+  @Test(arguments: PolicyRegistry.all.map(\.name)) func denseLayersChangeNothing(
+    _ name: String
+  ) throws {
+    let policy = try #require(PolicyRegistry.entry(named: name))
+    let trace = randomTrace(
+      seed: 4, tokenCount: 80, layerCount: 3, expertCount: 10, expertsPerToken: 3)
+    let dense = LayerGeometry(expertCount: 0, sizeClass: 0)
+    let routed = LayerGeometry(expertCount: 10, sizeClass: 0)
+    let mixed = CacheGeometry(
+      layers: [dense, dense, routed, dense, routed, routed, dense], slotCounts: [14])
+    #expect(mixed.expertLayers == [2, 4, 5])
+    #expect(mixed.floors(share: 1) == [0, 0, 5, 0, 5, 4, 0])
+    let alone = CacheReplay(trace, geometry: geometry(3, 10, 14), policy: policy)
+    #expect(CacheReplay(trace, geometry: mixed, policy: policy) == alone)
+    var passes = PassReplay(geometry: mixed, policy: policy)
+    passes.run(trace)
+    #expect(passes.prefill.requestCount + passes.decode.requestCount > 0)
+    var optimum = OptimalReplay(trace)
+    #expect(try optimum.inOnePool(mixed) == optimum.inOnePool(geometry(3, 10, 14)))
+    #expect(try optimum.inEvenShares(mixed) == optimum.inEvenShares(geometry(3, 10, 14)))
+  }
+
   /// The most hits that any choice of victims gives, by trying all of them.
   private func bruteForce(
     _ requests: ArraySlice<[Int32]>, slotCount: Int, resident: Set<Int32>

@@ -29,11 +29,15 @@ struct NaiveChunks {
         residents[expert] = use
         held.insert(expert)
       }
-      // One token asks for all at once, its best first; chunks go by number.
-      let isOne = tokens.count == 1
-      let order = isOne ? selections[start] : uses.keys.sorted()
+      // What fits is asked for at once, best first, of even ranks the earlier token's; what does
+      // not goes by number.
       let limit = max(slotCount, min(expertsPerToken, slotCount))
-      let keptMax = isOne ? Int.max : limit - max(1, min(8, limit / 2))
+      let fits = uses.count <= limit
+      func place(_ expert: Int) -> [Int] {
+        fits ? [uses[expert]?.rank ?? 0, uses[expert]?.time ?? 0, expert] : [expert]
+      }
+      let order = uses.keys.sorted { place($0).lexicographicallyPrecedes(place($1)) }
+      let keptMax = fits ? Int.max : limit - max(1, min(8, limit / 2))
       for expert in order where residents[expert] != nil && held.count < keptMax { use(expert) }
       var (missCount, next) = (0, 0)
       for expert in order {
@@ -54,7 +58,7 @@ struct NaiveChunks {
           }
           next += 1
         }
-        if !isOne { held.remove(expert) }
+        if !fits { held.remove(expert) }
       }
       missCounts.append(missCount)
     }

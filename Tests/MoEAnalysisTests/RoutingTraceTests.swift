@@ -66,12 +66,11 @@ import Testing
     #expect(!text.contains("\n"))
   }
 
-  @Test func noDamageTrapsOrGoesUnnoticed() throws {
+  @Test func noDamageTrapsOrGoesUnnoticedUnderFuzz() throws {
     let good = NumpyArchive.experts(values, shape: [3, 2, 2])
     let trace = try RoutingTrace(archive: good, name: "a.npz")
     for end in good.indices { #expect(problem(Array(good[..<end])) != nil) }
-    let iterations = ProcessInfo.processInfo.environment["MOE_FUZZ_ITERATIONS"].flatMap(Int.init)
-    for seed in 0..<UInt64(iterations ?? 5000) {
+    for seed in Fuzz.seeds(5000) {
       var random = SeededGenerator(seed: seed)
       var bytes = good
       for _ in 0..<Int.random(in: 1...4, using: &random) {
@@ -85,9 +84,9 @@ import Testing
     }
   }
 
-  @Test func damagedCompressedDataNeverTraps() throws {
+  @Test func damagedCompressedDataNeverTrapsUnderFuzz() throws {
     let good: [UInt8] = [75, 76, 74, 86, 72, 68, 96, 69, 0]
-    for seed in 0..<UInt64(20_000) {
+    for seed in Fuzz.seeds(20_000) {
       var random = SeededGenerator(seed: seed)
       var bytes = good + (0..<40).map { _ in UInt8.random(in: .min ... .max, using: &random) }
       if seed % 2 == 0 { bytes = Array(bytes.dropFirst(good.count)) }

@@ -1,4 +1,5 @@
 import MoECache
+import MoECore
 import Testing
 
 @Suite struct ActivationMatrixPredictorTests {
@@ -86,6 +87,57 @@ import Testing
       #expect(naive.past.count == 32, "seed \(seed): none was replaced")
     }
     #expect(comparedCount > 600)
+  }
+
+  /// Steps have rows of two texts, which end at different times and are kept as they end.
+  @Test func scoresOfTextsSideBySideAreThoseOfEach() {
+    var comparedCount = 0
+    for seed: UInt64 in 0..<6 {
+      let shape = LookAheadShape(
+        layerCount: 3, expertCount: 12, expertsPerToken: 2, tokenCountMax: 5, sequenceCountMax: 2)
+      var steps = LookAheadSteps(seed: seed, shape)
+      var predictor = ActivationMatrixPredictor(shape)
+      var texts = [Naive(shape), Naive(shape)]
+      var past: [Matrix] = []
+      var kinds = [0, 1]
+      for _ in 0..<150 {
+        if steps.integer(0...3) == 0 {
+          let ended = steps.integer(0...1)
+          texts[ended].past = past
+          guard texts[ended].beginSequence() else { break }
+          past = texts[ended].past
+          kinds[ended] = steps.integer(0...7)
+          predictor.endSequence(SequenceID(rawValue: ended))
+          predictor.beginSequence(SequenceID(rawValue: ended))
+        }
+        let rowCounts = [steps.integer(1...2), steps.integer(1...3)]
+        let runs = (0..<2).map {
+          SequenceRun(SequenceID(rawValue: $0), rowCount: rowCounts[$0])
+        }
+        predictor.beginStep(runs.span)
+        for layer in 0..<3 {
+          let taken = (0..<2).map { text in
+            let favoured = kinds[text]..<kinds[text] + 3
+            return steps.selection(tokenCount: rowCounts[text], favoured: favoured)
+          }
+          predictor.observe(layer: layer, taken[0] + taken[1])
+          for text in 0..<2 {
+            for expert in taken[text] where expert >= 0 {
+              texts[text].current[layer][Int(expert)] += 1
+            }
+            texts[text].past = past
+            guard layer < 2, let wanted = texts[text].scores(layer: layer + 1) else { continue }
+            let found = predictor.scores(
+              layer: layer + 1, token: text * rowCounts[0], expertCount: 12
+            ).map(Double.init)
+            let isEqual = zip(found, wanted).allSatisfy { abs($0 - $1) < 1e-5 }
+            #expect(isEqual, "seed \(seed): \(found), not \(wanted)")
+            comparedCount += 1
+          }
+        }
+      }
+    }
+    #expect(comparedCount > 1000)
   }
 
   @Test func aTextOfAKnownKindIsRecognisedByItsFirstLayer() {

@@ -51,7 +51,7 @@ import Testing
     let discount: Float = 0.8
     private var lastUses: [Int: Float] = [:]
 
-    mutating func add(_ selection: Span<Int>, layer: Int, time: Int) {
+    mutating func add(_ selection: Span<Int>, layer: Int, sequence: Int, time: Int) {
       for rank in selection.indices { lastUses[layer << 16 | selection[rank]] = Float(time) }
     }
 

@@ -13,6 +13,8 @@ struct LockstepRun: ~Copyable {
   private var naive: NaiveCache
   private var random: SeededGenerator
   private var time = 0
+  /// (sequence): the number of its last token; the first sequence counts like the cache.
+  private var sequenceTimes: [Int]
   /// Requests whose pins are still held.
   private var open: [[RequestedExpert]] = []
   private var withdrawn: Set<Int> = []
@@ -32,7 +34,10 @@ struct LockstepRun: ~Copyable {
     let share = shares.randomElement(using: &random) ?? 1
     let definition = try #require(
       NaivePolicies.make(policy.name), "\(policy.name) needs its definition in NaivePolicies")
-    geometry = CacheGeometry(layers: layers, slotCounts: slotCounts)
+    let sequenceCountMax = Int.random(in: 1...3, using: &random)
+    sequenceTimes = Array(repeating: 0, count: sequenceCountMax)
+    geometry = CacheGeometry(
+      layers: layers, slotCounts: slotCounts, sequenceCountMax: sequenceCountMax)
     cache = ExpertCache(geometry: geometry, policy: policy, floorShare: share)
     naive = NaiveCache(
       layers: layers, slotCounts: slotCounts, floorShare: share, policy: definition)
@@ -48,7 +53,7 @@ struct LockstepRun: ~Copyable {
     case 11: beginChunk()
     case 12..<14: visitOne()
     case 14..<16: failOne()
-    case 16: beginSequence()
+    case 16: endOrBeginSequence()
     case 17..<19: withdrawOrRestoreOne()
     default: finishOne()
     }
@@ -76,7 +81,8 @@ struct LockstepRun: ~Copyable {
   private mutating func requestOfNaive(
     _ layer: Int, _ experts: [Int], hints: [ExpertID?]
   ) -> [RequestedExpert] {
-    naive.beginStep(layer: layer, time: time, selections: [experts])
+    naive.beginStep(
+      layer: layer, time: time, runs: [NaiveRun(sequence: 0, time: time, selections: [experts])])
     var outcomes = experts.map { index in
       let expert = ExpertID(layer: layer, index: index)
       return RequestedExpert(expert: expert, slot: nil, isHit: naive.residents[expert] != nil)
@@ -110,26 +116,52 @@ struct LockstepRun: ~Copyable {
     }
   }
 
-  /// Says what some tokens select, as before the experts of a prefill chunk are visited.
+  /// Says what tokens of some sequences select, as before the experts of a step of many rows are
+  /// visited.
   private mutating func beginChunk() {
     guard let layer = randomLayer() else { return }
     let all = Array(0..<geometry.layers[layer].expertCount)
     let count = Int.random(in: 1...min(3, all.count), using: &random)
-    let selections = (0..<Int.random(in: 1...4, using: &random)).map { _ in
-      // Tokens may take fewer experts than others.
-      let own = Int.random(in: 0..<4, using: &random) == 0 ? max(1, count - 1) : count
-      return Array(all.shuffled(using: &random).prefix(own))
+    let sequences = sequenceTimes.indices.shuffled(using: &random)
+      .prefix(Int.random(in: 1...sequenceTimes.count, using: &random))
+    // Often one token each.
+    let isDecode = Bool.random(using: &random)
+    var runs: [NaiveRun] = []
+    for sequence in sequences {
+      let selections = (0..<(isDecode ? 1 : Int.random(in: 1...4, using: &random))).map { _ in
+        // Tokens may take fewer experts than others.
+        let own = Int.random(in: 0..<4, using: &random) == 0 ? max(1, count - 1) : count
+        return Array(all.shuffled(using: &random).prefix(own))
+      }
+      time += selections.count
+      sequenceTimes[sequence] += selections.count + Int.random(in: 0...9, using: &random) / 9
+      runs.append(
+        NaiveRun(sequence: sequence, time: sequenceTimes[sequence], selections: selections))
     }
-    time += selections.count
-    let experts = selections.flatMap { $0 + [Int](repeating: -1, count: count - $0.count) }
+    for place in runs.indices where runs[place].sequence == 0 { runs[place].time = time }
+    let experts = runs.flatMap(\.selections).flatMap {
+      $0 + [Int](repeating: -1, count: count - $0.count)
+    }
+    let known = runs.map {
+      KnownRun(
+        SequenceID(rawValue: $0.sequence), rowCount: $0.selections.count, time: $0.time)
+    }
     cache.beginStep(
-      LayerStep(layer: layer, time: time, experts: experts.span, expertsPerToken: count))
-    naive.beginStep(layer: layer, time: time, selections: selections)
+      LayerStep(
+        layer: layer, time: time, experts: experts.span, expertsPerToken: count, runs: known.span))
+    naive.beginStep(layer: layer, time: time, runs: runs)
   }
 
-  private mutating func beginSequence() {
-    cache.beginSequence()
-    naive.policy.beginSequence()
+  private mutating func endOrBeginSequence() {
+    let number = Int.random(in: sequenceTimes.indices, using: &random)
+    let sequence = SequenceID(rawValue: number)
+    if Bool.random(using: &random) {
+      cache.endSequence(sequence)
+      naive.policy.endSequence(number)
+    } else {
+      cache.beginSequence(sequence)
+      naive.policy.beginSequence(number)
+    }
   }
 
   /// One expert of a prefill chunk, visited on its own at a time that may lie in the past.

@@ -69,6 +69,34 @@ import Testing
     }
   }
 
+  /// Layers without experts are none to a predictor, and layers may have different numbers of
+  /// experts: a layer's scores are those of the same layers in a row, each as wide as the widest.
+  @Test(arguments: names)
+  func denseAndNarrowLayersAreSkipped(_ name: String) throws {
+    let wide = LookAheadShape.Layer(expertCount: 8, expertsPerToken: 2)
+    let narrow = LookAheadShape.Layer(expertCount: 5, expertsPerToken: 2)
+    let dense = LookAheadShape.Layer(expertCount: 0, expertsPerToken: 0)
+    var predictor = try make(name, LookAheadShape(layers: [dense, wide, dense, narrow, wide]))
+    var plain = try make(name, LookAheadShape(layers: [wide, wide, wide]))
+    var steps = LookAheadSteps(seed: 3, LookAheadShape(layers: [narrow]))
+    for token in 0..<60 {
+      if token % 20 == 0 {
+        predictor.beginSequence()
+        plain.beginSequence()
+      }
+      for (place, layer) in [1, 3, 4].enumerated() {
+        let selection = steps.selection(tokenCount: 1, favoured: place..<place + 2)
+        predictor.observe(layer: layer, selection)
+        plain.observe(layer: place, selection)
+        guard place < 2 else { continue }
+        let next = [3, 4][place]
+        #expect(
+          predictor.scores(layer: next, expertCount: 8)
+            == plain.scores(layer: place + 1, expertCount: 8), "token \(token)")
+      }
+    }
+  }
+
   /// With learning off, what comes later is as if the text had not been.
   @Test(arguments: names)
   func whatIsNotLearntLeavesNoTrace(_ name: String) throws {

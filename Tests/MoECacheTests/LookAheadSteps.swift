@@ -31,6 +31,12 @@ struct LookAheadSteps {
 }
 
 extension LookAheadPredictor {
+  /// The text before is over, and another begins under its name.
+  mutating func beginSequence() {
+    endSequence(SequenceID(rawValue: 0))
+    beginSequence(SequenceID(rawValue: 0))
+  }
+
   /// The scores of a layer for one token of the step.
   func scores(layer: Int, token: Int = 0, expertCount: Int) -> [Float] {
     var scores = [Float](repeating: .nan, count: expertCount)

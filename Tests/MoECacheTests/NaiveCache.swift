@@ -50,9 +50,9 @@ struct NaiveCache {
     return residents.filter { !$0.value.isPinned && givers.contains($0.key.layer) }.keys.sorted()
   }
 
-  mutating func beginStep(layer: Int, time: Int, selections: [[Int]]) {
+  mutating func beginStep(layer: Int, time: Int, runs: [NaiveRun]) {
     let view = self
-    policy.beginStep(layer: layer, time: time, selections: selections, in: view)
+    policy.beginStep(layer: layer, time: time, runs: runs, in: view)
   }
 
   mutating func recordUse(_ expert: ExpertID, time: Int, tokenCount: Int, rank: Int) {
@@ -87,8 +87,17 @@ struct NaiveCache {
   }
 }
 
+/// Tokens of one sequence in a step: what each selects, and the number of the last one in it.
+struct NaiveRun {
+  var sequence: Int
+  var time: Int
+  /// (token, rank)
+  var selections: [[Int]]
+}
+
 /// An eviction policy by its definition.
 protocol NaivePolicy {
+  mutating func beginStep(layer: Int, time: Int, runs: [NaiveRun], in cache: NaiveCache)
   /// `selections`: (token, rank) of the tokens up to `time`; none where nobody said.
   mutating func beginStep(layer: Int, time: Int, selections: [[Int]], in cache: NaiveCache)
   /// A use of an expert that has a slot, or has just been given one.
@@ -97,14 +106,23 @@ protocol NaivePolicy {
   /// An expert was given a slot; its use follows.
   mutating func miss(_ expert: ExpertID)
   mutating func remove(_ expert: ExpertID)
-  mutating func beginSequence()
+  mutating func beginSequence(_ sequence: Int)
+  mutating func endSequence(_ sequence: Int)
   mutating func victim(
     for expert: ExpertID, in cache: NaiveCache, respectingFloors: Bool, hint: ExpertID?
   ) -> ExpertID?
 }
 
 extension NaivePolicy {
-  mutating func beginSequence() {}
+  /// Most policies do not care whose tokens they are.
+  mutating func beginStep(layer: Int, time: Int, runs: [NaiveRun], in cache: NaiveCache) {
+    beginStep(layer: layer, time: time, selections: runs.flatMap(\.selections), in: cache)
+  }
+
+  mutating func beginStep(layer: Int, time: Int, selections: [[Int]], in cache: NaiveCache) {}
+
+  mutating func beginSequence(_ sequence: Int) {}
+  mutating func endSequence(_ sequence: Int) {}
   mutating func miss(_ expert: ExpertID) {}
 }
 

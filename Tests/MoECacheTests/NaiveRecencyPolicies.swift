@@ -101,22 +101,36 @@ struct NaiveLIFO: NaivePolicy {
   }
 }
 
-/// Counts of this sequence and the one before, as dictionaries.
+/// Counts of each sequence and of the one that ended last, as dictionaries.
 struct NaiveActivationMatrix: NaivePolicy {
-  private var counts: [ExpertID: Int] = [:]
+  private var counts: [Int: [ExpertID: Int]] = [:]
   private var earlier: [ExpertID: Int] = [:]
+  /// By layer: what the last step's tokens selected.
+  private var runs: [Int: [NaiveRun]] = [:]
 
-  mutating func beginSequence() {
-    earlier = counts
-    counts = [:]
+  mutating func beginSequence(_ sequence: Int) { counts[sequence] = nil }
+
+  mutating func endSequence(_ sequence: Int) {
+    earlier = counts.removeValue(forKey: sequence) ?? [:]
   }
 
-  mutating func beginStep(layer: Int, time: Int, selections: [[Int]], in cache: NaiveCache) {}
+  mutating func beginStep(layer: Int, time: Int, runs: [NaiveRun], in cache: NaiveCache) {
+    self.runs[layer] = runs
+  }
 
+  /// Each token that is known to select the expert counts for its sequence, lower numbers first;
+  /// any more count for the first of the sequences with the most tokens.
   mutating func use(
     _ expert: ExpertID, time: Int, tokenCount: Int, rank: Int, in cache: NaiveCache
   ) {
-    counts[expert, default: 0] += tokenCount
+    let runs = runs[expert.layer] ?? []
+    var owners = runs.sorted { $0.sequence < $1.sequence }.flatMap { run in
+      run.selections.joined().filter { $0 == expert.index }.map { _ in run.sequence }
+    }
+    let most = runs.map(\.selections.count).max() ?? 0
+    let longest = runs.first { $0.selections.count == most }?.sequence ?? 0
+    while owners.count < tokenCount { owners.append(longest) }
+    for owner in owners.prefix(tokenCount) { counts[owner, default: [:]][expert, default: 0] += 1 }
   }
 
   mutating func remove(_ expert: ExpertID) {}
@@ -129,9 +143,11 @@ struct NaiveActivationMatrix: NaivePolicy {
       let row = matrix.filter { $0.key.layer == candidate.layer }.values.reduce(0, +)
       return Double(matrix[candidate] ?? 0) / Double(max(1, row))
     }
+    let routed = cache.layers.indices.filter { cache.layers[$0].expertCount > 0 }
     func score(_ candidate: ExpertID) -> Double {
-      (share(counts, candidate) + 1e-4 * (1 + share(earlier, candidate)))
-        * (1 - Double(candidate.layer) / Double(cache.layers.count))
+      let own = counts.values.map { share($0, candidate) }.reduce(0, +)
+      return (own + 1e-4 * (1 + share(earlier, candidate)))
+        * (1 - Double(routed.filter { $0 < candidate.layer }.count) / Double(routed.count))
     }
     let candidates = cache.candidates(for: expert.layer, respectingFloors: respectingFloors)
     guard let least = candidates.map(score).min() else { return nil }

@@ -1,6 +1,6 @@
-import Foundation
 import MoECache
 import MoECore
+import MoETestSupport
 import Testing
 
 /// What every registered eviction policy must keep to.
@@ -12,8 +12,7 @@ import Testing
   }
 
   @Test(arguments: names) func agreesWithItsDefinitionUnderFuzz(_ name: String) throws {
-    let iterations = ProcessInfo.processInfo.environment["MOE_FUZZ_ITERATIONS"].flatMap(Int.init)
-    for seed in 0..<UInt64(max((iterations ?? 20_000) / 400, 1)) {
+    for seed in Fuzz.seeds(20_000, iterationsPerRun: 400) {
       var run = try LockstepRun(policy: policy(name), seed: seed)
       for _ in 0..<400 { run.step() }
       if run.hasDiverged { break }

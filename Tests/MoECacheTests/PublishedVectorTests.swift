@@ -107,6 +107,20 @@ import Testing
     }
   }
 
+  /// What a step uses is known once it has begun: before a layer's first one nothing is in use, and
+  /// the last one in goes, whatever its layer.
+  @Test func expertBufferingSparesNothingBeforeALayersFirstStep() throws {
+    var cache = ExpertCache(
+      geometry: uniform(layerCount: 2, expertCount: 3, slotCount: 3),
+      policy: try #require(PolicyRegistry.entry(named: "lifo")), floorShare: 0)
+    for expert in [(0, 0), (1, 0), (1, 1)] {
+      let admission = admit(expert.1, of: expert.0, at: 0, into: &cache)
+      cache.markResident(try #require(admission).slot)
+    }
+    let admission = admit(2, of: 1, at: 1, into: &cache)
+    #expect(admission?.evicted == ExpertID(layer: 1, index: 1))
+  }
+
   /// For each request, whether the optimum evicts the page before its next use, or it has none.
   private func discardBits(_ requests: [Int], slotCount: Int) -> [Int] {
     var bits = requests.map { _ in 1 }

@@ -20,10 +20,23 @@ import Testing
     }
   }
 
-  @Test func keysAreSortedAndMembersHaveLinesOfTheirOwn() {
-    let value = JSONValue.object(["b": .integer(2), "a": .array([.integer(1), .string("x")])])
-    #expect(value.text == #"{"a": [1, "x"], "b": 2}"#)
-    #expect(value.lines == "{\n  \"a\": [1, \"x\"],\n  \"b\": 2\n}\n")
-    #expect(JSONValue.integer(7).lines == "7\n")
+  @Test func keysAreSortedAndNothingIsAdded() {
+    let value = JSONValue.object(["b": .integer(2), "a": .array([.integer(1), .string("x/y")])])
+    #expect(value.text == #"{"a":[1,"x/y"],"b":2}"#)
+    #expect(JSONValue.integer(7).text == "7" && JSONValue.integer(7).lines == "7\n")
+    #expect(value.lines.split(separator: "\n").count == 7 && value.lines.hasSuffix("}\n"))
+  }
+
+  @Test func whatWasWrittenIsReadAgain() throws {
+    guard case .object(var members) = value else { return }
+    for text in [value.text, value.lines] {
+      var read = try #require(JSONValue.members(of: Array(text.utf8)))
+      #expect(read.removeValue(forKey: "nothing") == .null)
+      members["nothing"] = nil
+      #expect(read == members)
+    }
+    for text in ["", "[]", "7", "{", "{\"a\":}", String(repeating: "[", count: 100_000)] {
+      #expect(JSONValue.members(of: Array(text.utf8)) == nil)
+    }
   }
 }

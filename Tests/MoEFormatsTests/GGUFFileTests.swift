@@ -16,7 +16,8 @@ import Testing
 
       let file = try GGUFFile(path: url.path)
       #expect(file.version == Int(version))
-      #expect(file.files == [ModelFile(path: url.path, byteCount: bytes.count)])
+      #expect(file.files.map(\.path) == [url.path])
+      #expect(file.files.map(\.byteCount) == [bytes.count])
       #expect(file.totalByteCount == bytes.count)
       #expect(file.architecture == "sample")
       #expect(file.sourceName == url.path)

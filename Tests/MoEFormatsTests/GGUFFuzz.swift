@@ -10,14 +10,10 @@ import Testing
 /// their own, so that a trap is a failure of this test with its seed, and its address space is
 /// bounded, so that an allocation by a damaged count is a trap.
 @Suite struct GGUFFuzz {
-  private static func environment(_ name: String) -> UInt64? {
-    ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
-  }
-
   @Test func `damaged headers are refused or sound`() async throws {
-    let seed = Self.environment("MOE_FUZZ_SEED") ?? 1
-    let iterations = Self.environment("MOE_FUZZ_ITERATIONS") ?? 4000
-    let folder = Goldens.directory?.path
+    let seed = Fuzz.firstSeed
+    let iterations = UInt64(Fuzz.iterationCount(4000))
+    let folder = Goldens.directories.first?.path
     await #expect(
       processExitsWith: .success, "MOE_FUZZ_SEED=\(seed) MOE_FUZZ_ITERATIONS=\(iterations)"
     ) { [seed = seed as UInt64, iterations = iterations as UInt64, folder = folder as String?] in

@@ -43,8 +43,11 @@ import Testing
   @Test func `a damaged length does not read weights as metadata`() {
     // In a file of 1 TiB, a string of 512 GiB is inside the file.
     let text = Samples.entry(Array("key".utf8), type: 8, Samples.integer(UInt64(1) << 39))
-    let kind = errorKind(Samples.raw(keyCount: 1, text), fileByteCount: 1 << 40)
-    #expect(kind == .truncated)
+    let error = #expect(throws: GGUFError.self) {
+      try GGUFHeader(bytes: Samples.raw(keyCount: 1, text), fileByteCount: 1 << 40)
+    }
+    #expect(error?.kind == .truncated)
+    #expect(error?.description.contains("128.0 MiB of headers, all shards together") == true)
   }
 
   private static let badEntries: [(String, [UInt8])] = [
@@ -53,7 +56,6 @@ import Testing
     ("a key of 65,536 bytes", Samples.entry(Array(repeating: 65, count: 65_536), type: 0, [1])),
     ("an unknown type", Samples.entry([65], type: 13, [1])),
     ("a boolean of 2", Samples.entry([65], type: 7, [2])),
-    ("a string that is not UTF-8", Samples.entry("a", .bytes([0xED, 0xA0, 0x80]))),
     ("a boolean of 2 in an array", Samples.entry([65], type: 9, [7, 0, 0, 0, 1] + zeros(7) + [2])),
     ("an unknown type in an array", Samples.entry([65], type: 9, [13, 0, 0, 0] + zeros(8))),
     ("arrays nested without end", deepArray(depth: 10_000)),
@@ -126,7 +128,9 @@ import Testing
     let entries = [
       Samples.tensor("b", [8], offset: 1024), Samples.tensor("a", [8], offset: 32),
     ]
-    let bytes = Samples.raw(tensorCount: 2, Array(entries.joined())) + Self.zeros(4096)
+    let start = Samples.raw(tensorCount: 2, Array(entries.joined()))
+    // Up to the next multiple of 32, and from there to the end of tensor b.
+    let bytes = start + Self.zeros((32 - start.count % 32) % 32 + 1024 + 32)
     let header = try GGUFHeader(bytes: bytes)
     #expect(header.tensors.map(\.name) == ["b", "a"])
     #expect(isSound(header, fileByteCount: bytes.count))

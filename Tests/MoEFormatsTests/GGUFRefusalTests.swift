@@ -49,7 +49,7 @@ import Testing
       try #require(made == 0)
       let error = #expect(throws: GGUFError.self) { try GGUFFile(path: path) }
       #expect(error?.kind == .notRegularFile)
-      #expect(error?.found == "a pipe")
+      #expect(error?.found == "a named pipe")
     }
   }
 

@@ -108,7 +108,7 @@ func isSound(_ header: GGUFHeader, fileByteCount: Int) -> Bool {
   guard header.version == 2 || header.version == 3, header.byteCount <= fileByteCount,
     header.alignment >= 8, header.alignment.nonzeroBitCount == 1,
     Set(header.metadata.keys).count == header.metadata.keys.count,
-    header.metadata.keys.allSatisfy({ header.metadata[$0] != nil }),
+    header.metadata.keys.allSatisfy({ isSound(header.metadata, key: $0) }),
     Set(header.tensors.map(\.name)).count == header.tensors.count
   else { return false }
   var end = header.byteCount
@@ -120,7 +120,23 @@ func isSound(_ header: GGUFHeader, fileByteCount: Int) -> Bool {
     else { return false }
     end = tensor.extent.offset + tensor.extent.byteCount
   }
-  return header.tensors.isEmpty || end <= fileByteCount
+  let padding = (header.alignment - end % header.alignment) % header.alignment
+  return end <= fileByteCount && fileByteCount <= end + padding
+}
+
+/// Whether a value can be had, and an array says the same decoded and element by element.
+private func isSound(_ metadata: GGUFMetadata, key: String) -> Bool {
+  guard let value = metadata[key] else { return false }
+  guard case .array(let array) = value else { return metadata.storedArray(forKey: key) == nil }
+  guard let stored = metadata.storedArray(forKey: key), stored.count == array.count else {
+    return false
+  }
+  if let integers = array.integers {
+    return integers == (0..<stored.count).compactMap { stored.integer(at: $0) }
+  }
+  guard case .strings(let strings) = array else { return stored.strings == nil }
+  guard let inPlace = stored.strings else { return false }
+  return (0..<strings.count).allSatisfy { inPlace[$0] == strings[$0] }
 }
 
 /// The kind of error that parsing gives, or nil where it succeeds.

@@ -59,51 +59,21 @@ import Testing
     }
   }
 
-  // MARK: - Gated activation
-
-  @Test(arguments: Levels.all)
-  func siluIsAccurateOverTheWholeRange(_ level: InstructionSet) throws {
-    let values = (0...200_000).map { Float($0 - 100_000) / 800 }  // -125 ... 125
-    let (gate, up) = (Floats(values), Floats(count: values.count) { _ in 1 })
-    try Levels.team(level).swiglu(gate: gate.rows(1, values.count), up: up.rows(1, values.count))
-    for (x, found) in zip(values, gate.array) {
-      let wanted = Double(x) / (1 + exp(-Double(x)))
-      // Below, exp(-x) overflows a float, and the result is 0 instead of less than 1e-36.
-      let tolerance = x > -88 ? abs(wanted) * 2.5e-7 : 1e-36
-      #expect(abs(Double(found) - wanted) <= tolerance, "x = \(x)")
-    }
-  }
-
-  @Test(arguments: columnCounts) func swigluGivesTheSameBitsAtEveryLevel(_ columns: Int) throws {
+  @Test(arguments: Levels.all, columnCounts)
+  func rmsNormWithoutAWeightIsThatOfOnes(_ level: InstructionSet, _ columns: Int) throws {
     var generator = SeededGenerator(seed: UInt64(columns))
-    let (rows, stride) = (3, columns + 3)
-    let gates = (0..<rows * stride).map { _ in Float(generator.nextGaussian() * 20) }
-    let up = Floats(count: rows * stride, offset: 1, random: &generator)
-    var results: Set<[UInt32]> = []
-    for level in Levels.all {
-      let gate = Floats(gates, offset: 3)
-      try Levels.team(level).swiglu(
-        gate: gate.rows(rows, columns, stride: stride), up: up.rows(rows, columns, stride: stride))
-      results.insert(gate.bits)
-      for index in 0..<rows * stride where index % stride >= columns {
-        #expect(gate.array[index] == gates[index])
-      }
-      #expect(gate.guardsAreIntact)
-    }
-    #expect(results.count == 1)
-  }
-
-  @Test(arguments: Levels.all) func swigluKeepsItsLimits(_ level: InstructionSet) throws {
-    let gate = Floats([.infinity, -.infinity, .nan, 0, -0.0, 1e30, -1e30, 88.9, -88.9])
-    let up = Floats(count: 9) { _ in 2 }
-    try Levels.team(level).swiglu(gate: gate.rows(1, 9), up: up.rows(1, 9))
-    let found = gate.array
-    #expect(found[0] == .infinity && found[2].isNaN)
-    // -infinity times exp(-infinity) has no value; the function does not hide that.
-    #expect(found[1].isNaN)
-    #expect(found[3] == 0 && found[4] == 0)
-    #expect(found[5] == 2e30 && found[6] == 0)
-    #expect(found[7] == 177.8 && abs(found[8]) < 1e-35)
+    let x = Floats(count: 3 * columns, offset: 1, random: &generator)
+    let ones = Floats(count: columns) { _ in 1 }
+    let (wanted, found) = (Floats(count: 3 * columns), Floats(x.array))
+    let team = try Levels.team(level)
+    team.rmsNorm(
+      x.rows(3, columns), weight: ones.view, epsilon: 1e-6, into: wanted.rows(3, columns))
+    team.rmsNorm(x.rows(3, columns), weight: nil, epsilon: 1e-6, into: found.rows(3, columns))
+    #expect(found.bits == wanted.bits)
+    // The rows as heads of one.
+    team.rmsNormHeads(
+      x.rows(1, 3 * columns), headCount: 3, headDimension: columns, epsilon: 1e-6)
+    #expect(x.bits == wanted.bits)
   }
 
   // MARK: - Sums
@@ -117,6 +87,54 @@ import Testing
     try Levels.team(level).add(y.view, to: x.view)
     #expect(x.array == wanted)
     #expect(x.guardsAreIntact)
+  }
+
+  @Test(arguments: Levels.all, columnCounts + [1024, 1025])
+  func biasGoesToEachRow(_ level: InstructionSet, _ columns: Int) throws {
+    var generator = SeededGenerator(seed: UInt64(columns))
+    let (rows, stride) = (3, columns + 2)
+    let x = Floats(count: rows * stride, offset: 1, random: &generator)
+    let bias = Floats(count: columns, offset: 2, random: &generator)
+    let wanted = x.array.enumerated().map { index, value in
+      index % stride < columns ? value + bias.array[index % stride] : value
+    }
+    try Levels.team(level).addBias(bias.view, to: x.rows(rows, columns, stride: stride))
+    #expect(x.array == wanted)
+    #expect(x.guardsAreIntact)
+  }
+
+  @Test(arguments: Levels.all, columnCounts)
+  func scaledRowsAreAddedFused(_ level: InstructionSet, _ columns: Int) throws {
+    var generator = SeededGenerator(seed: UInt64(columns))
+    let x = Floats(count: 3 * columns, offset: 1, random: &generator)
+    let y = Floats(count: 3 * columns, offset: 3, random: &generator)
+    let wanted = zip(x.array, y.array).map { $0.addingProduct(0.37, $1) }
+    try Levels.team(level).add(y.rows(3, columns), scale: 0.37, to: x.rows(3, columns))
+    #expect(x.array == wanted)
+    #expect(x.guardsAreIntact)
+  }
+
+  @Test(arguments: columnCounts) func gatedRowsAreAddedByTheirSigmoid(_ columns: Int) throws {
+    var generator = SeededGenerator(seed: UInt64(columns))
+    let (rows, stride) = (4, columns + 3)
+    let start = Floats(count: rows * stride, random: &generator).array
+    let y = Floats(count: rows * stride, offset: 1, random: &generator)
+    let gates = Floats([0, 9, -3, 9, 200, 9, -200, 9])
+    var results: Set<[UInt32]> = []
+    for level in Levels.all {
+      let x = Floats(start, offset: 2)
+      try Levels.team(level).addGated(
+        y.rows(rows, columns, stride: stride), gates: gates.rows(rows, 1, stride: 2),
+        to: x.rows(rows, columns, stride: stride))
+      for index in 0..<rows * stride {
+        let sigmoid = 1 / (1 + exp(-Double(gates.array[index / stride * 2])))
+        let term = index % stride < columns ? sigmoid * Double(y.array[index]) : 0
+        #expect(abs(Double(x.array[index]) - Double(start[index]) - term) < 1e-6)
+      }
+      #expect(x.guardsAreIntact)
+      results.insert(x.bits)
+    }
+    #expect(results.count == 1)
   }
 
   @Test(arguments: Levels.all, columnCounts)

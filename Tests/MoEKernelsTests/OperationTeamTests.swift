@@ -24,14 +24,21 @@ import Testing
         x.rows(64, 1000, stride: 1024), headCount: 10, weight: y.view.slice(0, count: 100),
         epsilon: 1e-5)
     },
-    Operation(name: "swiglu") { team, x, y in
-      team.swiglu(gate: x.rows(64, 1001, stride: 1024), up: y.rows(64, 1001, stride: 1002))
+    Operation(name: "activate") { team, x, y in
+      team.activate(
+        .swiGLU, gate: x.rows(64, 1001, stride: 1024), up: y.rows(64, 1001, stride: 1002))
     },
     Operation(name: "add") { team, x, y in team.add(y.view, to: x.view) },
+    Operation(name: "addBias") { team, x, y in
+      team.addBias(y.view.slice(3, count: 1023), to: x.rows(64, 1023, stride: 1024))
+    },
+    Operation(name: "addGated") { team, x, y in
+      team.addGated(y.rows(64, 1024), gates: y.rows(64, 1), to: x.rows(64, 1024))
+    },
     Operation(name: "rotate") { team, x, y in
       team.rotate(
         x.rows(64, 1024), headCount: 16, headDimension: 64, cosines: y.rows(64, 32),
-        sines: y.rows(64, 32), pairing: .neighbours)
+        sines: y.rows(64, 32), pairing: .interleaved)
     },
     Operation(name: "scatterAdd") { team, x, y in
       let tokens = Indices((0..<64).map { $0 * $0 % 7 })
@@ -41,13 +48,15 @@ import Testing
       withExtendedLifetime(tokens) {}
     },
     Operation(name: "appendKV") { team, x, y in
-      let cache = unsafe KVView(
-        keys: ByteView(x.view.pointer, count: 4 * 32 * 1024),
-        values: ByteView(x.view.pointer + 32 * 1024, count: 4 * 32 * 1024), type: .f32,
-        capacity: 32, headCount: 8, headDimension: 128)
-      team.appendKV(
-        keys: y.rows(64, 1024).rows(0, count: 30), values: y.rows(64, 1024).rows(30, count: 30),
-        to: cache, position: 1)
+      unsafe withUnsafePointer(to: Optional(UnsafeMutableRawPointer(x.view.pointer))) { address in
+        let cache = KVView(
+          pages: unsafe PageTable(address, count: 1, pageByteCount: 4 * x.count), keyOffset: 0,
+          valueOffset: 4 * 32 * 1024, type: .f32, headCount: 8, keyHeadDimension: 128,
+          valueHeadDimension: 128, pagePositionCount: 32, capacity: 32)
+        team.appendKV(
+          keys: y.rows(64, 1024).rows(0, count: 30), values: y.rows(64, 1024).rows(30, count: 30),
+          to: [AttentionSegment(view: cache, position: 1, rowCount: 30)])
+      }
     },
   ]
 

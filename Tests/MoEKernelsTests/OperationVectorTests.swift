@@ -36,6 +36,32 @@ import Testing
     }
   }
 
+  @Test(arguments: columnCounts)
+  func sigmoidEqualsItsDefinitionWithTheSameBitsAtEveryLevel(_ count: Int) {
+    var generator = SeededGenerator(seed: UInt64(count))
+    let values = (0..<count).map { _ in Float(generator.nextGaussian() * 30) }
+    var results: Set<[UInt32]> = []
+    for level in Levels.all {
+      let x = Floats(values, offset: 1)
+      VectorMath.sigmoid(x.view, level)
+      for (found, value) in zip(x.array, values) {
+        let wanted = 1 / (1 + exp(-Double(value)))
+        // Where exp(-x) overflows a float the result is 0 instead of less than 1e-38.
+        #expect(abs(Double(found) - wanted) <= wanted * 2.5e-7 + 1e-38)
+      }
+      #expect(x.guardsAreIntact)
+      results.insert(x.bits)
+    }
+    #expect(results.count == 1)
+  }
+
+  @Test(arguments: Levels.all) func sigmoidKeepsItsLimits(_ level: InstructionSet) {
+    let x = Floats([.infinity, -.infinity, .nan, 0, 200, -200, 1, 1, 1])
+    VectorMath.sigmoid(x.view, level)
+    #expect(x.array[0] == 1 && x.array[1] == 0 && x.array[2].isNaN && x.array[3] == 0.5)
+    #expect(x.array[4] == 1 && x.array[5] == 0)
+  }
+
   @Test(arguments: Levels.all)
   func softmaxTakesAwayWhatIsForbidden(_ level: InstructionSet) {
     let x = Floats([-.infinity, 3, -.infinity, 3, -200])

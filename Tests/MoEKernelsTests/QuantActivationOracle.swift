@@ -55,18 +55,21 @@ struct RoundedActivations {
     self.values = values
   }
 
-  /// The row as the products read it: quants, sums of 16 where the form has them, scales.
+  /// The row as the products read it: quants, then scales and sums of 16, which Q8_K has the other
+  /// way round.
   func rowBytes(_ form: ActivationForm, x: [Float]) -> [UInt8] {
-    var bytes = quants.map { UInt8(bitPattern: $0) }
-    if form == .f32 { bytes = x.flatMap { $0.bitPattern.bytes } }
-    if form == .q8_K {
-      for start in stride(from: 0, to: quants.count, by: 16) {
-        let sum = quants[start..<start + 16].reduce(0) { $0 + Int($1) }
-        let bits = UInt16(bitPattern: Int16(sum))
-        bytes += [UInt8(truncatingIfNeeded: bits), UInt8(truncatingIfNeeded: bits >> 8)]
-      }
+    let quantBytes = quants.map { UInt8(bitPattern: $0) }
+    let scaleBytes = scales.flatMap { $0.bitPattern.bytes }
+    let sumBytes = stride(from: 0, to: quants.count, by: 16).flatMap { start in
+      let sum = quants[start..<start + 16].reduce(0) { $0 + Int($1) }
+      let bits = UInt16(bitPattern: Int16(sum))
+      return [UInt8(truncatingIfNeeded: bits), UInt8(truncatingIfNeeded: bits >> 8)]
     }
-    return bytes + scales.flatMap { $0.bitPattern.bytes }
+    return switch form {
+    case .f32: x.flatMap { $0.bitPattern.bytes }
+    case .q8_0: quantBytes + scaleBytes + sumBytes
+    case .q8_K: quantBytes + sumBytes + scaleBytes
+    }
   }
 }
 

@@ -81,10 +81,15 @@ import Testing
     let wanted =
       switch form {
       case .f32: [1024, 2048, 8192]
-      case .q8_0: [320, 576, 2304]
+      case .q8_0: [320, 640, 2560]
       case .q8_K: [320, 640, 2368]
       }
     #expect([256, 512, 2048].map { form.rowByteCount(columnCount: $0) } == wanted)
     #expect(form.rowByteCount(columnCount: 0) == 0)
+  }
+
+  /// The decoder keeps one array element for each form.
+  @Test func indexesEveryFormByItsPlace() {
+    #expect(ActivationForm.allCases.map(\.index) == Array(ActivationForm.allCases.indices))
   }
 }

@@ -20,20 +20,6 @@ struct FormatAtLevel: CustomTestStringConvertible, Sendable {
 }
 
 extension QuantFormat {
-  /// Blocks to floats, by the format's own dequantisation, which the goldens check.
-  func floats(_ bytes: [UInt8]) -> [Float] {
-    var bytes = bytes
-    var out = [Float](repeating: 0, count: bytes.count / blockByteCount * blockElementCount)
-    unsafe bytes.withUnsafeMutableBytes { source in
-      unsafe out.withUnsafeMutableBufferPointer { target in
-        guard let from = source.baseAddress, let to = target.baseAddress else { return }
-        unsafe dequantize(
-          ByteView(from, count: source.count), into: FloatView(to, count: target.count))
-      }
-    }
-    return out
-  }
-
   /// The largest magnitude in a block; infinite where any element is not finite.
   func amplitude(_ block: [UInt8]) -> Float {
     floats(block).reduce(0) { $1.isFinite ? max($0, abs($1)) : .infinity }

@@ -43,7 +43,8 @@ import Testing
     for item in golden.items {
       let certain = zip(item.greedyIds, item.margins).prefix { $0.1 > margin }.map(\.0)
       let expected = item.prompt + tokenizer.decode(certain, renderSpecial: false)
-      let output = try await run([model, "-p", item.prompt, "--temp", "0", "-n", "64"])
+      let output = try await run(
+        [model, "-p", item.prompt, "--parse-special", "--temp", "0", "-n", "64"])
       #expect(output.text.hasPrefix(expected), "\(output.text)")
     }
   }
@@ -80,6 +81,37 @@ import Testing
     #expect(try await run([Self.model, "-f", file] + rest).text == expected)
     #expect(try await run([Self.model] + rest, input: Self.start).text == expected)
     #expect(try await run([Self.model, "-f", "-"] + rest, input: Self.start).text == expected)
+  }
+
+  /// What editors on other systems put into a file is not part of the prompt.
+  @Test(arguments: ["\u{FEFF}", ""], ["", "\n", "\r\n"])
+  func aByteOrderMarkAndOneLineBreakAtTheEndAreNoText(mark: String, end: String) async throws {
+    let scratch = try Scratch()
+    let inside = "\r\nthere was"
+    let file = try scratch.write(Data((mark + Self.start + inside + end).utf8), to: "prompt.txt")
+    let rest = ["--temp", "0", "-n", "4"]
+    let expected = try await run([Self.model, "-p", Self.start + inside] + rest).text
+    #expect(try await run([Self.model, "-f", file] + rest).text == expected)
+    let twice = try scratch.write(Data((Self.start + "\r\n" + end).utf8), to: "twice.txt")
+    let output = try await run([Self.model, "-f", twice, "-n", "0"])
+    #expect(output.text == Self.start + (end.isEmpty ? "\n" : "\r\n"))
+  }
+
+  @Test func namesOfSpecialTokensInThePromptAreTextUnlessAskedFor() async throws {
+    func promptTokenCount(_ more: String...) async throws -> Int? {
+      let scratch = try Scratch()
+      let prompt = "<|im_start|>user"
+      _ = try await run(
+        [Self.model, "-p", prompt, "-n", "1", "--stats-json", scratch.url("stats.json").path]
+          + more)
+      let report = try JSONSerialization.jsonObject(
+        with: Data(contentsOf: scratch.url("stats.json")))
+      return (report as? [String: Any])?["prompt_tokens"] as? Int
+    }
+    let plain = try #require(try await promptTokenCount())
+    let parsed = try #require(try await promptTokenCount("--parse-special"))
+    let name = try await Program.run("tokenize", Self.model, "-p", "user", "--ids")
+    #expect(parsed == 1 + name.text.split(separator: " ").count && plain > parsed + 2)
   }
 
   @Test(arguments: ["--no-echo", "--no-display-prompt"])

@@ -72,7 +72,7 @@ import Testing
     try #require(size >= 0 && size < 13 * 500)
     let prompt = String(repeating: "<|endoftext|>", count: 500)
     let program = try Program(
-      [Self.model, "-p", prompt], outputHandle: pipe.fileHandleForWriting)
+      [Self.model, "-p", prompt, "--parse-special"], outputHandle: pipe.fileHandleForWriting)
     #expect(try pipe.fileHandleForReading.read(upToCount: 1)?.count == 1)
     kill(program.process.processIdentifier, SIGINT)
     usleep(500_000)

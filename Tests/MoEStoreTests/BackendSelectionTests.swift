@@ -8,7 +8,7 @@ import Testing
   private static func refusing(_ name: String) -> BackendEntry {
     BackendEntry(name: name, summary: "Never works.", isAutomatic: true) {
       (_, _) throws(StoreError) in
-      throw .backendUnavailable(name: name, reason: "not today")
+      throw .backendUnavailable(name: name, reason: .threads(code: EAGAIN))
     }
   }
 
@@ -22,9 +22,13 @@ import Testing
       .automatic, for: OpenFiles(files.files), depth: 4, registry: registry)
     #expect(selection.backend.name == "buffered")
     #expect(
-      selection.reasons == ["first not taken: not today", "second not taken: not today"])
+      selection.skipped == [
+        SkippedBackend(name: "first", reason: .threads(code: EAGAIN)),
+        SkippedBackend(name: "second", reason: .threads(code: EAGAIN)),
+      ])
     let reader = try ExtentReader(selection, files: files.files, limits: ExtentReader.Limits())
-    #expect(reader.report.hasSuffix("first not taken: not today; second not taken: not today"))
+    let why = "not taken: cannot start a thread: Resource temporarily unavailable"
+    #expect(reader.report.hasSuffix("first \(why); second \(why)"))
   }
 
   @Test func doesNotChooseBackendsMeantForTests() throws {
@@ -32,7 +36,8 @@ import Testing
     let registry = [try #require(Self.memory), Self.refusing("only")]
     #expect(
       throws: StoreError.backendUnavailable(
-        name: "automatic", reason: "only not taken: not today")
+        name: "automatic",
+        reason: .noneWorks([SkippedBackend(name: "only", reason: .threads(code: EAGAIN))]))
     ) {
       _ = try BackendSelection(
         .automatic, for: OpenFiles(files.files), depth: 4, registry: registry)

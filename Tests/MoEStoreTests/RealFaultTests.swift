@@ -1,5 +1,6 @@
 import Foundation
 import MoECore
+import MoEPlatform
 import MoEStore
 import Testing
 
@@ -58,9 +59,9 @@ import Testing
     #expect(unsafe mkfifo(pipe, 0o600) == 0)
     let cases: [(String, Int, StoreError)] = [
       (path + ".gone", 3, .cannotOpen(path: path + ".gone", code: ENOENT)),
-      (files.directory.path, 3, .notARegularFile(path: files.directory.path, found: "a directory")),
-      (pipe, 3, .notARegularFile(path: pipe, found: "a named pipe")),
-      ("/dev/null", 3, .notARegularFile(path: "/dev/null", found: "a device")),
+      (files.directory.path, 3, .notARegularFile(path: files.directory.path, kind: .directory)),
+      (pipe, 3, .notARegularFile(path: pipe, kind: .pipe)),
+      ("/dev/null", 3, .notARegularFile(path: "/dev/null", kind: .device)),
       (path, 4, .wrongFileSize(path: path, wanted: 4, found: 3)),
     ]
     for (path, byteCount, expected) in cases {

@@ -1,5 +1,6 @@
 package import MoEStore
 package import MoECore
+package import MoEPlatform
 
 #if canImport(Glibc)
   private import Glibc
@@ -118,15 +119,15 @@ package import MoECore
     return count
   }
 
-  package func state(ofFile index: Int) throws(StoreError) -> FileState {
+  package func identity(ofFile index: Int) throws(StoreError) -> FileIdentity {
     applyTruncation()
-    var state = FileState(byteCount: byteCounts[index])
+    var identity = FileIdentity(byteCount: byteCounts[index])
     if let touch = faults.touch, touch.fileIndex == index,
       completionCount >= touch.afterCompletionCount
     {
-      state.modificationNanoseconds = 1
+      identity.modifiedNanoseconds = 1
     }
-    return state
+    return identity
   }
 
   private func complete(_ request: StoreRequest) -> Int {
@@ -171,7 +172,7 @@ package import MoECore
     let start = unsafe Int(bitPattern: request.destination)
     let end = start + request.byteCount
     if request.offset % alignment != 0 || request.byteCount % alignment != 0
-      || start % min(alignment, 4096) != 0
+      || start % alignment != 0
     {
       violations.append("not aligned: \(request.byteCount) bytes at \(request.offset)")
     }

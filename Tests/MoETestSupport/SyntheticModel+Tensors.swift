@@ -1,5 +1,7 @@
 import MoECore
+import MoEExperts
 import MoEFormats
+import MoEModel
 
 /// The tensors of a synthetic model, in file order.
 struct SyntheticTensors {
@@ -13,7 +15,7 @@ struct SyntheticTensors {
     let shape: [Int]
     var type = GGMLType.f32
     var mean: Float = 0
-    let deviation: Float
+    var deviation: Float
     var elementCount: Int { shape.reduce(1, *) }
   }
 
@@ -25,9 +27,9 @@ struct SyntheticTensors {
   }
 
   /// Without weights the tensors have names and sizes only and cannot be written.
-  func tensors(withWeights: Bool) -> [GGUFWriter.Tensor] {
+  func tensors(withWeights: Bool) throws -> [GGUFWriter.Tensor] {
     var weights: [Distribution: GaussianWeights] = [:]
-    return plans.enumerated().map { index, plan in
+    return try plans().enumerated().map { index, plan in
       guard withWeights else { return GGUFWriter.Tensor(plan.name, plan.type, plan.shape) { _ in } }
       let pooled = plan.elementCount > GaussianWeights.poolElementCount
       let source: GaussianWeights
@@ -52,82 +54,81 @@ struct SyntheticTensors {
     return generator.next()
   }
 
-  private var plans: [Plan] {
-    let (hidden, vocabulary) = (model.hiddenSize, model.vocabularySize)
-    var plans = [
-      Plan(
-        name: "token_embd.weight", shape: [hidden, vocabulary], type: model.formats.embedding,
-        deviation: 1)
-    ]
-    for layer in 0..<model.layerCount {
-      plans += attention(prefix: "blk.\(layer).") + experts(prefix: "blk.\(layer).")
+  private func plans() throws -> [Plan] {
+    let description = try model.description()
+    let ends = description.endTensors.rows
+    var plans = ends.filter { $0.role == .embedding }.map { plan($0, description) }
+    for (number, layer) in description.layers.enumerated() {
+      plans += layer.tensors(number, description).rows.filter(isWritten).map {
+        plan($0, description)
+      }
+      if let routed = layer.feedForward.routed {
+        plans += experts(routed, layer: number, description)
+      }
     }
-    plans.append(norm("output_norm", hidden))
-    plans.append(
-      Plan(
-        name: "output.weight", shape: [hidden, vocabulary], type: model.formats.output,
-        deviation: 2.5 / Float(hidden).squareRoot()))
-    return plans
+    return plans + ends.filter { $0.role != .embedding && isWritten($0) }.map {
+      plan($0, description)
+    }
+  }
+
+  private func isWritten(_ row: TensorRow) -> Bool {
+    let usual = ArchitectureRegistry.entry(named: model.architecture.rawValue)?.usualTensors ?? []
+    return !row.isOptional || row.role == .output || usual.contains(row.role)
   }
 
   /// What one block may add to the residual stream: 0.64 of its energy over all 2 * layers blocks.
-  private var blockGain: Float { 0.8 / Float(2 * model.layerCount).squareRoot() }
-
-  private func attention(prefix: String) -> [Plan] {
-    let hidden = model.hiddenSize
-    let queryWidth = model.headCount * model.headDimension
-    let keyWidth = model.keyValueHeadCount * model.headDimension
-    func matrix(_ name: String, _ columns: Int, _ rows: Int, _ deviation: Float) -> Plan {
-      Plan(
-        name: "\(prefix)\(name).weight", shape: [columns, rows], type: model.formats.attention,
-        deviation: deviation)
-    }
-    let unit = 1 / Float(hidden).squareRoot()
-    // OLMoE norms all heads together, Qwen3 each by itself.
-    let normWidths =
-      model.architecture == .olmoe
-      ? (queryWidth, keyWidth) : (model.headDimension, model.headDimension)
-    return [
-      norm(prefix + "attn_norm", hidden),
-      matrix("attn_q", hidden, queryWidth, unit),
-      matrix("attn_k", hidden, keyWidth, unit),
-      matrix("attn_v", hidden, keyWidth, unit),
-      // Averaging over positions shrinks the values, so this matrix is larger by two.
-      matrix("attn_output", queryWidth, hidden, 2 * blockGain / Float(queryWidth).squareRoot()),
-      norm(prefix + "attn_q_norm", normWidths.0),
-      norm(prefix + "attn_k_norm", normWidths.1),
-    ]
+  private func blockGain(_ description: ModelDescription) -> Float {
+    0.8 / Float(2 * description.layerCount).squareRoot()
   }
 
-  private func experts(prefix: String) -> [Plan] {
-    let (hidden, width, count) = (model.hiddenSize, model.expertWidth, model.expertCount)
-    func stack(
-      _ name: String, _ columns: Int, _ rows: Int, _ type: GGMLType, _ deviation: Float
-    )
-      -> Plan
-    {
-      Plan(
-        name: "\(prefix)\(name).weight", shape: [columns, rows, count], type: type,
-        deviation: deviation)
+  private func plan(_ row: TensorRow, _ description: ModelDescription) -> Plan {
+    guard case .matrix(_, let columns) = row.shape else {
+      // Norms are near one; biases, sinks and the like near zero.
+      let mean: Float = row.name.hasSuffix("_norm.weight") ? 1 : 0
+      return Plan(
+        name: row.name, shape: row.dimensions, mean: mean, deviation: mean == 1 ? 0.05 : 0.2)
     }
-    let unit = 1 / Float(hidden).squareRoot()
-    // silu(gate) * up of unit Gaussians has a root mean square of 0.6. Routing weights are some
-    // 1 / expertsPerToken each, and OLMoE's are not normalised to one but to some 0.6.
-    let routingSum: Float = model.architecture == .olmoe ? 0.6 : 1
+    let unit = 1 / Float(columns).squareRoot()
+    var plan = Plan(
+      name: row.name, shape: row.dimensions, type: model.formats.attention, deviation: unit)
+    switch row.role {
+    case .embedding: (plan.type, plan.deviation) = (model.formats.embedding, 1)
+    case .output: (plan.type, plan.deviation) = (model.formats.output, 2.5 * unit)
+    case .router: (plan.type, plan.deviation) = (.f32, 1.5 * unit)
+    case .sharedExpertGate: plan.type = .f32
+    // Averaging over positions shrinks the values, so this matrix is larger by two.
+    case .attentionOutput: plan.deviation = 2 * blockGain(description) * unit
+    // silu(gate) * up of unit Gaussians has a root mean square of 0.6.
+    case .denseDown: plan.deviation = blockGain(description) / 0.6 * unit
+    default: break
+    }
+    return plan
+  }
+
+  private func experts(
+    _ routed: RoutedExpertsDescription, layer: Int, _ description: ModelDescription
+  ) -> [Plan] {
+    let router = routed.router
+    // Routing weights are some 1 / expertsPerToken each; where they are not normalised, their sum is
+    // some 0.6.
+    let routingSum: Float = router.renormalizesWeights ? 1 : 0.6
     let down =
-      blockGain * Float(model.expertsPerToken).squareRoot()
-      / (0.6 * routingSum * Float(width).squareRoot())
-    return [
-      norm(prefix + "ffn_norm", hidden),
-      Plan(
-        name: prefix + "ffn_gate_inp.weight", shape: [hidden, count], deviation: 1.5 * unit),
-      stack("ffn_gate_exps", hidden, width, model.formats.expertGate, unit),
-      stack("ffn_up_exps", hidden, width, model.formats.expertUp, unit),
-      stack("ffn_down_exps", width, hidden, model.formats.expertDown, down),
-    ]
-  }
-
-  private func norm(_ name: String, _ width: Int) -> Plan {
-    Plan(name: name + ".weight", shape: [width], mean: 1, deviation: 0.05)
+      blockGain(description) * Float(router.expertsPerToken).squareRoot()
+      / (0.6 * routingSum * Float(routed.width).squareRoot())
+    return routed.partRows(hiddenSize: description.hiddenSize).map { row in
+      let name = TensorTable.prefix(layer: layer) + row.name
+      guard row.role.isMatrix else {
+        return Plan(name: name, shape: [row.columnCount, router.expertCount], deviation: 0.1)
+      }
+      let type =
+        switch row.role {
+        case .down: model.formats.expertDown
+        case .up: model.formats.expertUp
+        default: model.formats.expertGate
+        }
+      return Plan(
+        name: name, shape: [row.columnCount, row.rowCount, router.expertCount], type: type,
+        deviation: row.role == .down ? down : 1 / Float(row.columnCount).squareRoot())
+    }
   }
 }

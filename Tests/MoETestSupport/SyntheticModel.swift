@@ -1,18 +1,31 @@
 package import Foundation
+package import MoECore
 package import MoEFormats
+package import MoEModel
 
-/// A complete Mixture-of-Experts model with random weights: the metadata, tensor names, shapes and
-/// tokenizer of a real one, so that every part of the program can load and run it.
+/// A complete model with random weights of any registered architecture: the metadata, tensor names,
+/// shapes and tokenizer of a real one, so that every part of the program can load and run it.
 ///
-/// Matrices are Gaussian with variance 1 / columns, and what attention and experts add to the
-/// residual stream is scaled by the depth, so activations stay near one at any depth. The same
-/// description gives the same file, byte for byte.
+/// Nothing here knows an architecture: the tensors are those of the description that the architecture
+/// makes of the metadata. Matrices are Gaussian with variance 1 / columns, and what blocks add to
+/// the residual stream is scaled by the depth, so activations stay near one at any depth. The same
+/// metadata gives the same file, byte for byte.
 package struct SyntheticModel: Sendable {
-  package enum Architecture: String, Sendable, CaseIterable {
-    case olmoe, qwen3moe
+  /// A name of the registry.
+  package struct Architecture: RawRepresentable, Hashable, Sendable, CaseIterable {
+    package let rawValue: String
+
+    package init(rawValue: String) { self.rawValue = rawValue }
+
+    package static let olmoe = Architecture(rawValue: "olmoe")
+    package static let qwen3moe = Architecture(rawValue: "qwen3moe")
+
+    package static var allCases: [Architecture] {
+      ArchitectureRegistry.all.map { Architecture(rawValue: $0.name) }
+    }
   }
 
-  /// The element format of each kind of matrix; norms and routers are always F32.
+  /// The element format of each kind of matrix; vectors and routers are always F32.
   package struct Formats: Sendable {
     package var embedding, attention, expertGate, expertUp, expertDown, output: GGMLType
 
@@ -30,36 +43,87 @@ package struct SyntheticModel: Sendable {
     }
   }
 
-  package var architecture: Architecture
-  package var layerCount = 2
-  package var hiddenSize = 64
-  package var headCount = 4
-  package var keyValueHeadCount = 2
-  package var headDimension = 16
-  package var expertCount = 8
-  package var expertsPerToken = 2
-  package var expertWidth = 32
-  package var vocabularySize = 512
-  package var contextLength = 256
+  package let architecture: Architecture
   package var formats = Formats(.f32)
   package var seed: UInt64 = 1
+  /// Keys without the architecture's prefix.
+  package private(set) var values: [String: MetadataValue]
 
   /// A model of some 800 KB; change what a test is about. Rows must be whole blocks of the formats:
   /// the K formats need widths that are multiples of 256.
   package init(_ architecture: Architecture) {
     self.architecture = architecture
-    // OLMoE has no grouped-query attention.
-    if architecture == .olmoe { keyValueHeadCount = headCount }
+    let own = ArchitectureRegistry.entry(named: architecture.rawValue)?.smallModel ?? [:]
+    values = ArchitectureRegistry.smallModel.merging(own) { $1 }
+  }
+
+  package subscript(key: String) -> MetadataValue? {
+    get { values[key] }
+    set { values[key] = newValue }
+  }
+
+  private subscript(count key: String) -> Int {
+    get { values[key]?.integer ?? 0 }
+    set { values[key] = .unsigned(UInt64(newValue)) }
+  }
+
+  package var layerCount: Int {
+    get { self[count: "block_count"] }
+    set { self[count: "block_count"] = newValue }
+  }
+  package var hiddenSize: Int {
+    get { self[count: "embedding_length"] }
+    set { self[count: "embedding_length"] = newValue }
+  }
+  package var headCount: Int {
+    get { self[count: "attention.head_count"] }
+    set { self[count: "attention.head_count"] = newValue }
+  }
+  package var keyValueHeadCount: Int {
+    get { self[count: "attention.head_count_kv"] }
+    set { self[count: "attention.head_count_kv"] = newValue }
+  }
+  package var headDimension: Int {
+    get { self[count: "attention.key_length"] }
+    set {
+      self[count: "attention.key_length"] = newValue
+      self[count: "attention.value_length"] = newValue
+    }
+  }
+  package var expertCount: Int {
+    get { self[count: "expert_count"] }
+    set { self[count: "expert_count"] = newValue }
+  }
+  package var expertsPerToken: Int {
+    get { self[count: "expert_used_count"] }
+    set { self[count: "expert_used_count"] = newValue }
+  }
+  package var expertWidth: Int {
+    get { self[count: "expert_feed_forward_length"] }
+    set { self[count: "expert_feed_forward_length"] = newValue }
+  }
+  package var vocabularySize: Int {
+    get { self[count: "vocab_size"] }
+    set { self[count: "vocab_size"] = newValue }
+  }
+  package var contextLength: Int {
+    get { self[count: "context_length"] }
+    set { self[count: "context_length"] = newValue }
+  }
+
+  /// What the decoder is told of the model.
+  package func description() throws -> ModelDescription {
+    try ArchitectureRegistry.describe(metadata: Source(model: self), tensors: [])
   }
 
   /// Size of the file that `write` makes.
-  package var estimatedByteCount: Int { layout().byteCount }
+  package func byteCount() throws -> Int { try layout().byteCount }
 
   package func write(to url: URL) throws { try layout(withWeights: true).write(to: url) }
 
   /// The header alone, with a hole in place of the weights: for what reads no weights.
   package func writeHeader(to url: URL) throws {
-    let writer = layout()
+    let writer = try layout()
     try Data(writer.header()).write(to: url)
     let file = try FileHandle(forUpdating: url)
     try file.truncate(atOffset: UInt64(writer.byteCount))
@@ -74,41 +138,31 @@ package struct SyntheticModel: Sendable {
   /// The whole file in memory.
   package func bytes() throws -> [UInt8] { try layout(withWeights: true).bytes() }
 
-  private func layout(withWeights: Bool = false) -> GGUFWriter {
+  private func layout(withWeights: Bool = false) throws -> GGUFWriter {
     var writer = GGUFWriter()
     writer.metadata = metadata + Self.tokenizer(vocabularySize: vocabularySize)
-    writer.tensors = SyntheticTensors(self).tensors(withWeights: withWeights)
+    writer.tensors = try SyntheticTensors(self).tensors(withWeights: withWeights)
     return writer
   }
 
   private var metadata: [(key: String, value: GGUFValue)] {
     let name = architecture.rawValue
-    func count(_ key: String, _ value: Int) -> (key: String, value: GGUFValue) {
-      ("\(name).\(key)", .uint32(UInt32(value)))
-    }
-    var entries: [(key: String, value: GGUFValue)] = [
+    return [
       ("general.architecture", .string(name)),
       ("general.name", .string("synthetic-\(name)")),
       ("general.quantization_version", .uint32(2)),
-      count("context_length", contextLength),
-      count("embedding_length", hiddenSize),
-      count("block_count", layerCount),
-      count(
-        "feed_forward_length",
-        architecture == .olmoe ? expertWidth : expertWidth * expertsPerToken),
-      count("attention.head_count", headCount),
-      count("attention.head_count_kv", keyValueHeadCount),
-      count("attention.key_length", headDimension),
-      count("attention.value_length", headDimension),
-      ("\(name).attention.layer_norm_rms_epsilon", .float32(architecture == .olmoe ? 1e-5 : 1e-6)),
-      ("\(name).rope.freq_base", .float32(architecture == .olmoe ? 1e4 : 1e6)),
-      count("vocab_size", vocabularySize),
-      count("expert_count", expertCount),
-      count("expert_used_count", expertsPerToken),
-    ]
-    if architecture == .qwen3moe {
-      entries.append(count("expert_feed_forward_length", expertWidth))
+    ] + values.sorted { $0.key < $1.key }.map { ("\(name).\($0.key)", GGUFValue($0.value)) }
+  }
+
+  /// The metadata without a file.
+  private struct Source: MetadataSource {
+    let model: SyntheticModel
+    var sourceName: String { "synthetic model" }
+
+    func value(forKey key: String) -> MetadataValue? {
+      let name = model.architecture.rawValue
+      if key == "general.architecture" { return .string(name) }
+      return key.hasPrefix(name + ".") ? model.values[String(key.dropFirst(name.count + 1))] : nil
     }
-    return entries
   }
 }

@@ -31,7 +31,7 @@ package enum TrainedModel {
   /// environment with `CI` they run and fail.
   package static var needed: ConditionTrait {
     .enabled(
-      if: directory != nil || ProcessInfo.processInfo.environment["CI"] != nil,
+      if: directory != nil || ContinuousIntegration.isOn,
       "no goldens of nano-moe; set MOE_MODELS to the folder that holds nano-moe")
   }
 

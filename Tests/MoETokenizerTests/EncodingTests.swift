@@ -25,7 +25,7 @@ import Testing
     return text
   }
 
-  @Test(arguments: PreTokenizerRegistry.names)
+  @Test(arguments: PreTokenizerRegistry.all.map(\.name))
   func randomTextsGiveWhatRegularExpressionsAndNaiveMergesGive(preTokenizer: String) throws {
     for seed in UInt64(1)...20 {
       var generator = SeededGenerator(seed: seed)
@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  @Test(arguments: PreTokenizerRegistry.names)
+  @Test(arguments: PreTokenizerRegistry.all.map(\.name))
   func longWordsMergeLikeTheNaiveOnes(preTokenizer: String) throws {
     for seed in UInt64(1)...10 {
       var generator = SeededGenerator(seed: seed)
@@ -58,10 +58,13 @@ import Testing
   }
 
   /// Quadratic merging would need hours for these.
-  @Test(.timeLimit(.minutes(1)), arguments: ["a", " ", "\n", "1", ".", "中", "a1", "'"])
-  func aMegabyteWithoutABreakIsMergedInOneGo(_ unit: String) throws {
+  @Test(
+    .timeLimit(.minutes(1)),
+    arguments: ["qwen2", "gpt-4o", "deepseek-coder"],
+    ["a", " ", "\n", "1", ".", "中", "a1", "a中", "A", "A\u{301}", "'"])
+  func aMegabyteWithoutABreakIsMergedInOneGo(preTokenizer: String, unit: String) throws {
     var vocabulary = MadeUpVocabulary()
-    vocabulary.preTokenizer = "qwen2"
+    vocabulary.preTokenizer = preTokenizer
     var joined = "a"
     for _ in 0..<6 {
       vocabulary.addMerge(joined, joined)
@@ -78,6 +81,40 @@ import Testing
     let tokenizer = try MadeUpVocabulary().tokenizer()
     let ids = tokenizer.encode(bytes: [0x61, 0xFF, 0x62, 0xE2, 0x82])
     #expect(tokenizer.decode(ids) == "a\u{FFFD}b\u{FFFD}")
+  }
+
+  @Test func aliasesMeanTheSame() throws {
+    for entry in PreTokenizerRegistry.all {
+      for alias in entry.aliases {
+        var vocabulary = MadeUpVocabulary()
+        vocabulary.addMerge("a", "b")
+        vocabulary.preTokenizer = alias
+        let tokenizer = try vocabulary.tokenizer()
+        #expect(tokenizer.notes == [] && tokenizer.encode("ab 12") == [256, 32, 49, 50])
+      }
+    }
+    let names = PreTokenizerRegistry.names
+    #expect(Set(names).count == names.count)
+  }
+
+  @Test func llama3TakesWordsThatAreTokensWithoutMerges() throws {
+    var vocabulary = MadeUpVocabulary()
+    vocabulary.addMerge("a", "b")
+    vocabulary.add("Ġcab", kind: 1)
+    vocabulary.add("dab", kind: 3)
+    for (name, wanted) in [("llama-bpe", [257]), ("dbrx", [32, 99, 256])] as [(String, [Int32])] {
+      vocabulary.preTokenizer = name
+      let tokenizer = try vocabulary.tokenizer()
+      #expect(tokenizer.encode(" cab") == wanted)
+      #expect(tokenizer.encode("dab") == [100, 256], "a control token is no word")
+    }
+    var metadata = vocabulary.metadata
+    metadata["bos_token_id"] = .unsigned(258)
+    #expect(try Tokenizer(metadata: metadata).encode("a") == [97])
+    metadata["pre"] = .string("llama-bpe")
+    #expect(try Tokenizer(metadata: metadata).encode("a") == [258, 97])
+    metadata["add_bos_token"] = .bool(false)
+    #expect(try Tokenizer(metadata: metadata).encode("a") == [97])
   }
 
   @Test func emptyTextHasNoTokens() throws {

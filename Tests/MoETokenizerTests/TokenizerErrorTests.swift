@@ -15,9 +15,9 @@ import Testing
   }
 
   @Test func unknownModelsAndPreTokenizersAreNamedWithWhatIsSupported() throws {
-    let model = try error("model", .string("llama"))
-    #expect(model.reason == .unsupported)
-    #expect(model.description.contains("\"llama\"") && model.wanted.contains("gpt2"))
+    let model = try error("model", .string("bert"))
+    #expect(model.reason == .unsupported && model.description.contains("\"bert\""))
+    #expect(model.wanted.contains("gpt2") && model.wanted.contains("llama"))
     let preTokenizer = try error("pre", .string("future"))
     #expect(preTokenizer.reason == .unsupported && preTokenizer.found == "\"future\"")
     for name in PreTokenizerRegistry.names { #expect(preTokenizer.wanted.contains(name)) }
@@ -30,6 +30,8 @@ import Testing
     let tokenizer = try vocabulary.tokenizer()
     #expect(tokenizer.notes.count == 1)
     #expect(tokenizer.notes[0].contains("gpt-2") && tokenizer.notes[0].contains("memory"))
+    vocabulary.preTokenizer = "default"
+    #expect(try vocabulary.tokenizer().notes == tokenizer.notes)
   }
 
   @Test(arguments: ["model", "tokens", "merges"])
@@ -53,15 +55,43 @@ import Testing
     "bos_token_id", "eos_token_id", "eot_token_id", "eom_token_id", "padding_token_id",
     "unknown_token_id",
   ])
-  func idsOutsideTheVocabularyAreRefused(key: String) throws {
-    let values: [MetadataValue] = [
-      .unsigned(257), .signed(-1), .unsigned(UInt64(UInt32.max)), .signed(Int64.min),
+  func idsOutsideTheVocabularyAreNotedAndNotUsed(key: String) throws {
+    let values: [(MetadataValue, String)] = [
+      (.signed(-1), "which means none"), (.unsigned(UInt64(UInt32.max)), "which means none"),
+      (.unsigned(257), "outside its vocabulary of 257 tokens"),
+      (.signed(Int64.min), "outside its vocabulary of 257 tokens"),
     ]
-    for value in values {
-      let error = try error(key, value)
-      #expect(error.reason == .outOfRange && error.wanted == "a token id below 257")
+    for (value, why) in values {
+      var vocabulary = MadeUpVocabulary()
+      vocabulary.addMerge("a", "b")
+      let plain = try vocabulary.tokenizer()
+      var metadata = vocabulary.metadata
+      metadata[key] = value
+      let tokenizer = try Tokenizer(metadata: metadata)
+      #expect(tokenizer.encode("abc") == plain.encode("abc"))
+      #expect(tokenizer.endTokens == [] && tokenizer.beginToken == nil)
+      #expect(tokenizer.unknownToken == nil && tokenizer.paddingToken == nil)
+      #expect(tokenizer.notes.count == 1)
+      let note = try #require(tokenizer.notes.first)
+      #expect(note.contains("tokenizer.ggml." + key) && note.contains(why))
     }
-    #expect(try self.error(key, .unsigned(UInt64.max)).reason == .wrongType)
+    #expect(try error(key, .unsigned(UInt64.max)).reason == .wrongType)
+  }
+
+  @Test func anIdOutsideTheVocabularyIsAnErrorWhereItIsNeeded() throws {
+    for (flag, key) in [("add_bos_token", "bos_token_id"), ("add_eos_token", "eos_token_id")] {
+      var metadata = MadeUpVocabulary().metadata
+      metadata[flag] = .bool(true)
+      metadata[key] = .unsigned(256)
+      let outside = try #require(throws: TokenizerError.self) {
+        try Tokenizer(metadata: metadata)
+      }
+      #expect(outside.reason == .outOfRange && outside.found == "256")
+      #expect(outside.key == "tokenizer.ggml." + key)
+      metadata[key] = .signed(-1)
+      #expect(
+        throws: TokenizerError.self, performing: { try Tokenizer(metadata: metadata) })
+    }
   }
 
   @Test func kindsMustFitTheVocabulary() throws {

@@ -51,7 +51,8 @@ struct Draw {
     limits.depth = integer(1...9)
     limits.maxRequestByteCount = 4096 * integer(1...4)
     limits.tagCapacity = one(of: [128, 64, model.expertsPerToken + integer(0...2)])
-    limits.partCapacity = 3 * limits.tagCapacity
+    // Gate, up and down, each with a bias.
+    limits.partCapacity = 6 * limits.tagCapacity
     limits.pauseNanoseconds = 0
     return limits
   }

@@ -106,23 +106,20 @@ struct EngineRun: Sendable {
 
   /// A generation token by token; `between` is called before each step but the first with the
   /// number of tokens so far.
-  func generate(between: @Sendable (Int) throws -> Void) async throws -> [Int32] {
-    let first = try await engine.withDecoder { decoder in
-      decoder.truncate()
-      try decoder.forward(Self.prompt, phase: .prefill)
-      return decoder.mostLikelyToken()
+  func generate(between: @escaping @Sendable (Int) throws -> Void) async throws -> [Int32] {
+    try await engine.withDecoder { decoder in
+      try decoder.withSequence { sequence in
+        try decoder.forward(Self.prompt, of: sequence, phase: .prefill)
+        var tokens = [decoder.mostLikelyToken()]
+        while tokens.count < Self.tokenCount {
+          try between(tokens.count)
+          let last = tokens[tokens.count - 1]
+          try decoder.forward(CollectionOfOne(last), of: sequence, phase: .decode)
+          tokens.append(decoder.mostLikelyToken())
+        }
+        return tokens
+      }
     }
-    var tokens = [first]
-    while tokens.count < Self.tokenCount {
-      try between(tokens.count)
-      let last = tokens[tokens.count - 1]
-      tokens.append(
-        try await engine.withDecoder { decoder in
-          try decoder.forward(CollectionOfOne(last), phase: .decode)
-          return decoder.mostLikelyToken()
-        })
-    }
-    return tokens
   }
 }
 

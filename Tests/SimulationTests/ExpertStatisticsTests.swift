@@ -14,6 +14,8 @@ import Testing
   private final class HitRecorder: DecoderObserver {
     struct Step {
       var layer: Int
+      /// Whether a sequence begins with it.
+      var isFirst: Bool
       var experts: [Int]
       var hitCount = 0
       var requestCount = 0
@@ -23,17 +25,26 @@ import Testing
     private let experts: OffloadedExperts
     private var before = ExpertStatistics.Counts()
 
+    /// Whether what is routed next is the first of its text.
+    private var isFirst = false
+
     init(_ experts: OffloadedExperts) { self.experts = experts }
 
-    func didRoute(layer: Int, position: Int, logits: FloatRows, selection: Selection) {
+    func didBegin(_ tokens: IndexView, _ sequences: [SequenceRows]) {
+      isFirst = sequences[0].position == 0
+    }
+
+    func didRoute(layer: Int, start: Int, logits: FloatRows, selection: Selection) {
       before = experts.statistics.decode
       steps.append(
         Step(
-          layer: layer,
+          layer: layer, isFirst: isFirst,
           experts: (0..<selection.expertsPerToken).map { selection.expert(token: 0, rank: $0) }))
+      isFirst = false
     }
 
     func didFinish(layer: Int, _ hidden: FloatRows) {
+      guard steps.last?.layer == layer else { return }
       let counts = experts.statistics.decode - before
       steps[steps.count - 1].hitCount = counts.hitCount
       steps[steps.count - 1].requestCount = counts.requestCount
@@ -60,10 +71,12 @@ import Testing
     let recorder = HitRecorder(experts)
     decoder.observer = recorder
     var draw = Draw(seed: scenario.seed)
-    for token in draw.tokens(60, of: scenario.first) {
-      // A new sequence does not forget the experts of the one before.
-      if decoder.position == decoder.contextLength { decoder.truncate() }
-      try decoder.forward(CollectionOfOne(token), phase: .decode)
+    try decoder.withSequence { sequence in
+      for token in draw.tokens(60, of: scenario.first) {
+        // A new sequence does not forget the experts of the one before.
+        if sequence.position == decoder.contextLength { decoder.cut(sequence) }
+        try decoder.forward(CollectionOfOne(token), of: sequence, phase: .decode)
+      }
     }
     return (experts, recorder)
   }
@@ -80,8 +93,11 @@ import Testing
       var replay = ExpertCache(geometry: experts.cache.geometry, policy: policy)
       replay.phase = .decode
       var outcomes: [RequestedExpert] = []
-      let layerCount = scenario.first.layerCount
+      let layerCount = experts.layout.routedLayers.count
+      let sequence = SequenceID(rawValue: 0)
       for (number, step) in recorder.steps.enumerated() {
+        if step.isFirst && number > 0 { replay.endSequence(sequence) }
+        if step.isFirst { replay.beginSequence(sequence) }
         replay.request(
           layer: step.layer, experts: step.experts.span, time: number / layerCount, into: &outcomes)
         replay.finish(outcomes)

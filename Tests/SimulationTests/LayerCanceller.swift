@@ -15,6 +15,6 @@ final class LayerCanceller: DecoderObserver {
   func didFinish(layer: Int, _ hidden: FloatRows) { if layer == self.layer { flag.cancel() } }
 
   func didEmbed(_ hidden: FloatRows) {}
-  func didRoute(layer: Int, position: Int, logits: FloatRows, selection: Selection) {}
+  func didRoute(layer: Int, start: Int, logits: FloatRows, selection: Selection) {}
   func didNormalize(_ rows: FloatRows) {}
 }

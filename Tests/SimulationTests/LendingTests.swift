@@ -26,7 +26,8 @@ import Testing
   }
 
   private func decoder(
-    _ model: SimulatedModel, loan: Int, team: WorkerTeam, readAhead: ReadAhead = ReadAhead()
+    _ model: SimulatedModel, loan: Int, team: WorkerTeam,
+    prefetch: PrefetchOptions = PrefetchOptions()
   ) throws -> (Decoder, OffloadedExperts) {
     let layout = model.tensors.experts
     let experts = try OffloadedExperts(
@@ -34,7 +35,7 @@ import Testing
       reader: try ExtentReader(
         backend: MemoryBackend(contents: model.contents, depth: 8), files: model.files),
       team: team, poolByteCount: PoolLayout(layout).floorByteCount * 3 / 2, loanByteCount: loan,
-      readAhead: readAhead)
+      prefetch: prefetch)
     let decoder = try model.decoder(
       experts, team: team, chunk: 512, contextLength: Self.contextLength, kvType: .f16)
     decoder.populate()
@@ -49,32 +50,34 @@ import Testing
     _ decoder: Decoder, prompt: Int, count: Int
   ) throws -> [[UInt32]] {
     func token(_ index: Int) -> Int32 { Int32((index * index + 7 * index) % 250) }
-    decoder.truncate()
-    var start = 0
-    while start < prompt {
-      let end = min(prompt, start + 512)
-      try decoder.forward((start..<end).map(token), phase: .prefill)
-      start = end
+    return try decoder.withSequence { sequence in
+      var start = 0
+      while start < prompt {
+        let end = min(prompt, start + 512)
+        try decoder.forward((start..<end).map(token), of: sequence, phase: .prefill)
+        start = end
+      }
+      var logits = [decoder.lastLogits().array().map(\.bitPattern)]
+      for index in prompt..<prompt + count {
+        try decoder.forward(CollectionOfOne(token(index)), of: sequence, phase: .decode)
+        logits.append(decoder.lastLogits().array().map(\.bitPattern))
+      }
+      return logits
     }
-    var logits = [decoder.lastLogits().array().map(\.bitPattern)]
-    for index in prompt..<prompt + count {
-      try decoder.forward(CollectionOfOne(token(index)), phase: .decode)
-      logits.append(decoder.lastLogits().array().map(\.bitPattern))
-    }
-    return logits
   }
 
   /// (prompt, decoded): within a block, over two borders, three blocks at once, and short again.
   private let sequences = [(5, 20), (200, 350), (700, 10), (3, 30), (1000, 20), (300, 5)]
 
   @Test(arguments: [
-    ReadAhead(), ReadAhead(slotCount: 0), ReadAhead(slotCount: 3, leastProbability: 0),
+    PrefetchOptions(), PrefetchOptions(stagingSlotCount: 0),
+    PrefetchOptions(stagingSlotCount: 3, leastProbability: 0),
   ])
-  func slotsGoAsASequenceGrowsAndComeBackWithTheNext(_ readAhead: ReadAhead) throws {
+  func slotsGoAsASequenceGrowsAndComeBackWithTheNext(_ prefetch: PrefetchOptions) throws {
     let model = try Self.makeModel()
     let team = try WorkerTeam(workerCount: 2)
     let (plain, bare) = try decoder(model, loan: 0, team: team)
-    let (lending, experts) = try decoder(model, loan: Self.loan, team: team, readAhead: readAhead)
+    let (lending, experts) = try decoder(model, loan: Self.loan, team: team, prefetch: prefetch)
     let all = experts.slotCount
     var slotCounts: [Int] = []
     for (prompt, count) in sequences {
@@ -103,17 +106,13 @@ import Testing
     #expect(hits[1] > hits[0], "\(hits)")
   }
 
-  /// What is held and what is lent never exceed the whole.
-  @Test func memoryIsTakenBackBeforeItIsUsed() throws {
-    var cache = try KVCache(
-      description: try Self.makeModel().description, capacity: Self.contextLength, type: .f16)
-    let whole = cache.heldByteCount(positions: Self.contextLength)
-    #expect(whole == 4 << 21)
-    for positions in [0, 1, 256, 257, 1024, 300, 0] {
-      cache.hold(positions: positions)
-      let blocks = (positions + 255) / 256
-      #expect(cache.heldPositionCount == 256 * blocks)
-      #expect(cache.heldByteCount(positions: positions) == blocks << 21)
+  /// A page of all layers is two MiB here: what is held follows the positions page by page.
+  @Test func aSequenceHoldsThePagesOfItsPositions() throws {
+    let states = StateLayout(
+      try Self.makeModel().description, contextLength: Self.contextLength, type: .f16)
+    #expect(states.pageByteCount == 4 << 21)
+    for positions in [0, 1, 256, 257, 1024, 300] {
+      #expect(states.heldByteCount(positions: positions) == ((positions + 255) / 256) << 21)
     }
   }
 }

@@ -24,7 +24,7 @@ import Testing
       reader: try ExtentReader(
         backend: MemoryBackend(contents: model.contents, depth: 8), files: model.files),
       team: team, poolByteCount: PoolLayout(layout).fullByteCount / 3,
-      readAhead: ReadAhead(slotCount: Self.slotCount, leastProbability: 0))
+      prefetch: PrefetchOptions(stagingSlotCount: Self.slotCount, leastProbability: 0))
   }
 
   /// Logits of three texts: prompts in chunks, then tokens one by one.
@@ -32,14 +32,15 @@ import Testing
     var draw = Draw(seed: 7)
     var logits: [[UInt32]] = []
     for _ in 0..<3 {
-      decoder.truncate()
-      for _ in 0..<2 {
-        let tokens = (0..<draw.integer(2...6)).map { _ in Int32(draw.integer(0...200)) }
-        try decoder.forward(tokens, phase: .prefill)
-      }
-      for _ in 0..<16 {
-        try decoder.forward([Int32(draw.integer(0...200))], phase: .decode)
-        logits.append(decoder.lastLogits().array().map(\.bitPattern))
+      try decoder.withSequence { sequence in
+        for _ in 0..<2 {
+          let tokens = (0..<draw.integer(2...6)).map { _ in Int32(draw.integer(0...200)) }
+          try decoder.forward(tokens, of: sequence, phase: .prefill)
+        }
+        for _ in 0..<16 {
+          try decoder.forward([Int32(draw.integer(0...200))], of: sequence, phase: .decode)
+          logits.append(decoder.lastLogits().array().map(\.bitPattern))
+        }
       }
     }
     return logits
@@ -61,7 +62,7 @@ import Testing
     let expected = try run(try decoder(model, plain, team, LookAheadRegistry.off))
     let source = try experts(model, team)
     #expect(try run(try decoder(model, source, team, entry)) == expected)
-    let size = model.tensors.experts.layers[0].byteCountPerExpert
+    let size = model.tensors.experts.layers[0].storedByteCountPerExpert
     for phase in InferencePhase.allCases {
       let (found, wanted) = (source.statistics[phase], plain.statistics[phase])
       #expect(found.requestCount == wanted.requestCount && found.hitCount == wanted.hitCount)
@@ -111,9 +112,12 @@ private final class GuessRecorder: ExpertSource {
   var loanByteCount: Int { source.loanByteCount }
   var statistics: ExpertStatistics { source.statistics }
 
-  func beginPass(tokenCount: Int, phase: InferencePhase) {
-    self.phase = phase
-    source.beginPass(tokenCount: tokenCount, phase: phase)
+  func beginSequence(_ sequence: SequenceID) { source.beginSequence(sequence) }
+  func endSequence(_ sequence: SequenceID) { source.endSequence(sequence) }
+
+  func beginStep(_ rows: StepRows) {
+    phase = rows.phase
+    source.beginStep(rows)
   }
 
   func isResident(layer: Int, expert: Int) -> Bool {
@@ -149,7 +153,7 @@ private final class GuessRecorder: ExpertSource {
   func weights(of number: Int) -> ExpertWeights { source.weights(of: number) }
   func release(_ number: Int) { source.release(number) }
   func end() { source.end() }
-  func simultaneousExpertCount(layer: Int) -> Int { source.simultaneousExpertCount(layer: layer) }
+  var holdsEveryRequest: Bool { source.holdsEveryRequest }
   func canPrefetch(layer: Int) -> Bool { source.canPrefetch(layer: layer) }
   func setLoan(byteCount: Int) { source.setLoan(byteCount: byteCount) }
   func advance() { source.advance() }

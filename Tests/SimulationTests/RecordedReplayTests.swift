@@ -33,18 +33,20 @@ import Testing
       self.experts = experts
     }
 
-    func didBegin(_ tokens: IndexView, position: Int, phase: InferencePhase) {
+    func didBegin(_ tokens: IndexView, _ sequences: [SequenceRows]) {
       pass += 1
       before = experts.statistics
-      recorder.didBegin(tokens, position: position, phase: phase)
+      recorder.didBegin(tokens, sequences)
     }
 
-    func didRoute(layer: Int, position: Int, logits: FloatRows, selection: Selection) {
-      recorder.didRoute(layer: layer, position: position, logits: logits, selection: selection)
+    func didRoute(layer: Int, start: Int, logits: FloatRows, selection: Selection) {
+      recorder.didRoute(layer: layer, start: start, logits: logits, selection: selection)
     }
 
     func didFinish(layer: Int, _ hidden: FloatRows) {
       recorder.didFinish(layer: layer, hidden)
+      // A layer without experts asks for none.
+      guard experts.layout.layers[layer].expertCount > 0 else { return }
       let change = experts.statistics - before
       before = experts.statistics
       steps.append(
@@ -76,7 +78,7 @@ import Testing
     let team = try WorkerTeam(workerCount: 1)
     let experts = try OffloadedExperts(
       layout, reader: try ExtentReader(backend: backend, files: model.files), team: team,
-      poolByteCount: max(pool.floorByteCount, wanted), readAhead: scenario.readAhead,
+      poolByteCount: max(pool.floorByteCount, wanted), prefetch: scenario.prefetch,
       policy: policy)
     let decoder = try model.decoder(
       experts, team: team, chunk: scenario.chunk, contextLength: 64, kvType: .f32)
@@ -88,24 +90,28 @@ import Testing
         metadata: RoutingTraceMetadata(
           expertCount: scenario.first.expertCount,
           expertsPerToken: scenario.first.expertsPerToken,
-          layers: Array(0..<scenario.first.layerCount)),
+          layers: layout.routedLayers),
         contents: contents))
     let observer = CountingObserver(recorder, experts)
     decoder.observer = observer
     var draw = Draw(seed: scenario.seed)
     var tokens: [Int32] = []
-    for sequence in 0..<3 {
-      recorder.beginSequence(label: "\(sequence)")
-      decoder.truncate()
+    for number in 0..<3 {
+      recorder.beginSequence(label: "\(number)")
+      let sequence = try #require(decoder.beginSequence())
+      defer { decoder.endSequence(sequence) }
       let prompt = draw.tokens(draw.integer(1...40), of: scenario.first)
       var start = 0
       while start < prompt.count {
         let count = min(scenario.chunk, prompt.count - start)
-        try decoder.forward(prompt[start..<start + count], phase: .prefill)
+        try decoder.forward(
+          prompt[start..<start + count], of: sequence, phase: .prefill)
         start += count
       }
       let more = draw.tokens(draw.integer(0...20), of: scenario.first)
-      for token in more { try decoder.forward(CollectionOfOne(token), phase: .decode) }
+      for token in more {
+        try decoder.forward(CollectionOfOne(token), of: sequence, phase: .decode)
+      }
       tokens += prompt + more
     }
     try recorder.finish()

@@ -3,6 +3,7 @@ import MoECore
 import MoEExperts
 import MoEFormats
 import MoEKernels
+import MoEModel
 import MoEStore
 import MoETestSupport
 import Testing
@@ -29,7 +30,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
   /// From 0, the smallest pool that works, to 1, room for every expert.
   let poolShare: Double
   /// Never left to the clock, so that a seed repeats itself.
-  let readAhead: ReadAhead
+  let prefetch: PrefetchOptions
   let policy: String
   let lookAhead: LookAheadEntry
   let alignment: Int
@@ -61,12 +62,13 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     self.second = second
     foreignLayers = Set((0..<first.layerCount).filter { _ in draw.happens(0.4) })
     poolShare = draw.one(of: [0, draw.unit(), draw.unit(), draw.unit(), 1])
-    readAhead = ReadAhead(
-      slotCount: draw.one(of: [nil, 0, 1, 2, 5]), leastProbability: draw.one(of: [0, 0.3, 0.6]))
+    prefetch = PrefetchOptions(
+      stagingSlotCount: draw.one(of: [nil, 0, 1, 2, 5]),
+      leastProbability: draw.one(of: [0, 0.3, 0.6]))
     policy = draw.one(of: PolicyRegistry.all.map(\.name))
     alignment = draw.one(of: [1, 512, 4096])
     limits = draw.limits(first)
-    let damage = draw.damage(fileByteCount: first.estimatedByteCount)
+    let damage = draw.damage(fileByteCount: (try? first.byteCount()) ?? 0)
     self.damage = damage
     faults = draw.faults(damage)
     var moods = UnsteadyBackend.Moods()
@@ -83,9 +85,11 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     promptTokens = draw.tokens(draw.integer(1...24), of: first)
     chunk = draw.integer(1...promptTokens.count)
     decodeTokens = draw.tokens(draw.integer(1...16), of: first)
+    let routers = (try? first.description())?.routers ?? []
+    let routed = routers.indices.filter { routers[$0] != nil }
     hottest = (0..<draw.integer(0...40)).map { _ in
       ExpertID(
-        layer: draw.integer(0...first.layerCount - 1),
+        layer: draw.one(of: routed),
         index: draw.integer(0...first.expertCount - 1))
     }
     warmUpWaitCount = draw.one(of: [0, 0, 1, 3, 100])

@@ -30,12 +30,11 @@ final class SimulatedModel {
     let headers = try zip(contents, files).map { try GGUFHeader(bytes: $0, path: $1.path) }
     self.contents = contents
     self.files = files
-    let foreign = Set(
-      foreignLayers.flatMap { layer in
-        ["gate", "up", "down"].map { "blk.\(layer).ffn_\($0)_exps.weight" }
-      })
+    func isForeign(_ name: String) -> Bool {
+      foreignLayers.contains { name.hasPrefix("blk.\($0).ffn_") && name.contains("_exps.") }
+    }
     let descriptors = headers.enumerated().flatMap { index, header in
-      header.tensors.filter { foreign.contains($0.name) == (index == 1) }.map { tensor in
+      header.tensors.filter { isForeign($0.name) == (index == 1) }.map { tensor in
         var tensor = tensor
         tensor.extent.fileIndex = index
         return tensor
@@ -57,14 +56,15 @@ final class SimulatedModel {
   /// A decoder over these dense weights and experts from elsewhere. It must not outlive the model.
   func decoder(
     _ experts: any ExpertSource, team: WorkerTeam, chunk: Int, contextLength: Int, kvType: KVType,
-    lookAhead: LookAheadEntry = LookAheadRegistry.defaultEntry
+    sequenceCount: Int = 1, lookAhead: LookAheadEntry = LookAheadRegistry.defaultEntry
   ) throws -> Decoder {
     try Decoder(
       description: description, weights: weights, experts: experts, team: team,
       scratch: ScratchLayout(
-        description: description, forms: ActivationForms(tensors), tokenCount: chunk,
-        logitRowCount: chunk),
-      contextLength: contextLength, kvType: kvType, lookAhead: lookAhead)
+        description: description, tensors: tensors, tokenCount: chunk, logitRowCount: chunk),
+      states: StateLayout(
+        description, contextLength: contextLength, sequenceCount: sequenceCount, type: kvType),
+      predictor: lookAhead)
   }
 }
 

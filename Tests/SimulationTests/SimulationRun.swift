@@ -23,6 +23,7 @@ final class SimulationRun {
   private let model: SimulatedModel
   private let backend: UnsteadyBackend
   private let decoder: Decoder
+  private let sequence: SequenceState
   /// (position): bit patterns of the logits.
   private let expected: [[UInt32]]
   private var draw: Draw
@@ -44,7 +45,7 @@ final class SimulationRun {
     }
     experts = try OffloadedExperts(
       layout, reader: reader, team: team, poolByteCount: max(pool.floorByteCount, wanted),
-      readAhead: scenario.readAhead, policy: policy)
+      prefetch: scenario.prefetch, policy: policy)
     if scenario.warmUpWaitCount > 0 {
       experts.warmUp(scenario.hottest)
       for _ in 1..<scenario.warmUpWaitCount { _ = experts.continueWarmUp() }
@@ -52,6 +53,8 @@ final class SimulationRun {
     decoder = try model.decoder(
       experts, team: team, chunk: scenario.chunk, contextLength: scenario.tokens.count,
       kvType: scenario.kvType, lookAhead: scenario.lookAhead)
+    guard let begun = decoder.beginSequence() else { preconditionFailure("a decoder has room") }
+    sequence = begun
   }
 
   /// Logits of every position with all experts in memory, all tokens run as one chunk.
@@ -66,8 +69,10 @@ final class SimulationRun {
     let decoder = try model.decoder(
       experts, team: team, chunk: tokens.count, contextLength: tokens.count,
       kvType: scenario.kvType)
-    try decoder.forward(tokens, phase: .prefill)
-    return decoder.logits(from: 0, count: tokens.count).bits
+    return try decoder.withSequence { sequence in
+      try decoder.forward(tokens, of: sequence, phase: .prefill)
+      return decoder.logits(from: 0, count: tokens.count).bits
+    }
   }
 
   func run() {
@@ -84,7 +89,7 @@ final class SimulationRun {
 
   /// One pass, as often as it is cancelled; false where it ended with an error.
   private func pass(_ tokens: ArraySlice<Int32>, _ phase: InferencePhase) -> Bool {
-    let position = decoder.position
+    let position = sequence.position
     while true {
       do {
         try forward(tokens, phase)
@@ -93,13 +98,13 @@ final class SimulationRun {
         return true
       } catch is CancellationError {
         cancelledCount += 1
-        if decoder.position != position { problems.append("cancellation moved the position") }
+        if sequence.position != position { problems.append("cancellation moved the position") }
         checkRest()
       } catch let error as ExpertError {
         if error.description.contains("tags at once") && tokens.count > 1 {
           // An error of the one step alone, after which everything must go on.
           refusedCount += 1
-          if decoder.position != position { problems.append("a refusal moved the position") }
+          if sequence.position != position { problems.append("a refusal moved the position") }
           checkRest()
           return tokens.allSatisfy { pass([$0], phase) }
         }
@@ -114,12 +119,12 @@ final class SimulationRun {
 
   private func forward(_ tokens: ArraySlice<Int32>, _ phase: InferencePhase) throws {
     guard draw.happens(scenario.cancellation) else {
-      return try decoder.forward(tokens, phase: phase)
+      return try decoder.forward(tokens, of: sequence, phase: phase)
     }
     let canceller = LayerCanceller(afterLayer: draw.integer(-1...scenario.first.layerCount - 1))
     decoder.observer = canceller
     defer { decoder.observer = nil }
-    try decoder.forward(tokens, phase: phase, cancellation: canceller.flag)
+    try decoder.forward(tokens, of: sequence, phase: phase, cancellation: canceller.flag)
   }
 
   private func checkLogits(from position: Int, count: Int) {
@@ -140,7 +145,7 @@ final class SimulationRun {
     let warming = experts.warmingCountUnderWay
     if held.count != warming { problems.append("slots \(held) are still held") }
     let (underWay, ahead) = (
-      backend.disk.inFlightCount, experts.stagingCountUnderWay + warming
+      backend.disk.inFlightCount, experts.prefetchCountUnderWay + warming
     )
     if underWay > 0 && ahead == 0 { problems.append("\(underWay) reads are still under way") }
     if reader.pendingTagCount > ahead {
@@ -165,7 +170,7 @@ final class SimulationRun {
   /// What was read ahead has been used, given up or lies there, to the byte.
   private func checkAhead(_ statistics: ExpertStatistics) {
     let (prefill, decode) = (statistics.prefill, statistics.decode)
-    let sizes = model.tensors.experts.layers.map(\.byteCountPerExpert)
+    let sizes = model.tensors.experts.layers.map(\.storedByteCountPerExpert)
     let usedCount = prefill.prefetchedCount + decode.prefetchedCount
     let usedByteCount =
       prefill.prefetchByteCount + decode.prefetchByteCount - prefill.prefetchWastedByteCount
@@ -196,16 +201,17 @@ final class SimulationRun {
     if !["start again", "check the "].contains(where: error.contains) {
       problems.append("does not say what to do: \(error)")
     }
-    let position = decoder.position
+    let position = sequence.position
     for count in [1, 1, min(scenario.chunk, scenario.tokens.count - position), 1] {
       do {
         try decoder.forward(
-          scenario.tokens[position..<position + count], phase: count == 1 ? .decode : .prefill)
+          scenario.tokens[position..<position + count], of: sequence,
+          phase: count == 1 ? .decode : .prefill)
         problems.append("went on after: \(error)")
         return
       } catch let again {
         if "\(again)" != error { problems.append("first: \(error), then: \(again)") }
-        if decoder.position != position { problems.append("an error moved the position") }
+        if sequence.position != position { problems.append("an error moved the position") }
         checkRest()
       }
     }

@@ -1,5 +1,6 @@
 import Glibc
 import MoECore
+import MoEPlatform
 import MoEStore
 import MoETestSupport
 
@@ -77,5 +78,7 @@ final class UnsteadyBackend: StoreBackend {
     }
   }
 
-  func state(ofFile index: Int) throws(StoreError) -> FileState { try disk.state(ofFile: index) }
+  func identity(ofFile index: Int) throws(StoreError) -> FileIdentity {
+    try disk.identity(ofFile: index)
+  }
 }

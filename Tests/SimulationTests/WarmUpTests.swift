@@ -34,7 +34,7 @@ import Testing
     let decoder = try model.decoder(
       experts, team: team, chunk: 1, contextLength: 64, kvType: .f32)
     return Run(
-      model: model, experts: experts, decoder: decoder, layerCount: scenario.first.layerCount)
+      model: model, experts: experts, decoder: decoder, layerCount: layout.routedLayers.count)
   }
 
   /// The engine's hits after a warm-up are those of a replay that starts with the same experts.
@@ -49,8 +49,10 @@ import Testing
       let recorder = SelectionRecorder()
       run.decoder.observer = recorder
       var draw = Draw(seed: seed)
-      for token in draw.tokens(40, of: scenario.first) {
-        try run.decoder.forward(CollectionOfOne(token), phase: .decode)
+      try run.decoder.withSequence { sequence in
+        for token in draw.tokens(40, of: scenario.first) {
+          try run.decoder.forward(CollectionOfOne(token), of: sequence, phase: .decode)
+        }
       }
       var replay = ExpertCache(
         geometry: run.experts.cache.geometry,
@@ -59,6 +61,7 @@ import Testing
       for expert in scenario.hottest {
         if let slot = replay.adopt(expert) { replay.markResident(slot) }
       }
+      replay.beginSequence(SequenceID(rawValue: 0))
       #expect(run.experts.warmedExpertCount == replay.residents.count, "seed \(seed)")
       #expect(replay.counters == CacheCounters())
       warmedCount += run.experts.warmedExpertCount
@@ -79,12 +82,13 @@ import Testing
   @Test func noLayerGetsMoreThanItsShareAndNoExpertIsReadTwice() throws {
     let scenario = Scenario(seed: 1)
     let run = try makeRun(scenario, policy: "lru", poolShare: 0.5)
-    let all = (0..<scenario.first.expertCount).map { ExpertID(layer: 0, index: $0) }
+    let layer = run.experts.layout.routedLayers[0]
+    let all = (0..<scenario.first.expertCount).map { ExpertID(layer: layer, index: $0) }
     run.experts.warmUp(all + all)
     while run.experts.continueWarmUp() {}
     let shares = run.experts.cache.geometry.floors(share: 1)
-    #expect(run.experts.cache.residents == Array(all.prefix(shares[0])))
-    #expect(run.experts.warmedExpertCount == shares[0])
+    #expect(run.experts.cache.residents == Array(all.prefix(shares[layer])))
+    #expect(run.experts.warmedExpertCount == shares[layer])
     #expect(run.experts.statistics.prefill.requestCount == 0)
   }
 
@@ -94,8 +98,10 @@ import Testing
     let recorder = SelectionRecorder()
     run.decoder.observer = recorder
     var draw = Draw(seed: 2)
-    for token in draw.tokens(30, of: scenario.first) {
-      try run.decoder.forward(CollectionOfOne(token), phase: .decode)
+    try run.decoder.withSequence { sequence in
+      for token in draw.tokens(30, of: scenario.first) {
+        try run.decoder.forward(CollectionOfOne(token), of: sequence, phase: .decode)
+      }
     }
     var counts: [ExpertID: Int] = [:]
     for step in recorder.steps {
@@ -114,7 +120,7 @@ import Testing
 private final class SelectionRecorder: DecoderObserver {
   private(set) var steps: [(layer: Int, experts: [Int])] = []
 
-  func didRoute(layer: Int, position: Int, logits: FloatRows, selection: Selection) {
+  func didRoute(layer: Int, start: Int, logits: FloatRows, selection: Selection) {
     steps.append(
       (layer, (0..<selection.expertsPerToken).map { selection.expert(token: 0, rank: $0) }))
   }

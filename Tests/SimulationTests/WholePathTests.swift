@@ -125,7 +125,7 @@ import Testing
 extension ResidentExperts {
   /// Whether every expert's matrices are what stands in the files.
   fileprivate func holds(_ contents: [[UInt8]]) -> Bool {
-    beginPass(tokenCount: 1, phase: .decode)
+    beginStep(StepRows(SequenceID(rawValue: 0), rowCount: 1, phase: .decode))
     return layout.layers.enumerated().allSatisfy { index, layer in
       begin(
         layer: index,
@@ -135,11 +135,11 @@ extension ResidentExperts {
       defer { end() }
       return (0..<layer.expertCount).allSatisfy { expert in
         let found = weights(of: expert)
-        return zip(ExpertMatrix.allCases, [found.gate, found.up, found.down]).allSatisfy {
-          let extent = layer.extent(of: $0, expert: expert)
+        return [found.gate, found.up, found.down].enumerated().allSatisfy { part, matrix in
+          let extent = layer.extent(part: part, expert: expert)
           let bytes = contents[extent.fileIndex][extent.offset..<extent.offset + extent.byteCount]
           return unsafe bytes.elementsEqual(
-            UnsafeRawBufferPointer(start: $1.bytes.pointer, count: extent.byteCount))
+            UnsafeRawBufferPointer(start: matrix?.bytes.pointer, count: extent.byteCount))
         }
       }
     }

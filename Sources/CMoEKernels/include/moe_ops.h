@@ -28,8 +28,8 @@ typedef struct {
 typedef struct {
   float *x;
   size_t groups, group_stride, rows_per_group, row_stride;
-  const float *weight; /* (columns) */
-  float *_Nullable y;  /* null: in place */
+  const float *_Nullable weight; /* (columns); null: 1 */
+  float *_Nullable y;            /* null: in place */
   size_t y_row_stride;
   size_t columns;
   float epsilon;
@@ -72,20 +72,36 @@ typedef struct {
 
 typedef enum { MOE_KV_F16 = 0, MOE_KV_F32 = 1 } moe_kv_type;
 
-/* One layer's cache comes in blocks of positions, each (kv_head, block_positions, head_dimension)
- * and block_stride bytes after the one before: the layers' blocks of the same positions lie side by
- * side, so that memory can be provided as a sequence grows. block_positions is a multiple of
- * MOE_KV_BLOCK_GRAIN, or there is one block. */
-enum { MOE_KV_BLOCK_GRAIN = 64 };
+/* Positions of a page are a multiple of this, or all of a sequence's are in one page. */
+enum { MOE_KV_PAGE_GRAIN = 64 };
 
-/* Appends tokens to one layer's cache. */
+/* How one layer keeps keys and values: in each page keys are (kv_head, page_positions,
+ * key_dimension), and the value of a head's position p starts at (kv_head * page_positions + p) *
+ * value_stride elements. So a value may be the first elements of its key: then value_stride is
+ * key_dimension, and the values start where the keys do. */
 typedef struct {
-  const float *k, *v; /* (tokens, kv_heads, head_dimension), strides apart */
-  size_t k_stride, v_stride;
-  void *k_cache, *v_cache;
   moe_kv_type type;
-  size_t block_positions, block_stride;
-  size_t tokens, position, kv_heads, head_dimension;
+  size_t kv_heads, key_dimension, value_dimension, value_stride;
+} moe_kv_shape;
+
+/* Consecutive rows of a step that belong to one sequence, and where one layer keeps that
+ * sequence's past. */
+typedef struct {
+  void *_Nullable const *_Nonnull pages; /* starts of the pages */
+  size_t key_offset, value_offset;       /* bytes from a page's start to the layer's */
+  size_t page_positions;
+  size_t ring_pages;     /* position p lies in page p / page_positions % ring_pages; 0: no ring */
+  size_t position, rows; /* position of the first row; how many there are, at least 1 */
+} moe_kv_segment;
+
+/* Appends a step's rows to one layer's caches. */
+typedef struct {
+  const float *k;           /* (row, kv_heads, key_dimension), k_stride apart */
+  const float *_Nullable v; /* (row, kv_heads, value_dimension); null: values lie in the keys */
+  size_t k_stride, v_stride;
+  const moe_kv_segment *segments;
+  size_t segment_count;
+  moe_kv_shape shape;
 } moe_kv_append_job;
 
 enum {
@@ -94,34 +110,65 @@ enum {
   MOE_ATTENTION_HEAD_DIMENSION_MAX = 1024
 };
 
-/* Causal attention of tokens at positions position ..< position + tokens over the cache, which
- * already holds them. heads is a multiple of kv_heads; out must not overlap q. Softmax is taken
- * block by block in position order with a running maximum (FlashAttention, arXiv 2205.14135),
- * blocks and spans aligned to position 0.
+/* Which positions a row sees besides its own: all before it; those less than `size` before it;
+ * those before it in its chunk of `size` positions, chunks aligned to 0. */
+typedef enum {
+  MOE_ATTENTION_CAUSAL = 0,
+  MOE_ATTENTION_SLIDING = 1,
+  MOE_ATTENTION_CHUNKED = 2
+} moe_attention_limits;
+
+/* Attention of a step's rows, each over its own sequence's past, which the cache already holds.
+ * heads is a multiple of kv_heads; out must not overlap q. Softmax is taken block by block in
+ * position order with a running maximum (FlashAttention, arXiv 2205.14135), blocks and spans
+ * aligned to position 0; blocks and spans that a row sees nothing of are left out.
  *
- * With partials (one token only), the workers share heads and spans, and leave each span's sums
- * there: attention_merge with the same job then makes the result of them. Both ways give the same
- * bits. */
+ * A score is scale * (q . k), and with soft_cap that becomes soft_cap * tanh(score / soft_cap)
+ * (Gemma 2, arXiv 2408.00118, section 2). A head's sink is one more logit, which has no value.
+ *
+ * With partials the workers share heads and spans, and leave each span's sums there:
+ * attention_merge with the same job then makes the result of them. Both ways give the same bits. */
 typedef struct {
-  const float *q; /* (tokens, heads, head_dimension), q_stride apart */
+  const float *q; /* (row, heads, key_dimension), q_stride apart */
   size_t q_stride;
-  const void *k_cache, *v_cache;
-  moe_kv_type type;
-  size_t block_positions, block_stride;
-  size_t tokens, position, heads, kv_heads, head_dimension;
+  const moe_kv_segment *segments;
+  size_t segment_count;
+  moe_kv_shape shape;
+  size_t heads;
+  moe_attention_limits limits;
+  size_t size; /* of the window or chunk, at least 1 */
   float scale;
-  float *out; /* (tokens, heads, head_dimension), out_stride apart */
+  float soft_cap;               /* 0: none */
+  const float *_Nullable sinks; /* (heads) */
+  float *out;                   /* (row, heads, value_dimension), out_stride apart */
   size_t out_stride;
-  /* (span, head, head_dimension + 2): sums of weighted values, largest score, sum of weights. */
+  /* For each segment in turn (row, span, head, value_dimension + 2), the spans that any of its rows
+   * sees: sums of weighted values, largest score, sum of weights. */
   float *_Nullable partials;
 } moe_attention_job;
 
-/* gate = silu(gate) * up, row by row, where silu(x) = x / (1 + exp(-x)) (SwiGLU, 2002.05202). */
+/* silu(x) = x / (1 + exp(-slope x)), GELU by its hyperbolic tangent, max(x, 0), its square. */
+typedef enum {
+  MOE_CURVE_SILU = 0,
+  MOE_CURVE_GELU = 1,
+  MOE_CURVE_RELU = 2,
+  MOE_CURVE_RELU_SQUARED = 3,
+} moe_curve;
+
+/* Where values are bounded by the limit: nowhere; the gate from above before its curve or after
+ * it, and up from both sides. */
+typedef enum { MOE_CLAMP_NONE = 0, MOE_CLAMP_BEFORE = 1, MOE_CLAMP_AFTER = 2 } moe_clamp;
+
+/* x = curve(x) * (up + up_offset), row by row (GLU variants, 2002.05202); without up x = curve(x).
+ * Only a gated silu can be clamped; slope, limit and up_offset count only with a clamp. */
 typedef struct {
-  float *gate;
-  const float *up;
-  size_t rows, columns, gate_stride, up_stride;
-} moe_swiglu_job;
+  float *x;                  /* (rows, columns), x_stride apart */
+  const float *_Nullable up; /* (rows, columns), up_stride apart */
+  size_t rows, columns, x_stride, up_stride;
+  moe_curve curve;
+  moe_clamp clamp;
+  float slope, limit, up_offset;
+} moe_activate_job;
 
 /* x += y, count elements. */
 typedef struct {
@@ -129,6 +176,19 @@ typedef struct {
   const float *y;
   size_t count;
 } moe_add_job;
+
+/* x[r] += scale * sigmoid(gates[r]) * y[r] for each row (fused multiply-add); without gates
+ * x[r] += scale * y[r]. A y_stride of 0 adds one vector to all rows. */
+typedef struct {
+  float *x; /* (rows, columns), x_stride apart */
+  size_t x_stride;
+  const float *y; /* (rows, columns), y_stride apart */
+  size_t y_stride;
+  const float *_Nullable gates; /* (rows), gate_stride apart */
+  size_t gate_stride;
+  float scale;
+  size_t rows, columns;
+} moe_add_rows_job;
 
 /* out[tokens[i]] += weights[i] * y[i], for i = 0, 1, ... in that order (fused multiply-add). */
 typedef struct {
@@ -149,17 +209,19 @@ typedef struct {
   size_t out_stride_bytes, rows, row_bytes;
 } moe_gather_job;
 
-/* Every operation at one level. Elementwise results (embed, rope, kv_append, swiglu, add,
- * scatter_add, gather) are bit-identical at every level; sums (rms_norm, attention, softmax) may
- * round otherwise. */
+/* Every operation at one level. Elementwise results (embed, rope, kv_append, activate, add,
+ * add_rows, scatter_add, gather) are bit-identical at every level; sums (rms_norm, attention,
+ * softmax) may round otherwise. */
 typedef struct {
-  moe_op embed, rms_norm, quantize, matmul, rope, kv_append, attention, attention_merge, swiglu,
-      add, scatter_add, gather;
+  moe_op embed, rms_norm, quantize, matmul, rope, kv_append, attention, attention_merge, activate,
+      add, add_rows, scatter_add, gather;
 
   /* Plain functions, for one thread. */
 
   /* x = exp(x - max) / sum, in place; returns log(sum) + max. count >= 1. */
   float (*softmax)(float *x, size_t count);
+  /* x = 1 / (1 + exp(-x)), in place; the same bits at every level. */
+  void (*sigmoid)(float *x, size_t count);
   /* log(sum(exp(x))), double accumulation. count >= 1. */
   double (*log_sum_exp)(const float *x, size_t count);
   /* Index of the largest value, the first of equals; NaN never wins. 0 where there is none. */

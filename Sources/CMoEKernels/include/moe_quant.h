@@ -13,7 +13,7 @@ typedef enum { MOE_ISA_SCALAR = 0, MOE_ISA_AVX2 = 1, MOE_ISA_AVX512 = 2, MOE_ISA
 /* How a row of activations is stored for a product. */
 typedef enum {
   MOE_ACTIVATION_F32 = 0,  /* floats as they are */
-  MOE_ACTIVATION_Q8_0 = 1, /* blocks of 32: scale, 32 int8 */
+  MOE_ACTIVATION_Q8_0 = 1, /* blocks of 32: float scale, 32 int8, 2 int16 sums of 16 */
   MOE_ACTIVATION_Q8_K = 2  /* blocks of 256: float scale, 256 int8, 16 int16 sums of 16 */
 } moe_activation;
 

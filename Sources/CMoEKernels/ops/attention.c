@@ -1,7 +1,8 @@
-/* Causal attention with an online softmax (arXiv 2205.14135, section 3.1): the reference. */
-#include "attention.h"
+/* Attention with an online softmax (arXiv 2205.14135, section 3.1): the reference. */
+#include "attention_units.h"
 
 #include "../quant/half.h"
+#include "tanh.h"
 
 enum { LANES = 8 };
 
@@ -36,23 +37,28 @@ static void accumulate(float weight, const void *cache, size_t index, moe_kv_typ
   }
 }
 
-/* Takes one block of positions into one row. index: of the block's first key and value. */
+/* Takes positions of a block into one row; index: of the block's first within the page. */
 static void attend_block(const moe_attention_head *head, moe_attention_rows *rows, size_t row,
-                         size_t index, size_t count) {
-  size_t width = head->head_dimension;
+                         size_t index, moe_range visible) {
+  size_t width = head->value_dimension;
   float weights[MOE_ATTENTION_BLOCK], largest = rows->largest[row];
-  for (size_t j = 0; j < count; j++) {
-    weights[j] = head->scale * dot(rows->q[row], head->keys, index + j * width, head->type, width);
+  for (size_t j = visible.begin; j < visible.end; j++) {
+    weights[j] = head->scale * dot(rows->q[row], head->keys, (index + j) * head->key_dimension,
+                                   head->type, head->key_dimension);
+    if (head->soft_cap > 0)
+      weights[j] = head->soft_cap * moe_tanh(weights[j] * (1.0f / head->soft_cap));
     if (weights[j] > largest) largest = weights[j];
   }
-  float fade = moe_exp(rows->largest[row] - largest);
+  float fade = moe_attention_weight(rows->largest[row], largest);
+  float base = moe_attention_base(largest);
   rows->largest[row] = largest;
   rows->sum[row] *= fade;
   for (size_t d = 0; d < width; d++) rows->out[row][d] *= fade;
-  for (size_t j = 0; j < count; j++) {
-    float weight = moe_exp(weights[j] - largest);
+  for (size_t j = visible.begin; j < visible.end; j++) {
+    float weight = moe_exp(weights[j] - base);
     rows->sum[row] += weight;
-    accumulate(weight, head->values, index + j * width, head->type, rows->out[row], width);
+    accumulate(weight, head->values, (index + j) * head->value_stride, head->type,
+               rows->out[row], width);
   }
 }
 
@@ -60,8 +66,9 @@ static void attend(const moe_attention_head *head, moe_attention_rows *rows, siz
                    size_t end) {
   for (size_t row = 0; row < rows->count; row++) {
     for (size_t block = begin; block < end; block += MOE_ATTENTION_BLOCK) {
-      size_t count = moe_attention_visible(rows, row, block);
-      if (count > 0) attend_block(head, rows, row, block * head->head_dimension, count);
+      moe_range visible = moe_attention_visible(rows, row, block);
+      if (visible.begin < visible.end)
+        attend_block(head, rows, row, block - head->begin, visible);
     }
   }
 }

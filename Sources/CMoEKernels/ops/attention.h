@@ -1,17 +1,18 @@
-/* Attention's division into units of work, and the rows of a unit, shared by all levels.
+/* The rows of a unit of work, and how their sums run over positions; shared by all levels.
  *
- * A row is one query head of one token. A unit is some rows that read the same head of the cache,
- * so that every key and value that was loaded serves all of them. How rows are grouped never shows
- * in their results: each row's sums run over positions in order, in blocks aligned to 0, from zero
- * in each span of positions, and the spans' sums are added up in order. So the spans of one token
- * may as well be computed apart, by workers for whom there are not heads enough. */
+ * A row is one query head of one token. A unit is some rows of one sequence that read the same
+ * head of the cache, so that every key and value that was loaded serves all of them. How rows are
+ * grouped never shows in their results: each row's sums run over the positions that it sees in
+ * order, in blocks aligned to 0, from zero in each span of positions, and the spans' sums are added
+ * up in order. So the spans of one row may as well be computed apart, by workers for whom there are
+ * not heads enough. */
 #ifndef MOE_ATTENTION_H
 #define MOE_ATTENTION_H
 
 #include <math.h>
 
 #include "exp.h"
-#include "ops.h"
+#include "kv_pages.h"
 
 enum {
   /* Positions per step of the online softmax. */
@@ -25,122 +26,142 @@ enum {
   MOE_ATTENTION_STATE = 2
 };
 _Static_assert(MOE_ATTENTION_SPAN % MOE_ATTENTION_BLOCK == 0, "spans are whole blocks");
-_Static_assert(MOE_KV_BLOCK_GRAIN % MOE_ATTENTION_BLOCK == 0, "the cache's blocks are, too");
+_Static_assert(MOE_KV_PAGE_GRAIN % MOE_ATTENTION_BLOCK == 0, "the cache's pages are, too");
 _Static_assert(MOE_ATTENTION_SUMS >= MOE_ATTENTION_HEAD_DIMENSION_MAX, "a unit has a row");
 
 typedef struct {
   size_t count;
-  const float *q[MOE_ATTENTION_ROWS]; /* (head_dimension) each */
-  float *out[MOE_ATTENTION_ROWS];     /* (head_dimension) each, the sum so far */
-  size_t limit[MOE_ATTENTION_ROWS];   /* positions that the row sees; never falls with the index */
-  float largest[MOE_ATTENTION_ROWS];  /* largest score so far */
-  float sum[MOE_ATTENTION_ROWS];      /* sum of exp(score - largest) so far */
+  const float *q[MOE_ATTENTION_ROWS]; /* (key_dimension) each */
+  float *out[MOE_ATTENTION_ROWS];     /* (value_dimension) each, the sum so far */
+  /* Positions [first, limit) that the row sees; neither ever falls with the index. */
+  size_t first[MOE_ATTENTION_ROWS], limit[MOE_ATTENTION_ROWS];
+  float largest[MOE_ATTENTION_ROWS]; /* largest score so far */
+  float sum[MOE_ATTENTION_ROWS];     /* sum of exp(score - largest) so far */
+  float sink[MOE_ATTENTION_ROWS];    /* -infinity where there is none */
 } moe_attention_rows;
 
-/* The cache head that a unit reads, as far as one block of the cache goes. */
+/* The cache head that a unit reads, as far as one page goes. */
 typedef struct {
-  const void *keys, *values; /* (position, head_dimension), as if from position 0 on */
-  const void *next_keys;     /* the same of the next block, where one follows */
-  size_t end;                /* position at which that begins */
+  const void *keys;      /* (position, key_dimension), from the page's first position on */
+  const void *values;    /* (position, value_stride), likewise */
+  const void *next_keys; /* the keys of the next page, where one follows */
+  size_t begin, end;     /* positions of the page */
   moe_kv_type type;
-  size_t head_dimension;
-  float scale;
+  size_t key_dimension, value_dimension, value_stride;
+  float scale, soft_cap;
 } moe_attention_head;
 
-/* Takes positions [begin, end) into the rows, each as far as it sees. */
+/* Takes positions [begin, end) into the rows, each as far as it sees; begin is a block's first. */
 typedef void (*moe_attend_fn)(const moe_attention_head *head, moe_attention_rows *rows,
                               size_t begin, size_t end);
 
-typedef struct {
-  size_t heads, tokens; /* per unit */
-  size_t parts;         /* units of the same tokens and cache head */
-  size_t count;
-} moe_attention_split;
+MOE_INLINE size_t moe_least(size_t a, size_t b) { return a < b ? a : b; }
+MOE_INLINE size_t moe_most(size_t a, size_t b) { return a > b ? a : b; }
 
 MOE_INLINE size_t moe_divide_up(size_t value, size_t divisor) {
   return (value + divisor - 1) / divisor;
 }
 
-MOE_INLINE size_t moe_least(size_t a, size_t b) { return a < b ? a : b; }
-
-/* Large units save loads, but every worker should have one. */
-MOE_INLINE moe_attention_split moe_attention_split_for(const moe_attention_job *job,
-                                                       unsigned worker_count) {
-  size_t group = job->heads / job->kv_heads;
-  size_t most = moe_least(MOE_ATTENTION_ROWS, MOE_ATTENTION_SUMS / job->head_dimension);
-  size_t rows = moe_least(moe_divide_up(job->tokens * job->heads, worker_count), most);
-  moe_attention_split split;
-  split.heads = moe_least(rows, group);
-  split.parts = moe_divide_up(group, split.heads);
-  split.tokens = rows / split.heads;
-  split.count = moe_divide_up(job->tokens, split.tokens) * job->kv_heads * split.parts;
-  return split;
-}
-
-/* Fills the rows of a unit and returns the cache head. Later tokens cost more; they come last, so
- * that workers who take units in turn have the same amount of each. */
-MOE_INLINE size_t moe_attention_unit(const moe_attention_job *job,
-                                     const moe_attention_split *split, size_t unit,
-                                     moe_attention_rows *rows) {
-  size_t group = job->heads / job->kv_heads;
-  size_t part = unit % split->parts, kv_head = unit / split->parts % job->kv_heads;
-  size_t token = unit / split->parts / job->kv_heads * split->tokens;
-  size_t token_end = moe_least(token + split->tokens, job->tokens);
-  size_t head = kv_head * group + part * split->heads;
-  size_t head_end = moe_least(head + split->heads, (kv_head + 1) * group);
-  rows->count = 0;
-  for (; token < token_end; token++) {
-    for (size_t h = head; h < head_end; h++) {
-      size_t row = rows->count++;
-      rows->q[row] = job->q + token * job->q_stride + h * job->head_dimension;
-      rows->out[row] = job->out + token * job->out_stride + h * job->head_dimension;
-      rows->limit[row] = job->position + token + 1;
-    }
+/* The first position that the row at `position` sees. */
+MOE_INLINE size_t moe_attention_first(const moe_attention_job *job, size_t position) {
+  switch (job->limits) {
+    case MOE_ATTENTION_SLIDING:
+      return position < job->size ? 0 : position - job->size + 1;
+    case MOE_ATTENTION_CHUNKED:
+      return position / job->size * job->size;
+    default:
+      return 0;
   }
-  return kv_head;
 }
 
-/* What comes before the block's own positions is no less than the blocks before it, since their
- * stride covers all heads; so the pointers stay within the cache. */
-MOE_INLINE moe_attention_head moe_attention_head_of(const moe_attention_job *job, size_t kv_head,
-                                                    size_t block) {
-  size_t element_bytes = job->type == MOE_KV_F32 ? 4 : 2;
-  size_t head_bytes = job->block_positions * job->head_dimension * element_bytes;
-  size_t offset = block * job->block_stride + kv_head * head_bytes - block * head_bytes;
-  const char *keys = (const char *)job->k_cache + offset;
-  size_t end = (block + 1) * job->block_positions;
-  int is_last = end >= job->position + job->tokens;
-  return (moe_attention_head){keys,
-                              (const char *)job->v_cache + offset,
-                              is_last ? keys : keys + job->block_stride - head_bytes,
+/* exp(score - most), where most is at least the score. Scores of -infinity weigh nothing, even
+ * where there are no others; the largest weighs 1, even where it is infinite. */
+MOE_INLINE float moe_attention_weight(float score, float most) {
+  if (score == -INFINITY) return 0;
+  return score == most ? 1 : moe_exp(score - most);
+}
+
+/* What is subtracted from scores before their exponentials are taken. */
+MOE_INLINE float moe_attention_base(float largest) { return largest == -INFINITY ? 0 : largest; }
+
+/* The page that holds `position`, as a unit reads it. */
+MOE_INLINE moe_attention_head moe_attention_head_at(const moe_attention_job *job,
+                                                    const moe_kv_segment *segment, size_t kv_head,
+                                                    size_t position) {
+  const moe_kv_shape *shape = &job->shape;
+  size_t begin = position - position % segment->page_positions;
+  size_t end = begin + segment->page_positions;
+  size_t key_offset = segment->key_offset +
+                      moe_kv_head_offset(segment, shape->type, kv_head, shape->key_dimension);
+  size_t value_offset = segment->value_offset +
+                        moe_kv_head_offset(segment, shape->type, kv_head, shape->value_stride);
+  const char *page = moe_kv_page(segment, position);
+  int is_last = end >= segment->position + segment->rows;
+  const char *next = is_last ? page : moe_kv_page(segment, end);
+  return (moe_attention_head){page + key_offset,
+                              page + value_offset,
+                              next + key_offset,
+                              begin,
                               end,
-                              job->type,
-                              job->head_dimension,
-                              job->scale};
+                              shape->type,
+                              shape->key_dimension,
+                              shape->value_dimension,
+                              shape->value_stride,
+                              job->scale,
+                              job->soft_cap};
 }
 
-/* Where the keys of the positions from `position` on are asked for, as if from position 0 on. */
+/* The keys from `position` on, which are asked for ahead of their use: in this page or the next. */
 MOE_INLINE const void *moe_attention_keys_ahead(const moe_attention_head *head, size_t position) {
-  return position < head->end ? head->keys : head->next_keys;
+  size_t row_bytes = head->key_dimension * moe_kv_element_bytes(head->type);
+  return position < head->end ? (const char *)head->keys + (position - head->begin) * row_bytes
+                              : (const char *)head->next_keys;
 }
 
-/* Positions [begin, end) of a head, block of the cache by block. */
-MOE_INLINE void moe_attend_positions(const moe_attention_job *job, size_t kv_head,
-                                     moe_attention_rows *rows, size_t begin, size_t end,
-                                     moe_attend_fn attend) {
+/* Positions [begin, end) of a head, page by page; begin is a block's first. */
+MOE_INLINE void moe_attend_positions(const moe_attention_job *job, const moe_kv_segment *segment,
+                                     size_t kv_head, moe_attention_rows *rows, size_t begin,
+                                     size_t end, moe_attend_fn attend) {
   while (begin < end) {
-    moe_attention_head head =
-        moe_attention_head_of(job, kv_head, begin / job->block_positions);
+    moe_attention_head head = moe_attention_head_at(job, segment, kv_head, begin);
     size_t stop = moe_least(head.end, end);
     attend(&head, rows, begin, stop);
     begin = stop;
   }
 }
 
-/* Positions of the block that a row sees. */
-MOE_INLINE size_t moe_attention_visible(const moe_attention_rows *rows, size_t row, size_t block) {
-  if (rows->limit[row] <= block) return 0;
-  return moe_least(rows->limit[row] - block, MOE_ATTENTION_BLOCK);
+/* Where a row begins and ends to see a block's positions, counted from the block's first: it sees
+ * none where the end is not behind the begin. Neither ever falls with the row. */
+MOE_INLINE moe_range moe_attention_visible(const moe_attention_rows *rows, size_t row,
+                                           size_t block) {
+  size_t first = rows->first[row], limit = rows->limit[row];
+  return (moe_range){first > block ? moe_least(first - block, MOE_ATTENTION_BLOCK) : 0,
+                     limit > block ? moe_least(limit - block, MOE_ATTENTION_BLOCK) : 0};
+}
+
+/* The positions of a block that all of `count` rows see. */
+MOE_INLINE moe_range moe_attention_common(const moe_attention_rows *rows, size_t first,
+                                          size_t count, size_t block) {
+  moe_range common = {moe_attention_visible(rows, first + count - 1, block).begin,
+                      moe_attention_visible(rows, first, block).end};
+  if (common.begin >= common.end) common.begin = common.end = 0;
+  return common;
+}
+
+/* What one row sees of a block before and after what all rows see: (before, after). Where they see
+ * nothing together, all is in the second part. */
+MOE_INLINE moe_range moe_attention_before(moe_range visible, moe_range common) {
+  return (moe_range){visible.begin, moe_most(visible.begin, common.begin)};
+}
+
+MOE_INLINE moe_range moe_attention_after(moe_range visible, moe_range common) {
+  return (moe_range){moe_most(visible.begin, common.end), visible.end};
+}
+
+/* A row's scores of a block up to `count`, but for the visible ones: they weigh 0. */
+MOE_INLINE void moe_attention_hide(float *scores, moe_range visible, size_t count) {
+  for (size_t j = 0; j < visible.begin; j++) scores[j] = -INFINITY;
+  for (size_t j = visible.end; j < count; j++) scores[j] = -INFINITY;
 }
 
 /* Nothing seen yet. */
@@ -156,93 +177,67 @@ MOE_INLINE void moe_attention_begin(moe_attention_rows *rows, size_t width) {
 MOE_INLINE void moe_attention_add_span(float *out, float *largest, float *sum, const float *span,
                                        float span_largest, float span_sum, size_t width) {
   float most = span_largest > *largest ? span_largest : *largest;
-  float fade = moe_exp(*largest - most), weight = moe_exp(span_largest - most);
+  float fade = moe_attention_weight(*largest, most);
+  float weight = moe_attention_weight(span_largest, most);
   for (size_t d = 0; d < width; d++) out[d] = fmaf(span[d], weight, out[d] * fade);
   *sum = fmaf(span_sum, weight, *sum * fade);
   *largest = most;
 }
 
-MOE_INLINE void moe_attention_divide(float *out, float sum, size_t width) {
-  float inverse = 1.0f / sum;
+/* Sums to means, the sink having its part of the weights. */
+MOE_INLINE void moe_attention_finish(float *out, float largest, float sum, float sink,
+                                     size_t width) {
+  float most = sink > largest ? sink : largest;
+  float fade = moe_attention_weight(largest, most);
+  float inverse = fade / fmaf(sum, fade, moe_attention_weight(sink, most));
   for (size_t d = 0; d < width; d++) out[d] *= inverse;
 }
 
-/* All spans of a unit's rows: the first into the outputs, each other apart and then added. */
-MOE_INLINE void moe_attention_rows_over_spans(const moe_attention_job *job, size_t kv_head,
+/* The spans that a unit's rows see: [begin, end). */
+MOE_INLINE moe_range moe_attention_spans(size_t first, size_t limit) {
+  return (moe_range){first / MOE_ATTENTION_SPAN, moe_divide_up(limit, MOE_ATTENTION_SPAN)};
+}
+
+/* One span of a unit's rows, from the block on that the first of them begins to see. */
+MOE_INLINE void moe_attend_span(const moe_attention_job *job, const moe_kv_segment *segment,
+                                size_t kv_head, moe_attention_rows *rows, size_t span,
+                                moe_attend_fn attend) {
+  size_t first = rows->first[0] - rows->first[0] % MOE_ATTENTION_BLOCK;
+  size_t begin = span * MOE_ATTENTION_SPAN, end = begin + MOE_ATTENTION_SPAN;
+  moe_attention_begin(rows, job->shape.value_dimension);
+  moe_attend_positions(job, segment, kv_head, rows, moe_most(begin, first),
+                       moe_least(end, rows->limit[rows->count - 1]), attend);
+}
+
+/* All spans of a unit's rows: the first that a row sees into its output, each other apart and then
+ * added. */
+MOE_INLINE void moe_attention_rows_over_spans(const moe_attention_job *job,
+                                              const moe_kv_segment *segment, size_t kv_head,
                                               moe_attention_rows *rows, moe_attend_fn attend) {
   float sums[MOE_ATTENTION_SUMS];
-  size_t width = job->head_dimension, end = rows->limit[rows->count - 1];
-  moe_attention_begin(rows, width);
-  moe_attend_positions(job, kv_head, rows, 0, moe_least(MOE_ATTENTION_SPAN, end), attend);
+  size_t width = job->shape.value_dimension;
+  moe_range spans = moe_attention_spans(rows->first[0], rows->limit[rows->count - 1]);
   moe_attention_rows span = *rows;
-  for (size_t row = 0; row < rows->count; row++) span.out[row] = sums + row * width;
-  for (size_t begin = MOE_ATTENTION_SPAN; begin < end; begin += MOE_ATTENTION_SPAN) {
-    moe_attention_begin(&span, width);
-    moe_attend_positions(job, kv_head, &span, begin,
-                         moe_least(begin + MOE_ATTENTION_SPAN, end), attend);
+  for (size_t i = spans.begin; i < spans.end; i++) {
+    size_t begin = i * MOE_ATTENTION_SPAN, end = begin + MOE_ATTENTION_SPAN;
+    for (size_t row = 0; row < rows->count; row++)
+      span.out[row] = rows->first[row] / MOE_ATTENTION_SPAN == i ? rows->out[row]
+                                                                 : sums + row * width;
+    moe_attend_span(job, segment, kv_head, &span, i, attend);
     for (size_t row = 0; row < rows->count; row++) {
-      if (rows->limit[row] <= begin) continue;
-      moe_attention_add_span(rows->out[row], &rows->largest[row], &rows->sum[row], span.out[row],
-                             span.largest[row], span.sum[row], width);
+      if (rows->limit[row] <= begin || rows->first[row] >= end) continue;
+      if (rows->first[row] >= begin) {
+        rows->largest[row] = span.largest[row];
+        rows->sum[row] = span.sum[row];
+      } else {
+        moe_attention_add_span(rows->out[row], &rows->largest[row], &rows->sum[row],
+                               span.out[row], span.largest[row], span.sum[row], width);
+      }
     }
   }
   for (size_t row = 0; row < rows->count; row++)
-    moe_attention_divide(rows->out[row], rows->sum[row], width);
-}
-
-/* One span of a unit's rows, all of one token, into the partials. */
-MOE_INLINE void moe_attention_rows_of_span(const moe_attention_job *job, size_t kv_head,
-                                           moe_attention_rows *rows, size_t span,
-                                           moe_attend_fn attend) {
-  size_t width = job->head_dimension, stride = width + MOE_ATTENTION_STATE;
-  for (size_t row = 0; row < rows->count; row++) {
-    size_t index = (size_t)(rows->out[row] - job->out) / width;
-    rows->out[row] = job->partials + (span * job->heads + index) * stride;
-  }
-  moe_attention_begin(rows, width);
-  size_t begin = span * MOE_ATTENTION_SPAN;
-  moe_attend_positions(job, kv_head, rows, begin,
-                       moe_least(begin + MOE_ATTENTION_SPAN, rows->limit[0]), attend);
-  for (size_t row = 0; row < rows->count; row++) {
-    rows->out[row][width] = rows->largest[row];
-    rows->out[row][width + 1] = rows->sum[row];
-  }
-}
-
-/* One worker's share, at the level of `attend` and of the function this becomes part of. */
-MOE_INLINE void moe_attention_share(const moe_attention_job *job, unsigned worker,
-                                    unsigned worker_count, moe_attend_fn attend) {
-  /* Where spans are shared, units hold as many heads as they can. */
-  moe_attention_split split = moe_attention_split_for(job, job->partials ? 1 : worker_count);
-  size_t spans =
-      job->partials ? moe_divide_up(job->position + 1, MOE_ATTENTION_SPAN) : 1;
-  for (size_t unit = worker; unit < split.count * spans; unit += worker_count) {
-    moe_attention_rows rows;
-    size_t kv_head = moe_attention_unit(job, &split, unit / spans, &rows);
-    if (job->partials) {
-      moe_attention_rows_of_span(job, kv_head, &rows, unit % spans, attend);
-    } else {
-      moe_attention_rows_over_spans(job, kv_head, &rows, attend);
-    }
-  }
-}
-
-/* One worker's share of adding up the partials. */
-MOE_INLINE void moe_attention_merge_share(const moe_attention_job *job, unsigned worker,
-                                          unsigned worker_count) {
-  size_t width = job->head_dimension, stride = width + MOE_ATTENTION_STATE;
-  size_t spans = moe_divide_up(job->position + 1, MOE_ATTENTION_SPAN);
-  moe_range heads = moe_share(job->heads, 1, worker, worker_count);
-  for (size_t head = heads.begin; head < heads.end; head++) {
-    const float *span = job->partials + head * stride;
-    float *out = job->out + head * width, largest = span[width], sum = span[width + 1];
-    memcpy(out, span, width * sizeof(float));
-    for (size_t i = 1; i < spans; i++) {
-      span += job->heads * stride;
-      moe_attention_add_span(out, &largest, &sum, span, span[width], span[width + 1], width);
-    }
-    moe_attention_divide(out, sum, width);
-  }
+    moe_attention_finish(rows->out[row], rows->largest[row], rows->sum[row], rows->sink[row],
+                         width);
 }
 
 #endif

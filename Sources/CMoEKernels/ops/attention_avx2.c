@@ -1,13 +1,14 @@
-/* Causal attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of eight.
+/* Attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of eight.
  *
  * Four, two or one rows are taken through a block at a time. Both products keep eight running
  * sums in registers, enough to hide the latency of the multiply-add. The order of every sum is
  * fixed: a score adds each lane over the head dimension and then the lanes; an output element adds
  * its positions. */
-#include "attention.h"
+#include "attention_units.h"
 
 #if defined(__x86_64__)
 #include "../quant/half.h"
+#include "tanh.h"
 
 enum { LANES = 8, SUMS = 8, TILE_ROWS = 4, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64 };
 
@@ -16,10 +17,9 @@ typedef struct {
   const float *const *q; /* (rows) */
   float *const *out;     /* (rows) */
   float *weights;        /* (rows, BLOCK): scores, then their exponentials */
-  size_t position;       /* the block's first */
+  size_t index;          /* of the block's first position within the page */
+  const void *next_keys; /* (position, key_dimension), those that follow the block's */
 } block_tile;
-
-MOE_INLINE size_t element_bytes(moe_kv_type type) { return type == MOE_KV_F32 ? 4 : 2; }
 
 MOE_INLINE MOE_AVX2 __m256 load_lanes(const void *cache, size_t index, moe_kv_type type) {
   if (type == MOE_KV_F32) return _mm256_loadu_ps((const float *)cache + index);
@@ -46,8 +46,8 @@ MOE_INLINE MOE_AVX2 __m128 fold4(__m256 a, __m256 b, __m256 c, __m256 d) {
  * memory, 16 GB/s against 8 into the first. */
 MOE_INLINE void prefetch_elements(const void *cache, size_t index, size_t count,
                                   moe_kv_type type) {
-  uintptr_t begin = (uintptr_t)cache + index * element_bytes(type);
-  uintptr_t end = begin + count * element_bytes(type);
+  uintptr_t begin = (uintptr_t)cache + index * moe_kv_element_bytes(type);
+  uintptr_t end = begin + count * moe_kv_element_bytes(type);
   for (; begin < end; begin += CACHE_LINE_BYTES) __builtin_prefetch((const void *)begin, 0, 2);
 }
 
@@ -55,7 +55,7 @@ MOE_INLINE void prefetch_elements(const void *cache, size_t index, size_t count,
 MOE_INLINE MOE_AVX2 void score_tile(const int rows, const int positions, const moe_kv_type type,
                                     const moe_attention_head *head, const block_tile *tile,
                                     size_t row, size_t j) {
-  size_t width = head->head_dimension, start = (tile->position + j) * width, d = 0;
+  size_t width = head->key_dimension, start = (tile->index + j) * width, d = 0;
   __m256 sums[SUMS];
   for (int i = 0; i < SUMS; i++) sums[i] = _mm256_setzero_ps();
   for (; d + LANES <= width; d += LANES) {
@@ -82,38 +82,35 @@ MOE_INLINE MOE_AVX2 void score_tile(const int rows, const int positions, const m
   }
 }
 
-/* Scores of positions [begin, end) of the block. The first rows of a unit prefetch for all. */
+/* Scores of a range of the block's positions. The first rows of a unit prefetch for all. */
 MOE_INLINE MOE_AVX2 void score(const int rows, const moe_kv_type type,
                                const moe_attention_head *head, const block_tile *tile, size_t row,
-                               size_t begin, size_t end, int prefetch) {
+                               moe_range range, int prefetch) {
   const int positions = SUMS / rows;
-  size_t j = begin;
-  for (; j + (size_t)positions <= end; j += (size_t)positions) {
+  size_t j = range.begin;
+  for (; j + (size_t)positions <= range.end; j += (size_t)positions) {
     if (prefetch) {
-      size_t width = head->head_dimension;
-      prefetch_elements(head->values, (tile->position + j) * width, (size_t)positions * width,
-                        type);
+      size_t width = head->value_stride;
+      prefetch_elements(head->values, (tile->index + j) * width, (size_t)positions * width, type);
     }
     score_tile(rows, positions, type, head, tile, row, j);
   }
-  for (; j < end; j++) score_tile(rows, 1, type, head, tile, row, j);
+  for (; j < range.end; j++) score_tile(rows, 1, type, head, tile, row, j);
 }
 
-/* out += weights * values over positions [begin, end), `vectors` vectors from dimension d on. */
+/* out += weights * values over a range of positions, `vectors` vectors from dimension d on. */
 MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, const moe_kv_type type,
                                          const moe_attention_head *head, const block_tile *tile,
-                                         size_t row, size_t begin, size_t end, size_t d,
-                                         int prefetch) {
-  size_t width = head->head_dimension;
+                                         size_t row, moe_range range, size_t d, int prefetch) {
   __m256 sums[SUMS];
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++)
       sums[r * vectors + v] = _mm256_loadu_ps(tile->out[row + (size_t)r] + d + LANES * v);
-  for (size_t j = begin; j < end; j++) {
-    size_t start = (tile->position + j) * width + d;
+  for (size_t j = range.begin; j < range.end; j++) {
+    size_t start = (tile->index + j) * head->value_stride + d;
     if (prefetch)
-      prefetch_elements(moe_attention_keys_ahead(head, tile->position + BLOCK),
-                        start + BLOCK * width, (size_t)(vectors * LANES), type);
+      prefetch_elements(tile->next_keys, j * head->key_dimension + d, (size_t)(vectors * LANES),
+                        type);
     __m256 values[SUMS];
     for (int v = 0; v < vectors; v++)
       values[v] = load_lanes(head->values, start + (size_t)(LANES * v), type);
@@ -130,29 +127,43 @@ MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, cons
 
 MOE_INLINE MOE_AVX2 void accumulate(const int rows, const moe_kv_type type,
                                     const moe_attention_head *head, const block_tile *tile,
-                                    size_t row, size_t begin, size_t end, int prefetch) {
+                                    size_t row, moe_range range, int prefetch) {
   const int vectors = SUMS / rows;
-  size_t width = head->head_dimension, d = 0;
+  size_t width = head->value_dimension, d = 0;
   for (; d + (size_t)(vectors * LANES) <= width; d += (size_t)(vectors * LANES))
-    accumulate_tile(rows, vectors, type, head, tile, row, begin, end, d, prefetch);
+    accumulate_tile(rows, vectors, type, head, tile, row, range, d, prefetch);
   for (; d + LANES <= width; d += LANES)
-    accumulate_tile(rows, 1, type, head, tile, row, begin, end, d, 0);
+    accumulate_tile(rows, 1, type, head, tile, row, range, d, 0);
   for (; d < width; d++) {
     for (int r = 0; r < rows; r++) {
       const float *weights = tile->weights + (row + (size_t)r) * BLOCK;
       float *out = tile->out[row + (size_t)r] + d;
-      for (size_t j = begin; j < end; j++)
-        *out = fmaf(weights[j], load_one(head->values, (tile->position + j) * width + d, type),
-                    *out);
+      for (size_t j = range.begin; j < range.end; j++)
+        *out = fmaf(weights[j],
+                    load_one(head->values, (tile->index + j) * head->value_stride + d, type), *out);
     }
   }
 }
 
-/* Scores of one row to weights relative to the largest so far; what was summed before fades. */
-static MOE_AVX2 void weigh(float *weights, size_t count, float *largest, float *sum, float *out,
-                           size_t width) {
-  size_t padded = (count + LANES - 1) / LANES * LANES;
-  for (size_t j = count; j < padded; j++) weights[j] = -INFINITY; /* weighs 0 */
+/* cap * tanh(score / cap). */
+static MOE_AVX2 void cap_scores(float *scores, size_t count, float cap) {
+  __m256 most = _mm256_set1_ps(cap), inverse = _mm256_set1_ps(1.0f / cap);
+  for (size_t j = 0; j < count; j += LANES) {
+    __m256 score = moe_tanh_avx2(_mm256_mul_ps(_mm256_loadu_ps(scores + j), inverse));
+    _mm256_storeu_ps(scores + j, _mm256_mul_ps(score, most));
+  }
+}
+
+/* Scores of one row to weights relative to the largest so far; what was summed before fades. The
+ * block's positions that are not visible weigh 0. */
+static MOE_AVX2 void weigh(float *weights, moe_range visible, float cap, float *largest, float *sum,
+                           float *out, size_t width) {
+  size_t padded = (visible.end + LANES - 1) / LANES * LANES;
+  moe_attention_hide(weights, visible, padded);
+  if (cap > 0) {
+    cap_scores(weights, padded, cap);
+    moe_attention_hide(weights, visible, padded);
+  }
   __m256 most = _mm256_set1_ps(*largest);
   for (size_t j = 0; j < padded; j += LANES)
     most = _mm256_max_ps(most, _mm256_loadu_ps(weights + j));
@@ -160,6 +171,7 @@ static MOE_AVX2 void weigh(float *weights, size_t count, float *largest, float *
   most = _mm256_max_ps(most, _mm256_permute_ps(most, 0x4e));
   most = _mm256_max_ps(most, _mm256_permute_ps(most, 0xb1));
   float new_largest = _mm256_cvtss_f32(most);
+  most = _mm256_set1_ps(moe_attention_base(new_largest));
 
   __m256 sums = _mm256_setzero_ps();
   for (size_t j = 0; j < padded; j += LANES) {
@@ -169,7 +181,7 @@ static MOE_AVX2 void weigh(float *weights, size_t count, float *largest, float *
   }
   float added = _mm_cvtss_f32(fold4(sums, sums, sums, sums));
   if (new_largest != *largest) {
-    float fade = moe_exp(*largest - new_largest);
+    float fade = moe_attention_weight(*largest, new_largest);
     *sum *= fade;
     for (size_t d = 0; d < width; d++) out[d] *= fade;
     *largest = new_largest;
@@ -177,27 +189,32 @@ static MOE_AVX2 void weigh(float *weights, size_t count, float *largest, float *
   *sum += added;
 }
 
-/* Takes a block of positions into `count` rows from `first` on. Rows see different numbers of its
- * positions; those that all see are taken together and the others row by row. */
+/* Takes a block of positions into `count` rows from `first` on. Rows see different parts of it;
+ * what all see is taken together and the rest row by row, each row's positions in order. */
 MOE_INLINE MOE_AVX2 void attend_block(const int count, const moe_kv_type type,
                                       const moe_attention_head *head, moe_attention_rows *rows,
                                       size_t first, size_t position) {
   float weights[TILE_ROWS * BLOCK];
-  block_tile tile = {rows->q + first, rows->out + first, weights, position};
-  /* Limits never fall with the index. */
-  size_t common = moe_attention_visible(rows, first, position);
-  score(count, type, head, &tile, 0, 0, common, first == 0);
+  block_tile tile = {rows->q + first, rows->out + first, weights, position - head->begin,
+                     moe_attention_keys_ahead(head, position + BLOCK)};
+  moe_range common = moe_attention_common(rows, first, count, position);
+  score(count, type, head, &tile, 0, common, first == 0);
   for (int r = 0; r < count; r++) {
-    size_t row = first + (size_t)r, visible = moe_attention_visible(rows, row, position);
-    if (visible == 0) continue;
-    if (visible > common) score(1, type, head, &tile, (size_t)r, common, visible, 0);
-    weigh(weights + (size_t)r * BLOCK, visible, &rows->largest[row], &rows->sum[row],
-          rows->out[row], head->head_dimension);
+    size_t row = first + (size_t)r;
+    moe_range visible = moe_attention_visible(rows, row, position);
+    if (visible.begin >= visible.end) continue;
+    moe_range before = moe_attention_before(visible, common);
+    score(1, type, head, &tile, (size_t)r, before, 0);
+    score(1, type, head, &tile, (size_t)r, moe_attention_after(visible, common), 0);
+    weigh(weights + (size_t)r * BLOCK, visible, head->soft_cap, &rows->largest[row],
+          &rows->sum[row], rows->out[row], head->value_dimension);
+    if (before.begin < before.end) accumulate(1, type, head, &tile, (size_t)r, before, 0);
   }
-  if (common > 0) accumulate(count, type, head, &tile, 0, 0, common, first == 0);
-  for (int r = 1; r < count; r++) {
-    size_t visible = moe_attention_visible(rows, first + (size_t)r, position);
-    if (visible > common) accumulate(1, type, head, &tile, (size_t)r, common, visible, 0);
+  if (common.begin < common.end) accumulate(count, type, head, &tile, 0, common, first == 0);
+  for (int r = 0; r < count; r++) {
+    moe_range visible = moe_attention_visible(rows, first + (size_t)r, position);
+    moe_range after = moe_attention_after(visible, common);
+    if (after.begin < after.end) accumulate(1, type, head, &tile, (size_t)r, after, 0);
   }
 }
 

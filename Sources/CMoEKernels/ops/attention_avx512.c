@@ -1,21 +1,23 @@
-/* Causal attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of sixteen,
+/* Attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of sixteen,
  * for 16-bit caches; everything else is left to the vectors of eight, whose bits this has.
  *
  * A vector of keys holds eight dimensions of two positions, so that a score is the sum that the
  * vectors of eight make: eight lanes over the head dimension, then the lanes in pairs. Values and
  * exponentials are independent by lane. Up to eight rows are taken through a block at a time, since
  * grouped-query attention has as many that read the same keys. */
-#include "attention.h"
+#include "attention_units.h"
 
 #if defined(__x86_64__)
+#include "tanh.h"
 
 enum { LANES = 16, HALF = 8, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64, TILE_ROWS = 8 };
 
 /* One block as the products see it. */
 typedef struct {
-  const uint16_t *keys, *values; /* (position, width), from the block's first position on */
-  const uint16_t *next_keys;     /* (position, width), those that follow the block's */
-  size_t width;
+  const uint16_t *keys;      /* (position, key_dimension), from the block's first position on */
+  const uint16_t *values;    /* (position, value_stride), likewise */
+  const uint16_t *next_keys; /* (position, key_dimension), those that follow the block's */
+  size_t key_dimension, value_dimension, value_stride;
   const float *const *q; /* (rows) */
   float *const *out;     /* (rows) */
   float *weights;        /* (rows, BLOCK): scores, then their exponentials */
@@ -67,12 +69,12 @@ MOE_INLINE MOE_AVX512 void score_tile(const int rows, const int vectors, const b
   const uint16_t *low[8], *high[8];
   for (int v = 0; v < vectors; v++) {
     size_t first = (size_t)(v % 4 + v / 4 * 8), second = first + (size_t)apart;
-    low[v] = tile->keys + (j + moe_least(first, left - 1)) * tile->width;
-    high[v] = tile->keys + (j + moe_least(second, left - 1)) * tile->width;
+    low[v] = tile->keys + (j + moe_least(first, left - 1)) * tile->key_dimension;
+    high[v] = tile->keys + (j + moe_least(second, left - 1)) * tile->key_dimension;
   }
   __m512 sums[16];
   for (int i = 0; i < rows * vectors; i++) sums[i] = _mm512_setzero_ps();
-  for (size_t d = 0; d < tile->width; d += HALF) {
+  for (size_t d = 0; d < tile->key_dimension; d += HALF) {
     __m512 keys[8];
     for (int v = 0; v < vectors; v++) keys[v] = load_pair(low[v] + d, high[v] + d);
     for (int r = 0; r < rows; r++) {
@@ -102,29 +104,30 @@ MOE_INLINE MOE_AVX512 void score_tile(const int rows, const int vectors, const b
   }
 }
 
-/* Scores of positions [begin, end) of the block. The first rows of a unit prefetch for all. */
-MOE_INLINE MOE_AVX512 void score(const int rows, const block_tile *tile, size_t row, size_t begin,
-                                 size_t end, int prefetch) {
+/* Scores of a range of the block's positions. The first rows of a unit prefetch for all. */
+MOE_INLINE MOE_AVX512 void score(const int rows, const block_tile *tile, size_t row,
+                                 moe_range range, int prefetch) {
   const int vectors = rows == 8 ? 2 : rows == 4 ? 4 : 8;
-  for (size_t j = begin; j < end; j += (size_t)(2 * vectors)) {
+  for (size_t j = range.begin; j < range.end; j += (size_t)(2 * vectors)) {
     if (prefetch)
-      prefetch_halves(tile->values + j * tile->width, (size_t)(2 * vectors) * tile->width);
-    score_tile(rows, vectors, tile, row, j, end - j);
+      prefetch_halves(tile->values + j * tile->value_stride,
+                      (size_t)(2 * vectors) * tile->value_stride);
+    score_tile(rows, vectors, tile, row, j, range.end - j);
   }
 }
 
-/* out += weights * values over positions [begin, end), `vectors` vectors from dimension d on. */
+/* out += weights * values over a range of positions, `vectors` vectors from dimension d on. */
 MOE_INLINE MOE_AVX512 void accumulate_tile(const int rows, const int vectors,
-                                           const block_tile *tile, size_t row, size_t begin,
-                                           size_t end, size_t d, int prefetch) {
+                                           const block_tile *tile, size_t row, moe_range range,
+                                           size_t d, int prefetch) {
   __m512 sums[16];
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++)
       sums[r * vectors + v] = _mm512_loadu_ps(tile->out[row + (size_t)r] + d + LANES * v);
-  for (size_t j = begin; j < end; j++) {
+  for (size_t j = range.begin; j < range.end; j++) {
     if (prefetch)
-      prefetch_halves(tile->next_keys + j * tile->width + d, (size_t)(vectors * LANES));
-    const uint16_t *start = tile->values + j * tile->width + d;
+      prefetch_halves(tile->next_keys + j * tile->key_dimension + d, (size_t)(vectors * LANES));
+    const uint16_t *start = tile->values + j * tile->value_stride + d;
     __m512 values[8];
     for (int v = 0; v < vectors; v++)
       values[v] = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(start + LANES * v)));
@@ -140,25 +143,39 @@ MOE_INLINE MOE_AVX512 void accumulate_tile(const int rows, const int vectors,
 }
 
 MOE_INLINE MOE_AVX512 void accumulate(const int rows, const block_tile *tile, size_t row,
-                                      size_t begin, size_t end, int prefetch) {
+                                      moe_range range, int prefetch) {
   const int vectors = rows == 8 ? 2 : rows == 4 ? 4 : 8;
   size_t d = 0;
-  for (; d + (size_t)(vectors * LANES) <= tile->width; d += (size_t)(vectors * LANES))
-    accumulate_tile(rows, vectors, tile, row, begin, end, d, prefetch);
-  for (; d < tile->width; d += LANES)
-    accumulate_tile(rows, 1, tile, row, begin, end, d, prefetch);
+  for (; d + (size_t)(vectors * LANES) <= tile->value_dimension; d += (size_t)(vectors * LANES))
+    accumulate_tile(rows, vectors, tile, row, range, d, prefetch);
+  for (; d < tile->value_dimension; d += LANES)
+    accumulate_tile(rows, 1, tile, row, range, d, prefetch);
 }
 
-/* Scores of one row to weights relative to the largest so far; what was summed before fades. */
-MOE_INLINE MOE_AVX512 void weigh(float *weights, size_t count, float *largest, float *sum,
-                                 float *out, size_t width) {
-  size_t padded = (count + LANES - 1) / LANES * LANES;
-  for (size_t j = count; j < padded; j++) weights[j] = -INFINITY; /* weighs 0 */
+/* cap * tanh(score / cap). */
+static MOE_AVX512 void cap_scores(float *scores, size_t count, float cap) {
+  __m512 most = _mm512_set1_ps(cap), inverse = _mm512_set1_ps(1.0f / cap);
+  for (size_t j = 0; j < count; j += LANES) {
+    __m512 score = moe_tanh_avx512(_mm512_mul_ps(_mm512_loadu_ps(scores + j), inverse));
+    _mm512_storeu_ps(scores + j, _mm512_mul_ps(score, most));
+  }
+}
+
+/* Scores of one row to weights relative to the largest so far; what was summed before fades. The
+ * block's positions that are not visible weigh 0. */
+MOE_INLINE MOE_AVX512 void weigh(float *weights, moe_range visible, float cap, float *largest,
+                                 float *sum, float *out, size_t width) {
+  size_t padded = (visible.end + LANES - 1) / LANES * LANES;
+  moe_attention_hide(weights, visible, padded);
+  if (cap > 0) {
+    cap_scores(weights, padded, cap);
+    moe_attention_hide(weights, visible, padded);
+  }
   __m512 most = _mm512_set1_ps(*largest);
   for (size_t j = 0; j < padded; j += LANES)
     most = _mm512_max_ps(most, _mm512_loadu_ps(weights + j));
   float new_largest = _mm512_reduce_max_ps(most);
-  most = _mm512_set1_ps(new_largest);
+  most = _mm512_set1_ps(moe_attention_base(new_largest));
   __m256 sums = _mm256_setzero_ps();
   for (size_t j = 0; j < padded; j += LANES) {
     __m512 weight = moe_exp_avx512(_mm512_sub_ps(_mm512_loadu_ps(weights + j), most));
@@ -172,7 +189,7 @@ MOE_INLINE MOE_AVX512 void weigh(float *weights, size_t count, float *largest, f
   float added =
       _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1)));
   if (new_largest != *largest) {
-    float fade = moe_exp(*largest - new_largest);
+    float fade = moe_attention_weight(*largest, new_largest);
     *sum *= fade;
     for (size_t d = 0; d < width; d++) out[d] *= fade;
     *largest = new_largest;
@@ -180,35 +197,40 @@ MOE_INLINE MOE_AVX512 void weigh(float *weights, size_t count, float *largest, f
   *sum += added;
 }
 
-/* Takes a block of positions into `count` rows from `first` on. Rows see different numbers of its
- * positions; those that all see are taken together and the others row by row. */
+/* Takes a block of positions into `count` rows from `first` on. Rows see different parts of it;
+ * what all see is taken together and the rest row by row, each row's positions in order. */
 MOE_INLINE MOE_AVX512 void attend_block(const int count, const moe_attention_head *head,
                                         moe_attention_rows *rows, size_t first, size_t position) {
   float weights[TILE_ROWS * BLOCK];
-  size_t width = head->head_dimension;
-  const uint16_t *ahead = moe_attention_keys_ahead(head, position + BLOCK);
-  block_tile tile = {(const uint16_t *)head->keys + position * width,
-                     (const uint16_t *)head->values + position * width,
-                     ahead + (position + BLOCK) * width,
-                     width,
+  size_t index = position - head->begin;
+  block_tile tile = {(const uint16_t *)head->keys + index * head->key_dimension,
+                     (const uint16_t *)head->values + index * head->value_stride,
+                     moe_attention_keys_ahead(head, position + BLOCK),
+                     head->key_dimension,
+                     head->value_dimension,
+                     head->value_stride,
                      rows->q + first,
                      rows->out + first,
                      weights,
                      head->scale};
-  /* Limits never fall with the index. */
-  size_t common = moe_attention_visible(rows, first, position);
-  if (common > 0) score(count, &tile, 0, 0, common, first == 0);
+  moe_range common = moe_attention_common(rows, first, count, position);
+  score(count, &tile, 0, common, first == 0);
   for (int r = 0; r < count; r++) {
-    size_t row = first + (size_t)r, visible = moe_attention_visible(rows, row, position);
-    if (visible == 0) continue;
-    if (visible > common) score(1, &tile, (size_t)r, common, visible, 0);
-    weigh(weights + (size_t)r * BLOCK, visible, &rows->largest[row], &rows->sum[row],
-          rows->out[row], width);
+    size_t row = first + (size_t)r;
+    moe_range visible = moe_attention_visible(rows, row, position);
+    if (visible.begin >= visible.end) continue;
+    moe_range before = moe_attention_before(visible, common);
+    score(1, &tile, (size_t)r, before, 0);
+    score(1, &tile, (size_t)r, moe_attention_after(visible, common), 0);
+    weigh(weights + (size_t)r * BLOCK, visible, head->soft_cap, &rows->largest[row],
+          &rows->sum[row], rows->out[row], head->value_dimension);
+    if (before.begin < before.end) accumulate(1, &tile, (size_t)r, before, 0);
   }
-  if (common > 0) accumulate(count, &tile, 0, 0, common, first == 0);
-  for (int r = 1; r < count; r++) {
-    size_t visible = moe_attention_visible(rows, first + (size_t)r, position);
-    if (visible > common) accumulate(1, &tile, (size_t)r, common, visible, 0);
+  if (common.begin < common.end) accumulate(count, &tile, 0, common, first == 0);
+  for (int r = 0; r < count; r++) {
+    moe_range visible = moe_attention_visible(rows, first + (size_t)r, position);
+    moe_range after = moe_attention_after(visible, common);
+    if (after.begin < after.end) accumulate(1, &tile, (size_t)r, after, 0);
   }
 }
 
@@ -226,7 +248,9 @@ static MOE_AVX512 void attend(const moe_attention_head *head, moe_attention_rows
 MOE_AVX512 void moe_attention_avx512(const void *argument, unsigned worker,
                                      unsigned worker_count) {
   const moe_attention_job *job = argument;
-  if (job->type != MOE_KV_F16 || job->head_dimension % LANES != 0)
+  const moe_kv_shape *shape = &job->shape;
+  if (shape->type != MOE_KV_F16 || shape->key_dimension % HALF != 0 ||
+      shape->value_dimension % LANES != 0)
     return moe_attention_avx2(argument, worker, worker_count);
   moe_attention_share(job, worker, worker_count, attend);
 }

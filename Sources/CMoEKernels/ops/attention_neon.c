@@ -1,13 +1,14 @@
-/* Causal attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of four, in
+/* Attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of four, in
  * twos.
  *
  * The same steps and the same order of every sum as in attention_avx2.c, which says why: a score
  * adds each of eight lanes over the head dimension and then the lanes; an output element adds its
  * positions. Nothing is prefetched by hand: how far ahead is found by measuring. */
-#include "attention.h"
+#include "attention_units.h"
 
 #if defined(__aarch64__)
 #include "../quant/neon.h"
+#include "tanh.h"
 
 enum { LANES = 8, SUMS = 8, TILE_ROWS = 4, BLOCK = MOE_ATTENTION_BLOCK };
 
@@ -16,7 +17,7 @@ typedef struct {
   const float *const *q; /* (rows) */
   float *const *out;     /* (rows) */
   float *weights;        /* (rows, BLOCK): scores, then their exponentials */
-  size_t position;       /* the block's first */
+  size_t index;          /* of the block's first position within the page */
 } block_tile;
 
 MOE_INLINE float32x4x2_t load_lanes(const void *cache, size_t index, moe_kv_type type) {
@@ -33,7 +34,7 @@ MOE_INLINE float load_one(const void *cache, size_t index, moe_kv_type type) {
 MOE_INLINE void score_tile(const int rows, const int positions, const moe_kv_type type,
                            const moe_attention_head *head, const block_tile *tile, size_t row,
                            size_t j) {
-  size_t width = head->head_dimension, start = (tile->position + j) * width, d = 0;
+  size_t width = head->key_dimension, start = (tile->index + j) * width, d = 0;
   float32x4x2_t sums[SUMS];
   for (int i = 0; i < SUMS; i++) sums[i] = moe_broadcast_8_neon(0);
   for (; d + LANES <= width; d += LANES) {
@@ -61,27 +62,26 @@ MOE_INLINE void score_tile(const int rows, const int positions, const moe_kv_typ
   }
 }
 
-/* Scores of positions [begin, end) of the block. */
+/* Scores of a range of the block's positions. */
 MOE_INLINE void score(const int rows, const moe_kv_type type, const moe_attention_head *head,
-                      const block_tile *tile, size_t row, size_t begin, size_t end) {
+                      const block_tile *tile, size_t row, moe_range range) {
   const int positions = SUMS / rows;
-  size_t j = begin;
-  for (; j + (size_t)positions <= end; j += (size_t)positions)
+  size_t j = range.begin;
+  for (; j + (size_t)positions <= range.end; j += (size_t)positions)
     score_tile(rows, positions, type, head, tile, row, j);
-  for (; j < end; j++) score_tile(rows, 1, type, head, tile, row, j);
+  for (; j < range.end; j++) score_tile(rows, 1, type, head, tile, row, j);
 }
 
-/* out += weights * values over positions [begin, end), `vectors` eights from dimension d on. */
+/* out += weights * values over a range of positions, `vectors` eights from dimension d on. */
 MOE_INLINE void accumulate_tile(const int rows, const int vectors, const moe_kv_type type,
                                 const moe_attention_head *head, const block_tile *tile, size_t row,
-                                size_t begin, size_t end, size_t d) {
-  size_t width = head->head_dimension;
+                                moe_range range, size_t d) {
   float32x4x2_t sums[SUMS];
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++)
       sums[r * vectors + v] = moe_load_8_neon(tile->out[row + (size_t)r] + d + LANES * v);
-  for (size_t j = begin; j < end; j++) {
-    size_t start = (tile->position + j) * width + d;
+  for (size_t j = range.begin; j < range.end; j++) {
+    size_t start = (tile->index + j) * head->value_stride + d;
     float32x4x2_t values[SUMS];
     for (int v = 0; v < vectors; v++)
       values[v] = load_lanes(head->values, start + (size_t)(LANES * v), type);
@@ -98,20 +98,20 @@ MOE_INLINE void accumulate_tile(const int rows, const int vectors, const moe_kv_
 }
 
 MOE_INLINE void accumulate(const int rows, const moe_kv_type type, const moe_attention_head *head,
-                           const block_tile *tile, size_t row, size_t begin, size_t end) {
+                           const block_tile *tile, size_t row, moe_range range) {
   const int vectors = SUMS / rows;
-  size_t width = head->head_dimension, d = 0;
+  size_t width = head->value_dimension, d = 0;
   for (; d + (size_t)(vectors * LANES) <= width; d += (size_t)(vectors * LANES))
-    accumulate_tile(rows, vectors, type, head, tile, row, begin, end, d);
+    accumulate_tile(rows, vectors, type, head, tile, row, range, d);
   for (; d + LANES <= width; d += LANES)
-    accumulate_tile(rows, 1, type, head, tile, row, begin, end, d);
+    accumulate_tile(rows, 1, type, head, tile, row, range, d);
   for (; d < width; d++) {
     for (int r = 0; r < rows; r++) {
       const float *weights = tile->weights + (row + (size_t)r) * BLOCK;
       float *out = tile->out[row + (size_t)r] + d;
-      for (size_t j = begin; j < end; j++)
-        *out = fmaf(weights[j], load_one(head->values, (tile->position + j) * width + d, type),
-                    *out);
+      for (size_t j = range.begin; j < range.end; j++)
+        *out = fmaf(weights[j],
+                    load_one(head->values, (tile->index + j) * head->value_stride + d, type), *out);
     }
   }
 }
@@ -127,11 +127,25 @@ MOE_INLINE float32x4x2_t largest_lanes(float32x4x2_t v) {
   return (float32x4x2_t){{halves[0], halves[1]}};
 }
 
-/* Scores of one row to weights relative to the largest so far; what was summed before fades. */
-static void weigh(float *weights, size_t count, float *largest, float *sum, float *out,
-                  size_t width) {
-  size_t padded = (count + LANES - 1) / LANES * LANES;
-  for (size_t j = count; j < padded; j++) weights[j] = -INFINITY; /* weighs 0 */
+/* cap * tanh(score / cap). */
+static void cap_scores(float *scores, size_t count, float cap) {
+  float32x4_t most = vdupq_n_f32(cap), inverse = vdupq_n_f32(1.0f / cap);
+  for (size_t j = 0; j < count; j += 4) {
+    float32x4_t score = moe_tanh_neon(vmulq_f32(vld1q_f32(scores + j), inverse));
+    vst1q_f32(scores + j, vmulq_f32(score, most));
+  }
+}
+
+/* Scores of one row to weights relative to the largest so far; what was summed before fades. The
+ * block's positions that are not visible weigh 0. */
+static void weigh(float *weights, moe_range visible, float cap, float *largest, float *sum,
+                  float *out, size_t width) {
+  size_t padded = (visible.end + LANES - 1) / LANES * LANES;
+  moe_attention_hide(weights, visible, padded);
+  if (cap > 0) {
+    cap_scores(weights, padded, cap);
+    moe_attention_hide(weights, visible, padded);
+  }
   float32x4x2_t most = moe_broadcast_8_neon(*largest);
   for (size_t j = 0; j < padded; j += LANES) {
     for (int i = 0; i < 2; i++)
@@ -139,19 +153,20 @@ static void weigh(float *weights, size_t count, float *largest, float *sum, floa
   }
   most = largest_lanes(most);
   float new_largest = vgetq_lane_f32(most.val[0], 0);
+  float32x4_t base = vdupq_n_f32(moe_attention_base(new_largest));
 
   float32x4x2_t sums = moe_broadcast_8_neon(0);
   for (size_t j = 0; j < padded; j += LANES) {
     for (int i = 0; i < 2; i++) {
       float32x4_t score = vld1q_f32(weights + j + 4 * i);
-      float32x4_t weight = moe_exp_neon(vsubq_f32(score, most.val[i]));
+      float32x4_t weight = moe_exp_neon(vsubq_f32(score, base));
       vst1q_f32(weights + j + 4 * i, weight);
       sums.val[i] = vaddq_f32(sums.val[i], weight);
     }
   }
   float added = moe_sum_pairs_neon(sums);
   if (new_largest != *largest) {
-    float fade = moe_exp(*largest - new_largest);
+    float fade = moe_attention_weight(*largest, new_largest);
     *sum *= fade;
     for (size_t d = 0; d < width; d++) out[d] *= fade;
     *largest = new_largest;
@@ -159,27 +174,31 @@ static void weigh(float *weights, size_t count, float *largest, float *sum, floa
   *sum += added;
 }
 
-/* Takes a block of positions into `count` rows from `first` on. Rows see different numbers of its
- * positions; those that all see are taken together and the others row by row. */
+/* Takes a block of positions into `count` rows from `first` on. Rows see different parts of it;
+ * what all see is taken together and the rest row by row, each row's positions in order. */
 MOE_INLINE void attend_block(const int count, const moe_kv_type type,
                              const moe_attention_head *head, moe_attention_rows *rows,
                              size_t first, size_t position) {
   float weights[TILE_ROWS * BLOCK];
-  block_tile tile = {rows->q + first, rows->out + first, weights, position};
-  /* Limits never fall with the index. */
-  size_t common = moe_attention_visible(rows, first, position);
-  score(count, type, head, &tile, 0, 0, common);
+  block_tile tile = {rows->q + first, rows->out + first, weights, position - head->begin};
+  moe_range common = moe_attention_common(rows, first, count, position);
+  score(count, type, head, &tile, 0, common);
   for (int r = 0; r < count; r++) {
-    size_t row = first + (size_t)r, visible = moe_attention_visible(rows, row, position);
-    if (visible == 0) continue;
-    if (visible > common) score(1, type, head, &tile, (size_t)r, common, visible);
-    weigh(weights + (size_t)r * BLOCK, visible, &rows->largest[row], &rows->sum[row],
-          rows->out[row], head->head_dimension);
+    size_t row = first + (size_t)r;
+    moe_range visible = moe_attention_visible(rows, row, position);
+    if (visible.begin >= visible.end) continue;
+    moe_range before = moe_attention_before(visible, common);
+    score(1, type, head, &tile, (size_t)r, before);
+    score(1, type, head, &tile, (size_t)r, moe_attention_after(visible, common));
+    weigh(weights + (size_t)r * BLOCK, visible, head->soft_cap, &rows->largest[row],
+          &rows->sum[row], rows->out[row], head->value_dimension);
+    if (before.begin < before.end) accumulate(1, type, head, &tile, (size_t)r, before);
   }
-  if (common > 0) accumulate(count, type, head, &tile, 0, 0, common);
-  for (int r = 1; r < count; r++) {
-    size_t visible = moe_attention_visible(rows, first + (size_t)r, position);
-    if (visible > common) accumulate(1, type, head, &tile, (size_t)r, common, visible);
+  if (common.begin < common.end) accumulate(count, type, head, &tile, 0, common);
+  for (int r = 0; r < count; r++) {
+    moe_range visible = moe_attention_visible(rows, first + (size_t)r, position);
+    moe_range after = moe_attention_after(visible, common);
+    if (after.begin < after.end) accumulate(1, type, head, &tile, (size_t)r, after);
   }
 }
 

@@ -1,5 +1,5 @@
-/* Keys and values of new tokens into a layer's cache. Both levels give the same bits. */
-#include "ops.h"
+/* Keys and values of a step's rows into a layer's caches. All levels give the same bits. */
+#include "kv_pages.h"
 
 #include <string.h>
 
@@ -7,28 +7,41 @@
 
 typedef void (*halve)(const float *x, uint16_t *out, size_t count);
 
-MOE_INLINE void store(const float *x, void *cache, size_t index, moe_kv_type type, size_t count,
-                      halve halve) {
+MOE_INLINE void store(const float *x, void *cache, moe_kv_type type, size_t count, halve halve) {
   if (type == MOE_KV_F32) {
-    memcpy((float *)cache + index, x, count * sizeof(float));
+    memcpy(cache, x, count * sizeof(float));
   } else {
-    halve(x, (uint16_t *)cache + index, count);
+    halve(x, cache, count);
   }
+}
+
+/* One head of one row. row: of the step; index: of the segment. */
+MOE_INLINE void append_head(const moe_kv_append_job *job, const moe_kv_segment *segment,
+                            size_t row, size_t index, size_t head, halve halve) {
+  const moe_kv_shape *shape = &job->shape;
+  size_t position = segment->position + index, element = moe_kv_element_bytes(shape->type);
+  char *page = moe_kv_page(segment, position);
+  size_t slot = head * segment->page_positions + position % segment->page_positions;
+  store(job->k + row * job->k_stride + head * shape->key_dimension,
+        page + segment->key_offset + slot * shape->key_dimension * element, shape->type,
+        shape->key_dimension, halve);
+  if (!job->v) return;
+  store(job->v + row * job->v_stride + head * shape->value_dimension,
+        page + segment->value_offset + slot * shape->value_stride * element, shape->type,
+        shape->value_dimension, halve);
 }
 
 MOE_INLINE void kv_append(const moe_kv_append_job *job, halve halve, unsigned worker,
                           unsigned worker_count) {
-  size_t width = job->head_dimension;
-  moe_range rows = moe_share(job->tokens * job->kv_heads, 1, worker, worker_count);
-  for (size_t i = rows.begin; i < rows.end; i++) {
-    size_t token = i / job->kv_heads, head = i % job->kv_heads;
-    size_t position = job->position + token;
-    size_t block = position / job->block_positions * job->block_stride;
-    size_t index = (head * job->block_positions + position % job->block_positions) * width;
-    store(job->k + token * job->k_stride + head * width, (char *)job->k_cache + block, index,
-          job->type, width, halve);
-    store(job->v + token * job->v_stride + head * width, (char *)job->v_cache + block, index,
-          job->type, width, halve);
+  size_t heads = job->shape.kv_heads, rows = 0;
+  for (size_t s = 0; s < job->segment_count; s++) rows += job->segments[s].rows;
+  moe_range range = moe_share(rows * heads, 1, worker, worker_count);
+  const moe_kv_segment *segment = job->segments;
+  size_t first = 0; /* row of the step that is the segment's first */
+  for (size_t i = range.begin; i < range.end; i++) {
+    size_t row = i / heads;
+    while (row - first >= segment->rows) first += segment++->rows;
+    append_head(job, segment, row, row - first, i % heads, halve);
   }
 }
 

@@ -2,8 +2,8 @@
 #include "ops.h"
 
 enum {
-  /* Ranges of rows start at multiples of these, so that kernels can take rows together: the K
-   * formats by panels. */
+  /* Ranges of rows start at multiples of these, so that kernels can take rows together: formats of
+   * integers by panels. */
   ROW_GRAIN = 4,
   PANEL_GRAIN = 16,
   /* Reading and unpacking a byte of weights takes as long as 8 multiplications: measured for Q4_K
@@ -12,7 +12,7 @@ enum {
 };
 
 static size_t row_grain(const moe_matmul_segment *segment) {
-  return segment->format->activation == MOE_ACTIVATION_Q8_K ? PANEL_GRAIN : ROW_GRAIN;
+  return segment->format->activation == MOE_ACTIVATION_F32 ? ROW_GRAIN : PANEL_GRAIN;
 }
 
 /* Relative time of one row. */

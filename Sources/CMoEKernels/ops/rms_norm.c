@@ -27,7 +27,7 @@ static void norm_row_scalar(const float *x, const float *weight, float *y, size_
   double sum = 0;
   for (size_t c = 0; c < columns; c++) sum += (double)x[c] * x[c];
   float scale = inverse_norm((float)sum, columns, epsilon);
-  for (size_t c = 0; c < columns; c++) y[c] = x[c] * scale * weight[c];
+  for (size_t c = 0; c < columns; c++) y[c] = x[c] * scale * (weight ? weight[c] : 1.0f);
 }
 
 void moe_rms_norm_scalar(const void *job, unsigned worker, unsigned worker_count) {
@@ -65,9 +65,10 @@ static MOE_AVX2 void norm_row_avx2(const float *x, const float *weight, float *y
   __m256 scales = _mm256_set1_ps(scale);
   for (c = 0; c + 8 <= columns; c += 8) {
     __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(x + c), scales);
-    _mm256_storeu_ps(y + c, _mm256_mul_ps(scaled, _mm256_loadu_ps(weight + c)));
+    if (weight) scaled = _mm256_mul_ps(scaled, _mm256_loadu_ps(weight + c));
+    _mm256_storeu_ps(y + c, scaled);
   }
-  for (; c < columns; c++) y[c] = x[c] * scale * weight[c];
+  for (; c < columns; c++) y[c] = x[c] * scale * (weight ? weight[c] : 1.0f);
 }
 
 void moe_rms_norm_avx2(const void *job, unsigned worker, unsigned worker_count) {
@@ -99,9 +100,11 @@ static void norm_row_neon(const float *x, const float *weight, float *y, size_t 
 
   float scale = inverse_norm(sum, columns, epsilon);
   for (c = 0; c + 4 <= columns; c += 4) {
-    vst1q_f32(y + c, vmulq_f32(vmulq_n_f32(vld1q_f32(x + c), scale), vld1q_f32(weight + c)));
+    float32x4_t scaled = vmulq_n_f32(vld1q_f32(x + c), scale);
+    if (weight) scaled = vmulq_f32(scaled, vld1q_f32(weight + c));
+    vst1q_f32(y + c, scaled);
   }
-  for (; c < columns; c++) y[c] = x[c] * scale * weight[c];
+  for (; c < columns; c++) y[c] = x[c] * scale * (weight ? weight[c] : 1.0f);
 }
 
 void moe_rms_norm_neon(const void *job, unsigned worker, unsigned worker_count) {

@@ -1,4 +1,5 @@
-/* Reductions over one vector: softmax, log of the sum of exponentials, index of the largest. */
+/* Functions of one vector: softmax, sigmoid, log of the sum of exponentials, index of the
+ * largest. */
 #include "exp.h"
 
 /* The largest value; -infinity where every value is NaN. */
@@ -36,6 +37,13 @@ size_t moe_argmax_scalar(const float *x, size_t count) {
   }
   return best;
 }
+
+/* One body, compiled for each level; all give the same bits. */
+MOE_INLINE void sigmoid(float *x, size_t count) {
+  for (size_t i = 0; i < count; i++) x[i] = 1.0f / (1.0f + moe_exp(-x[i]));
+}
+
+void moe_sigmoid_scalar(float *x, size_t count) { sigmoid(x, count); }
 
 /* What a vector level gives: the largest value, and the sum of exp(x - largest), whose terms are
  * also stored to out unless that is null. */
@@ -102,6 +110,8 @@ MOE_INLINE MOE_AVX2 double sum_of_exponentials(const float *x, size_t count, flo
 MOE_AVX2 float moe_softmax_avx2(float *x, size_t count) {
   return softmax(x, count, largest_avx2, sum_of_exponentials);
 }
+
+MOE_AVX2 void moe_sigmoid_avx2(float *x, size_t count) { sigmoid(x, count); }
 
 MOE_AVX2 double moe_log_sum_exp_avx2(const float *x, size_t count) {
   return log_sum_exp(x, count, largest_avx2, sum_of_exponentials);

@@ -52,21 +52,42 @@ static block_scale q8_k_scale(float largest) {
   return (block_scale){to_integer, 1.0f / to_integer};
 }
 
+/* Where a row's next quants, sums and scale are written. */
+typedef struct {
+  int8_t *quants;
+  int16_t *sums;
+  float *scales;
+} places;
+
+static places places_of(moe_q8_row row) {
+  return (places){(int8_t *)row.quants, (int16_t *)row.sums, (float *)row.scales};
+}
+
 static void quantize_f32(const float *x, uint8_t *out, size_t columns) {
   memcpy(out, x, columns * sizeof *x);
 }
 
+/* Quants and their sums of some values, times the factor and rounded. */
+MOE_ALWAYS_INLINE void quantize_scalar(const float *values, size_t count, float to_integer,
+                                       places *p) {
+  for (size_t i = 0; i < count; i += MOE_Q8_SUM_ELEMENTS) {
+    int32_t sum = 0;
+    for (size_t j = i; j < i + MOE_Q8_SUM_ELEMENTS; j++) {
+      int32_t q = to_integer == 0 ? 0 : round_to_integer(values[j] * to_integer);
+      *p->quants++ = (int8_t)q;
+      sum += q;
+    }
+    *p->sums++ = (int16_t)sum;
+  }
+}
+
 static void quantize_q8_0_scalar(const float *x, uint8_t *out, size_t columns) {
-  int8_t *quants = (int8_t *)out;
-  float *scales = (float *)(out + columns);
+  places p = places_of(moe_q8_0_row_at(out, columns));
   for (size_t block = 0; block < columns / MOE_Q8_0_ELEMENTS; block++) {
     const float *values = x + block * MOE_Q8_0_ELEMENTS;
     block_scale s = q8_0_scale(largest_magnitude_bits(values, MOE_Q8_0_ELEMENTS));
-    scales[block] = s.scale;
-    for (int i = 0; i < MOE_Q8_0_ELEMENTS; i++) {
-      int32_t q = s.to_integer == 0 ? 0 : round_to_integer(values[i] * s.to_integer);
-      quants[block * MOE_Q8_0_ELEMENTS + (size_t)i] = (int8_t)q;
-    }
+    *p.scales++ = s.scale;
+    quantize_scalar(values, MOE_Q8_0_ELEMENTS, s.to_integer, &p);
   }
 }
 
@@ -79,23 +100,13 @@ static float first_of_magnitude(const float *values, size_t count, uint32_t magn
 }
 
 static void quantize_q8_k_scalar(const float *x, uint8_t *out, size_t columns) {
-  int8_t *quants = (int8_t *)out;
-  int16_t *sums = (int16_t *)(out + columns);
-  float *scales = (float *)(out + columns + columns / 8);
+  places p = places_of(moe_q8_k_row_at(out, columns));
   for (size_t block = 0; block < columns / MOE_Q8_K_ELEMENTS; block++) {
     const float *values = x + block * MOE_Q8_K_ELEMENTS;
     uint32_t magnitude_bits = largest_magnitude_bits(values, MOE_Q8_K_ELEMENTS);
     block_scale s = q8_k_scale(first_of_magnitude(values, MOE_Q8_K_ELEMENTS, magnitude_bits));
-    scales[block] = s.scale;
-    for (int group = 0; group < MOE_Q8_K_SUMS; group++) {
-      int32_t sum = 0;
-      for (int i = group * 16; i < group * 16 + 16; i++) {
-        int32_t q = s.to_integer == 0 ? 0 : round_to_integer(values[i] * s.to_integer);
-        quants[block * MOE_Q8_K_ELEMENTS + (size_t)i] = (int8_t)q;
-        sum += q;
-      }
-      sums[block * MOE_Q8_K_SUMS + (size_t)group] = (int16_t)sum;
-    }
+    *p.scales++ = s.scale;
+    quantize_scalar(values, MOE_Q8_K_ELEMENTS, s.to_integer, &p);
   }
 }
 
@@ -125,36 +136,41 @@ static MOE_TARGET_AVX2 __m256i quantize_32_avx2(const float *x, float to_integer
   return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
+/* Quants and their sums of some values. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void quantize_avx2(const float *values, size_t count,
+                                                     float to_integer, places *p) {
+  for (size_t i = 0; i < count; i += 32) {
+    __m256i quants = quantize_32_avx2(values + i, to_integer);
+    _mm256_storeu_si256((__m256i *)p->quants, quants);
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), quants);
+    __m256i quads = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+    __m256i halves = _mm256_hadd_epi32(quads, quads);
+    __m256i sixteens = _mm256_hadd_epi32(halves, halves);
+    p->sums[0] = (int16_t)_mm256_extract_epi32(sixteens, 0);
+    p->sums[1] = (int16_t)_mm256_extract_epi32(sixteens, 4);
+    p->quants += 32;
+    p->sums += 2;
+  }
+}
+
 static MOE_TARGET_AVX2 void quantize_q8_0_avx2(const float *x, uint8_t *out, size_t columns) {
-  float *scales = (float *)(out + columns);
+  places p = places_of(moe_q8_0_row_at(out, columns));
   for (size_t block = 0; block < columns / MOE_Q8_0_ELEMENTS; block++) {
     const float *values = x + block * MOE_Q8_0_ELEMENTS;
     block_scale s = q8_0_scale(largest_magnitude_bits_avx2(values, MOE_Q8_0_ELEMENTS));
-    scales[block] = s.scale;
-    _mm256_storeu_si256((__m256i *)(out + block * MOE_Q8_0_ELEMENTS),
-                        quantize_32_avx2(values, s.to_integer));
+    *p.scales++ = s.scale;
+    quantize_avx2(values, MOE_Q8_0_ELEMENTS, s.to_integer, &p);
   }
 }
 
 static MOE_TARGET_AVX2 void quantize_q8_k_avx2(const float *x, uint8_t *out, size_t columns) {
-  int16_t *sums = (int16_t *)(out + columns);
-  float *scales = (float *)(out + columns + columns / 8);
+  places p = places_of(moe_q8_k_row_at(out, columns));
   for (size_t block = 0; block < columns / MOE_Q8_K_ELEMENTS; block++) {
     const float *values = x + block * MOE_Q8_K_ELEMENTS;
     uint32_t magnitude_bits = largest_magnitude_bits_avx2(values, MOE_Q8_K_ELEMENTS);
     block_scale s = q8_k_scale(first_of_magnitude(values, MOE_Q8_K_ELEMENTS, magnitude_bits));
-    scales[block] = s.scale;
-    for (size_t i = 0; i < MOE_Q8_K_ELEMENTS; i += 32) {
-      __m256i quants = quantize_32_avx2(values + i, s.to_integer);
-      _mm256_storeu_si256((__m256i *)(out + block * MOE_Q8_K_ELEMENTS + i), quants);
-      __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), quants);
-      __m256i quads = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-      __m256i halves = _mm256_hadd_epi32(quads, quads);
-      __m256i sixteens = _mm256_hadd_epi32(halves, halves);
-      int16_t *target = sums + block * MOE_Q8_K_SUMS + i / 16;
-      target[0] = (int16_t)_mm256_extract_epi32(sixteens, 0);
-      target[1] = (int16_t)_mm256_extract_epi32(sixteens, 4);
-    }
+    *p.scales++ = s.scale;
+    quantize_avx2(values, MOE_Q8_K_ELEMENTS, s.to_integer, &p);
   }
 }
 
@@ -180,33 +196,35 @@ static int8x16_t quantize_16_neon(const float *x, float to_integer) {
   return vqmovn_high_s16(vqmovn_s16(low), high);
 }
 
+/* Quants and their sums of some values. */
+MOE_ALWAYS_INLINE void quantize_neon(const float *values, size_t count, float to_integer,
+                                     places *p) {
+  for (size_t i = 0; i < count; i += MOE_Q8_SUM_ELEMENTS) {
+    int8x16_t bytes = quantize_16_neon(values + i, to_integer);
+    vst1q_s8(p->quants, bytes);
+    *p->sums++ = vaddlvq_s8(bytes);
+    p->quants += MOE_Q8_SUM_ELEMENTS;
+  }
+}
+
 static void quantize_q8_0_neon(const float *x, uint8_t *out, size_t columns) {
-  int8_t *quants = (int8_t *)out;
-  float *scales = (float *)(out + columns);
+  places p = places_of(moe_q8_0_row_at(out, columns));
   for (size_t block = 0; block < columns / MOE_Q8_0_ELEMENTS; block++) {
     const float *values = x + block * MOE_Q8_0_ELEMENTS;
     block_scale s = q8_0_scale(largest_magnitude_bits_neon(values, MOE_Q8_0_ELEMENTS));
-    scales[block] = s.scale;
-    for (size_t i = 0; i < MOE_Q8_0_ELEMENTS; i += 16) {
-      vst1q_s8(quants + block * MOE_Q8_0_ELEMENTS + i, quantize_16_neon(values + i, s.to_integer));
-    }
+    *p.scales++ = s.scale;
+    quantize_neon(values, MOE_Q8_0_ELEMENTS, s.to_integer, &p);
   }
 }
 
 static void quantize_q8_k_neon(const float *x, uint8_t *out, size_t columns) {
-  int8_t *quants = (int8_t *)out;
-  int16_t *sums = (int16_t *)(out + columns);
-  float *scales = (float *)(out + columns + columns / 8);
+  places p = places_of(moe_q8_k_row_at(out, columns));
   for (size_t block = 0; block < columns / MOE_Q8_K_ELEMENTS; block++) {
     const float *values = x + block * MOE_Q8_K_ELEMENTS;
     uint32_t magnitude_bits = largest_magnitude_bits_neon(values, MOE_Q8_K_ELEMENTS);
     block_scale s = q8_k_scale(first_of_magnitude(values, MOE_Q8_K_ELEMENTS, magnitude_bits));
-    scales[block] = s.scale;
-    for (size_t i = 0; i < MOE_Q8_K_ELEMENTS; i += 16) {
-      int8x16_t bytes = quantize_16_neon(values + i, s.to_integer);
-      vst1q_s8(quants + block * MOE_Q8_K_ELEMENTS + i, bytes);
-      sums[block * MOE_Q8_K_SUMS + i / 16] = vaddlvq_s8(bytes);
-    }
+    *p.scales++ = s.scale;
+    quantize_neon(values, MOE_Q8_K_ELEMENTS, s.to_integer, &p);
   }
 }
 
@@ -226,10 +244,10 @@ moe_quantize_fn moe_activation_variant(moe_activation activation, moe_isa isa) {
 
 size_t moe_activation_row_bytes(moe_activation activation, size_t columns) {
   size_t bytes = columns * sizeof(float);
-  if (activation == MOE_ACTIVATION_Q8_0) {
-    bytes = columns + columns / MOE_Q8_0_ELEMENTS * sizeof(float);
-  } else if (activation == MOE_ACTIVATION_Q8_K) {
-    bytes = columns + columns / 16 * sizeof(int16_t) + columns / MOE_Q8_K_ELEMENTS * sizeof(float);
+  if (activation != MOE_ACTIVATION_F32) {
+    size_t elements = activation == MOE_ACTIVATION_Q8_0 ? MOE_Q8_0_ELEMENTS : MOE_Q8_K_ELEMENTS;
+    bytes = columns + columns / MOE_Q8_SUM_ELEMENTS * sizeof(int16_t) +
+            columns / elements * sizeof(float);
   }
   return (bytes + 63) / 64 * 64;
 }

@@ -1,5 +1,6 @@
 /* BF16: the upper half of IEEE 754 binary32. Activations stay floats. */
 #include "floats.h"
+#include "products.h"
 
 static float load_1(const uint8_t *weight) { return moe_float_from_bf16(moe_load_u16(weight)); }
 
@@ -11,12 +12,7 @@ static float value_scalar(const uint8_t *w, const uint8_t *x, size_t columns) {
   return moe_floats_value_scalar(load_1, 2, w, x, columns);
 }
 
-static void
-moe_matmul_bf16_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_matmul_by_value(value_scalar, &all, rows, tokens);
-}
+MOE_SCALAR_PRODUCT(bf16)
 
 #if defined(__x86_64__)
 
@@ -29,12 +25,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int token
   moe_floats_tile_avx2(load_8, 2, tile, tokens);
 }
 
-static MOE_TARGET_AVX2 void
-moe_matmul_bf16_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx2, &all, rows, tokens);
-}
+MOE_TILED_PRODUCT(bf16, avx2, MOE_TARGET_AVX2)
 
 #elif defined(__aarch64__)
 
@@ -48,29 +39,8 @@ MOE_ALWAYS_INLINE void tile_neon(const moe_tile *tile, int tokens) {
   moe_floats_tile_neon(load_8, 2, tile, tokens);
 }
 
-static void
-moe_matmul_bf16_neon(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_neon, &all, rows, tokens);
-}
+MOE_TILED_PRODUCT(bf16, neon, )
 
 #endif
 
-const moe_format_definition moe_definition_bf16 = {
-    .format = {.name = "BF16",
-               .ggml_type = 30,
-               .block_elements = 1,
-               .block_bytes = 2,
-               .activation = MOE_ACTIVATION_F32,
-               .dequantize = dequantize},
-    .matmul =
-        {
-            [MOE_ISA_SCALAR] = moe_matmul_bf16_scalar,
-#if defined(__x86_64__)
-            [MOE_ISA_AVX2] = moe_matmul_bf16_avx2,
-#elif defined(__aarch64__)
-            [MOE_ISA_NEON] = moe_matmul_bf16_neon,
-#endif
-        },
-};
+MOE_DEFINE_FORMAT(bf16, "BF16", 30, 1, 2, F32, FLOAT)

@@ -1,5 +1,6 @@
 /* F32: IEEE 754 binary32. Activations stay floats. */
 #include "floats.h"
+#include "products.h"
 
 static float load_1(const uint8_t *weight) { return moe_float_from_bits(moe_load_u32(weight)); }
 
@@ -11,12 +12,7 @@ static float value_scalar(const uint8_t *w, const uint8_t *x, size_t columns) {
   return moe_floats_value_scalar(load_1, 4, w, x, columns);
 }
 
-static void
-moe_matmul_f32_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                      size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_matmul_by_value(value_scalar, &all, rows, tokens);
-}
+MOE_SCALAR_PRODUCT(f32)
 
 #if defined(__x86_64__)
 
@@ -28,12 +24,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_tile *tile, int token
   moe_floats_tile_avx2(load_8, 4, tile, tokens);
 }
 
-static MOE_TARGET_AVX2 void
-moe_matmul_f32_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                    size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx2, &all, rows, tokens);
-}
+MOE_TILED_PRODUCT(f32, avx2, MOE_TARGET_AVX2)
 
 #elif defined(__aarch64__)
 
@@ -46,29 +37,8 @@ MOE_ALWAYS_INLINE void tile_neon(const moe_tile *tile, int tokens) {
   moe_floats_tile_neon(load_8, 4, tile, tokens);
 }
 
-static void
-moe_matmul_f32_neon(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                    size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_neon, &all, rows, tokens);
-}
+MOE_TILED_PRODUCT(f32, neon, )
 
 #endif
 
-const moe_format_definition moe_definition_f32 = {
-    .format = {.name = "F32",
-               .ggml_type = 0,
-               .block_elements = 1,
-               .block_bytes = 4,
-               .activation = MOE_ACTIVATION_F32,
-               .dequantize = dequantize},
-    .matmul =
-        {
-            [MOE_ISA_SCALAR] = moe_matmul_f32_scalar,
-#if defined(__x86_64__)
-            [MOE_ISA_AVX2] = moe_matmul_f32_avx2,
-#elif defined(__aarch64__)
-            [MOE_ISA_NEON] = moe_matmul_f32_neon,
-#endif
-        },
-};
+MOE_DEFINE_FORMAT(f32, "F32", 0, 1, 4, F32, FLOAT)

@@ -20,31 +20,37 @@ typedef struct {
   moe_matmul_fn matmul[MOE_ISA_COUNT]; /* by moe_isa; null where there is no variant */
 } moe_format_definition;
 
-/* A row of Q8_0 activations: all quants, then all scales, so that both are aligned and the products
- * need not step over one to reach the other. The scales are rounded to 16 bits, as in the blocks of
- * that name, and kept as floats. */
-enum { MOE_Q8_0_ELEMENTS = 32 };
+/* A row of activations as 8-bit integers. All quants stand first, so that they are aligned and the
+ * products need not step over anything between them. */
 typedef struct {
   const int8_t *quants; /* (columns) */
-  const float *scales;  /* (columns / 32) */
-} moe_q8_0_row;
+  const int16_t *sums;  /* (columns / 16), each of 16 quants */
+  const float *scales;  /* (columns / 32) in Q8_0, (columns / 256) in Q8_K */
+} moe_q8_row;
 
-MOE_ALWAYS_INLINE moe_q8_0_row moe_q8_0_row_at(const uint8_t *row, size_t columns) {
-  return (moe_q8_0_row){(const int8_t *)row, (const float *)(row + columns)};
+enum { MOE_Q8_0_ELEMENTS = 32, MOE_Q8_K_ELEMENTS = 256, MOE_Q8_SUM_ELEMENTS = 16 };
+enum { MOE_Q8_K_SUMS = MOE_Q8_K_ELEMENTS / MOE_Q8_SUM_ELEMENTS };
+
+/* Q8_0: quants, scales, sums. The scales are rounded to 16 bits, as in the blocks of that name, and
+ * kept as floats. */
+MOE_ALWAYS_INLINE moe_q8_row moe_q8_0_row_at(const uint8_t *row, size_t columns) {
+  const uint8_t *scales = row + columns;
+  return (moe_q8_row){(const int8_t *)row,
+                      (const int16_t *)(scales + columns / MOE_Q8_0_ELEMENTS * sizeof(float)),
+                      (const float *)scales};
 }
 
-/* A row of Q8_K activations: all quants, all sums of 16 quants, all scales. */
-enum { MOE_Q8_K_ELEMENTS = 256, MOE_Q8_K_SUMS = 16 };
-typedef struct {
-  const int8_t *quants; /* (columns) */
-  const int16_t *sums;  /* (columns / 16) */
-  const float *scales;  /* (columns / 256) */
-} moe_q8_k_row;
-
-MOE_ALWAYS_INLINE moe_q8_k_row moe_q8_k_row_at(const uint8_t *row, size_t columns) {
+/* Q8_K: quants, sums, scales. */
+MOE_ALWAYS_INLINE moe_q8_row moe_q8_k_row_at(const uint8_t *row, size_t columns) {
   const uint8_t *sums = row + columns;
-  return (moe_q8_k_row){(const int8_t *)row, (const int16_t *)sums,
-                        (const float *)(sums + columns / 16 * sizeof(int16_t))};
+  return (moe_q8_row){(const int8_t *)row, (const int16_t *)sums,
+                      (const float *)(sums + columns / MOE_Q8_SUM_ELEMENTS * sizeof(int16_t))};
+}
+
+/* elements: that share a scale, which tells the forms apart. */
+MOE_ALWAYS_INLINE moe_q8_row moe_q8_row_at(const uint8_t *row, size_t columns, size_t elements) {
+  return elements == MOE_Q8_0_ELEMENTS ? moe_q8_0_row_at(row, columns)
+                                       : moe_q8_k_row_at(row, columns);
 }
 
 #endif

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stddef.h>
 
-#include "neon.h"
 #include "panel.h"
+#include "unpacked.h"
 
 enum { ELEMENTS = 256, GROUPS = 8, GROUP_ELEMENTS = 32 };
 
@@ -17,21 +17,6 @@ typedef struct {
 _Static_assert(sizeof(block) == 144, "as in the file");
 _Static_assert(_Alignof(block) == 1, "readable at any address");
 
-/* Scales and minima of the groups, a byte each, in group order. */
-typedef struct {
-  uint64_t scales, minima;
-} group_factors;
-
-/* Groups 0...3 have their 6 bits in bytes 0...3 (scales) and 4...7 (minima); groups 4...7 have the
- * low 4 bits in bytes 8...11 (scale low, minimum high) and the others on top of bytes 0...7. */
-MOE_ALWAYS_INLINE group_factors unpack_factors(const uint8_t packed[12]) {
-  uint32_t a = moe_load_u32(packed), b = moe_load_u32(packed + 4), c = moe_load_u32(packed + 8);
-  uint32_t high_scales = (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030);
-  uint32_t high_minima = (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030);
-  return (group_factors){(uint64_t)high_scales << 32 | (a & 0x3f3f3f3f),
-                         (uint64_t)high_minima << 32 | (b & 0x3f3f3f3f)};
-}
-
 static int quant_at(const block *b, int group, int i) {
   return b->quants[group / 2 * GROUP_ELEMENTS + i] >> (group % 2 * 4) & 15;
 }
@@ -40,7 +25,7 @@ static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
   for (const block *b = (const block *)blocks; elements > 0; b++, elements -= ELEMENTS) {
     float scale = moe_float_from_f16(moe_load_u16(b->scale));
     float minimum = moe_float_from_f16(moe_load_u16(b->minimum));
-    group_factors factors = unpack_factors(b->packed);
+    moe_group_factors factors = moe_unpack_factors(b->packed);
     for (int group = 0; group < GROUPS; group++) {
       float group_scale = scale * (float)(factors.scales >> (8 * group) & 0xff);
       float group_minimum = minimum * (float)(factors.minima >> (8 * group) & 0xff);
@@ -53,10 +38,10 @@ static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
 
 static float value_scalar(const uint8_t *w_row, const uint8_t *x_row, size_t columns) {
   const block *w = (const block *)w_row;
-  moe_q8_k_row x = moe_q8_k_row_at(x_row, columns);
+  moe_q8_row x = moe_q8_k_row_at(x_row, columns);
   double sum = 0;
   for (size_t i = 0; i < columns / ELEMENTS; i++) {
-    group_factors factors = unpack_factors(w[i].packed);
+    moe_group_factors factors = moe_unpack_factors(w[i].packed);
     int32_t products = 0, minima = 0;
     for (int group = 0; group < GROUPS; group++) {
       const int8_t *x_quants = x.quants + i * ELEMENTS + (size_t)group * GROUP_ELEMENTS;
@@ -75,12 +60,7 @@ static float value_scalar(const uint8_t *w_row, const uint8_t *x_row, size_t col
   return (float)sum;
 }
 
-static void
-moe_matmul_q4_k_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_matmul_by_value(value_scalar, &all, rows, tokens);
-}
+MOE_SCALAR_PRODUCT(q4_k)
 
 #if defined(__x86_64__)
 
@@ -107,7 +87,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i heads_avx512(const block *w, int blo
   return heads;
 }
 
-/* As unpack_factors, of a block per 128-bit lane: 8 scales, 8 minima. */
+/* As moe_unpack_factors, of a block per 128-bit lane: 8 scales, 8 minima. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i factors_avx512(__m512i heads) {
   const __m512i shifts = _mm512_set4_epi32(4, 0, 0, 0);
   const __m512i low = _mm512_set4_epi32(0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f);
@@ -120,7 +100,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m512i factors_avx512(__m512i heads) {
 /* Groups in the order 0 2 1 3 4 6 5 7, in which 64 bytes of a block's quants have them in their low
  * and then in their high halves; sums of whole groups, 8 to a block, those of a step's blocks one
  * after the other. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX512 moe_q8_k_row order_avx512(moe_q8_k_row x, size_t blocks,
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 moe_q8_row order_avx512(moe_q8_row x, size_t blocks,
                                                               moe_row_room *room) {
   /* The last step may have fewer blocks than it reads sums of. */
   size_t whole = blocks / MOE_ROW_BLOCKS * MOE_ROW_BLOCKS;
@@ -143,7 +123,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 moe_q8_k_row order_avx512(moe_q8_k_row x, si
       group_sums[g] = (int16_t)(sums[2 * g] + sums[2 * g + 1]);
     }
   }
-  return (moe_q8_k_row){room->quants, room->sums, x.scales};
+  return (moe_q8_row){room->quants, room->sums, x.scales};
 }
 
 /* Scales of one block's groups `first` and first + 2, in the halves of a vector of 16 bits. scales:
@@ -202,7 +182,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int b
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void rows_avx512(const moe_tile *tile, size_t rows) {
-  moe_row_kernels kernels = {sizeof(block), order_avx512, row_step_avx512};
+  moe_row_kernels kernels = {sizeof(block), ELEMENTS, order_avx512, row_step_avx512};
   moe_row_products(kernels, tile, rows);
 }
 
@@ -211,7 +191,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void block_sums_avx2(const block *w, const int
                                                        const int16_t *x_sums, __m256i *products,
                                                        __m256i *minima) {
   const __m256i low_bits = _mm256_set1_epi8(15);
-  group_factors factors = unpack_factors(w->packed);
+  moe_group_factors factors = moe_unpack_factors(w->packed);
   __m128i scale_bytes = _mm_cvtsi64_si128((long long)factors.scales);
   __m128i minimum_bytes = _mm_cvtsi64_si128((long long)factors.minima);
   /* Each scale twice, as 16 bits: a pair is read back with one broadcast per group. */
@@ -254,7 +234,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int block
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void rows_avx2(const moe_tile *tile, size_t rows) {
-  moe_row_kernels kernels = {sizeof(block), moe_row_as_it_is, row_step_avx2};
+  moe_row_kernels kernels = {sizeof(block), ELEMENTS, moe_row_as_it_is, row_step_avx2};
   moe_row_products(kernels, tile, rows);
 }
 
@@ -267,7 +247,7 @@ typedef struct {
 } panel_avx512;
 _Static_assert(offsetof(panel_avx512, scales) == offsetof(moe_panel_avx512, scales), "shared");
 
-/* As unpack_factors, of a row per lane. */
+/* As moe_unpack_factors, of a row per lane. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void
 unpack_factors_avx512(panel_avx512 *panel, __m512i a, __m512i b, __m512i c) {
   const __m512i six = _mm512_set1_epi8(0x3f), top = _mm512_set1_epi8(0x30);
@@ -293,8 +273,10 @@ unpack_factors_avx512(panel_avx512 *panel, __m512i a, __m512i b, __m512i c) {
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void
-unpack_avx512(void *unpacked, const uint8_t *w, size_t stride, const uint8_t *ahead) {
+unpack_avx512(void *unpacked, const uint8_t *w, size_t index, size_t stride,
+              const uint8_t *ahead) {
   panel_avx512 *panel = unpacked;
+  w += index * sizeof(block);
   const __m512i four = _mm512_set1_epi8(15);
   __m512i columns[4];
   moe_transpose_avx512(w, stride, &ahead, columns);
@@ -374,8 +356,10 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void unpack_factors_panel_avx2(panel_avx2 *pan
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void
-unpack_avx2(void *unpacked, const uint8_t *w, size_t stride, const uint8_t *ahead) {
+unpack_avx2(void *unpacked, const uint8_t *w, size_t index, size_t stride,
+              const uint8_t *ahead) {
   panel_avx2 *panel = unpacked;
+  w += index * sizeof(block);
   const __m256i four = _mm256_set1_epi8(15);
   __m256i columns[4];
   moe_transpose_avx2(w, stride, &ahead, columns);
@@ -422,27 +406,8 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_panel_tile *tile, int
   moe_panel_tile_avx2(add_panel_block_avx2, tile, GROUP_ELEMENTS, STEPS, tokens);
 }
 
-static MOE_TARGET_AVX2 void
-moe_matmul_q4_k_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  static const moe_panel_kernels kernels = {
-      sizeof(block), sizeof(panel_avx2), MOE_PANEL_ROWS_AVX2, MOE_PANELS_AVX2,
-      rows_avx2,     unpack_avx2,        tile_avx2};
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX2 * sizeof(panel_avx2)];
-  moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
-}
-
-static MOE_TARGET_AVX512 void
-moe_matmul_q4_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  static const moe_panel_kernels kernels = {
-      sizeof(block), sizeof(panel_avx512), MOE_PANEL_ROWS_AVX512, MOE_PANELS_AVX512,
-      rows_avx512,   unpack_avx512,        tile_avx512};
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX512 * sizeof(panel_avx512)];
-  moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
-}
+MOE_PANEL_PRODUCT(q4_k, avx2, AVX2, sizeof(block), ELEMENTS)
+MOE_PANEL_PRODUCT(q4_k, avx512, AVX512, sizeof(block), ELEMENTS)
 
 #elif defined(__aarch64__)
 
@@ -490,13 +455,13 @@ MOE_ALWAYS_INLINE void tile_by_dot(const moe_tile *tile, int tokens, moe_dot_neo
   for (size_t i = 0; i < tile->columns / ELEMENTS; i++) {
     const block *w = (const block *)tile->w + i;
     float scale = moe_load_f16_neon(w->scale), minimum = moe_load_f16_neon(w->minimum);
-    group_factors factors = unpack_factors(w->packed);
+    moe_group_factors factors = moe_unpack_factors(w->packed);
     int16x8_t minima = vreinterpretq_s16_u16(vmovl_u8(vcreate_u8(factors.minima)));
     int32x4_t products[MOE_TILE_TOKENS_MAX];
     products_neon(w, factors.scales, tile->x + i * ELEMENTS, tile->x_stride, tokens, dot,
                   products);
     for (int t = 0; t < tokens; t++) {
-      moe_q8_k_row x = moe_q8_k_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
+      moe_q8_row x = moe_q8_k_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
       float below = minimum * (float)minima_neon(x.sums + i * MOE_Q8_K_SUMS, minima);
       float value = fmaf(scale, (float)vaddvq_s32(products[t]), -below);
       sums[t] = fmaf(value, x.scales[i], sums[t]);
@@ -505,46 +470,8 @@ MOE_ALWAYS_INLINE void tile_by_dot(const moe_tile *tile, int tokens, moe_dot_neo
   for (int t = 0; t < tokens; t++) tile->y[(size_t)t * tile->y_stride] = sums[t];
 }
 
-MOE_ALWAYS_INLINE void tile_neon(const moe_tile *tile, int tokens) {
-  tile_by_dot(tile, tokens, moe_dot_neon);
-}
-
-MOE_ALWAYS_INLINE MOE_TARGET_DOTPROD void tile_dotprod(const moe_tile *tile, int tokens) {
-  tile_by_dot(tile, tokens, moe_dot_dotprod);
-}
-
-static MOE_TARGET_DOTPROD void matmul_dotprod(const moe_tile *all, size_t rows, size_t tokens) {
-  moe_tiled_matmul(tile_dotprod, all, rows, tokens);
-}
-
-static void
-moe_matmul_q4_k_neon(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  if (moe_has_dotprod()) {
-    matmul_dotprod(&all, rows, tokens);
-  } else {
-    moe_tiled_matmul(tile_neon, &all, rows, tokens);
-  }
-}
+MOE_NEON_PRODUCT(q4_k)
 
 #endif
 
-const moe_format_definition moe_definition_q4_k = {
-    .format = {.name = "Q4_K",
-               .ggml_type = 12,
-               .block_elements = ELEMENTS,
-               .block_bytes = sizeof(block),
-               .activation = MOE_ACTIVATION_Q8_K,
-               .dequantize = dequantize},
-    .matmul =
-        {
-            [MOE_ISA_SCALAR] = moe_matmul_q4_k_scalar,
-#if defined(__x86_64__)
-            [MOE_ISA_AVX2] = moe_matmul_q4_k_avx2,
-            [MOE_ISA_AVX512] = moe_matmul_q4_k_avx512,
-#elif defined(__aarch64__)
-            [MOE_ISA_NEON] = moe_matmul_q4_k_neon,
-#endif
-        },
-};
+MOE_DEFINE_FORMAT(q4_k, "Q4_K", 12, ELEMENTS, sizeof(block), Q8_K, INTEGER)

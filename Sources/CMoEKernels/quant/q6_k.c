@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stddef.h>
 
-#include "neon.h"
 #include "panel.h"
+#include "products.h"
 
 enum { ELEMENTS = 256, GROUPS = 16, GROUP_ELEMENTS = 16, OFFSET = 32 };
 _Static_assert(OFFSET == 1 << 5, "the vector kernel shifts by it");
@@ -47,7 +47,7 @@ static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
 
 static float value_scalar(const uint8_t *w_row, const uint8_t *x_row, size_t columns) {
   const block *w = (const block *)w_row;
-  moe_q8_k_row x = moe_q8_k_row_at(x_row, columns);
+  moe_q8_row x = moe_q8_k_row_at(x_row, columns);
   double sum = 0;
   for (size_t i = 0; i < columns / ELEMENTS; i++) {
     int8_t quants[ELEMENTS];
@@ -67,12 +67,7 @@ static float value_scalar(const uint8_t *w_row, const uint8_t *x_row, size_t col
   return (float)sum;
 }
 
-static void
-moe_matmul_q6_k_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_matmul_by_value(value_scalar, &all, rows, tokens);
-}
+MOE_SCALAR_PRODUCT(q6_k)
 
 #if defined(__x86_64__)
 
@@ -153,7 +148,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int b
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void rows_avx512(const moe_tile *tile, size_t rows) {
-  moe_row_kernels kernels = {sizeof(block), moe_row_as_it_is, row_step_avx512};
+  moe_row_kernels kernels = {sizeof(block), ELEMENTS, moe_row_as_it_is, row_step_avx512};
   moe_row_products(kernels, tile, rows);
 }
 
@@ -191,7 +186,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int block
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void rows_avx2(const moe_tile *tile, size_t rows) {
-  moe_row_kernels kernels = {sizeof(block), moe_row_as_it_is, row_step_avx2};
+  moe_row_kernels kernels = {sizeof(block), ELEMENTS, moe_row_as_it_is, row_step_avx2};
   moe_row_products(kernels, tile, rows);
 }
 
@@ -232,8 +227,10 @@ unpack_half_avx512(panel_avx512 *panel, int half, const uint8_t *w, size_t strid
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void
-unpack_avx512(void *unpacked, const uint8_t *w, size_t stride, const uint8_t *ahead) {
+unpack_avx512(void *unpacked, const uint8_t *w, size_t index, size_t stride,
+              const uint8_t *ahead) {
   panel_avx512 *panel = unpacked;
+  w += index * sizeof(block);
   for (int half = 0; half < 2; half++) unpack_half_avx512(panel, half, w, stride, &ahead);
   __m512i scales[4];
   moe_transpose_avx512(w + offsetof(block, scales), stride, &ahead, scales);
@@ -312,8 +309,10 @@ unpack_half_panel_avx2(panel_avx2 *panel, int half, const uint8_t *w, size_t str
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void
-unpack_avx2(void *unpacked, const uint8_t *w, size_t stride, const uint8_t *ahead) {
+unpack_avx2(void *unpacked, const uint8_t *w, size_t index, size_t stride,
+              const uint8_t *ahead) {
   panel_avx2 *panel = unpacked;
+  w += index * sizeof(block);
   for (int half = 0; half < 2; half++) unpack_half_panel_avx2(panel, half, w, stride, &ahead);
   __m256i scales[4];
   moe_transpose_avx2(w + offsetof(block, scales), stride, &ahead, scales);
@@ -360,27 +359,8 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_panel_tile *tile, int
   moe_panel_tile_avx2(add_panel_block_avx2, tile, GROUP_ELEMENTS, STEPS, tokens);
 }
 
-static MOE_TARGET_AVX2 void
-moe_matmul_q6_k_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  static const moe_panel_kernels kernels = {
-      sizeof(block), sizeof(panel_avx2), MOE_PANEL_ROWS_AVX2, MOE_PANELS_AVX2,
-      rows_avx2,     unpack_avx2,        tile_avx2};
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX2 * sizeof(panel_avx2)];
-  moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
-}
-
-static MOE_TARGET_AVX512 void
-moe_matmul_q6_k_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  static const moe_panel_kernels kernels = {
-      sizeof(block), sizeof(panel_avx512), MOE_PANEL_ROWS_AVX512, MOE_PANELS_AVX512,
-      rows_avx512,   unpack_avx512,        tile_avx512};
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  _Alignas(64) uint8_t unpacked[MOE_PANEL_CHUNK * MOE_PANELS_AVX512 * sizeof(panel_avx512)];
-  moe_panel_matmul(&kernels, &all, rows, tokens, unpacked);
-}
+MOE_PANEL_PRODUCT(q6_k, avx2, AVX2, sizeof(block), ELEMENTS)
+MOE_PANEL_PRODUCT(q6_k, avx512, AVX512, sizeof(block), ELEMENTS)
 
 #elif defined(__aarch64__)
 
@@ -432,7 +412,7 @@ MOE_ALWAYS_INLINE void tile_by_dot(const moe_tile *tile, int tokens, moe_dot_neo
     int32x4_t products[MOE_TILE_TOKENS_MAX];
     products_neon(w, tile->x + i * ELEMENTS, tile->x_stride, tokens, dot, products);
     for (int t = 0; t < tokens; t++) {
-      moe_q8_k_row x = moe_q8_k_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
+      moe_q8_row x = moe_q8_k_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
       float value = scale * (float)vaddvq_s32(products[t]);
       sums[t] = fmaf(value, x.scales[i], sums[t]);
     }
@@ -440,46 +420,8 @@ MOE_ALWAYS_INLINE void tile_by_dot(const moe_tile *tile, int tokens, moe_dot_neo
   for (int t = 0; t < tokens; t++) tile->y[(size_t)t * tile->y_stride] = sums[t];
 }
 
-MOE_ALWAYS_INLINE void tile_neon(const moe_tile *tile, int tokens) {
-  tile_by_dot(tile, tokens, moe_dot_neon);
-}
-
-MOE_ALWAYS_INLINE MOE_TARGET_DOTPROD void tile_dotprod(const moe_tile *tile, int tokens) {
-  tile_by_dot(tile, tokens, moe_dot_dotprod);
-}
-
-static MOE_TARGET_DOTPROD void matmul_dotprod(const moe_tile *all, size_t rows, size_t tokens) {
-  moe_tiled_matmul(tile_dotprod, all, rows, tokens);
-}
-
-static void
-moe_matmul_q6_k_neon(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  if (moe_has_dotprod()) {
-    matmul_dotprod(&all, rows, tokens);
-  } else {
-    moe_tiled_matmul(tile_neon, &all, rows, tokens);
-  }
-}
+MOE_NEON_PRODUCT(q6_k)
 
 #endif
 
-const moe_format_definition moe_definition_q6_k = {
-    .format = {.name = "Q6_K",
-               .ggml_type = 14,
-               .block_elements = ELEMENTS,
-               .block_bytes = sizeof(block),
-               .activation = MOE_ACTIVATION_Q8_K,
-               .dequantize = dequantize},
-    .matmul =
-        {
-            [MOE_ISA_SCALAR] = moe_matmul_q6_k_scalar,
-#if defined(__x86_64__)
-            [MOE_ISA_AVX2] = moe_matmul_q6_k_avx2,
-            [MOE_ISA_AVX512] = moe_matmul_q6_k_avx512,
-#elif defined(__aarch64__)
-            [MOE_ISA_NEON] = moe_matmul_q6_k_neon,
-#endif
-        },
-};
+MOE_DEFINE_FORMAT(q6_k, "Q6_K", 14, ELEMENTS, sizeof(block), Q8_K, INTEGER)

@@ -1,7 +1,5 @@
 /* Q8_0: blocks of 32 signed bytes with one 16-bit float scale. Activations are Q8_0 too. */
-#include "neon.h"
-#include "tile.h"
-#include "x86.h"
+#include "products.h"
 
 enum { ELEMENTS = 32 };
 
@@ -21,7 +19,7 @@ static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
 
 static float value_scalar(const uint8_t *w_row, const uint8_t *x_row, size_t columns) {
   const block *w = (const block *)w_row;
-  moe_q8_0_row x = moe_q8_0_row_at(x_row, columns);
+  moe_q8_row x = moe_q8_0_row_at(x_row, columns);
   double sum = 0;
   for (size_t i = 0; i < columns / ELEMENTS; i++) {
     int32_t products = 0;
@@ -34,12 +32,7 @@ static float value_scalar(const uint8_t *w_row, const uint8_t *x_row, size_t col
   return (float)sum;
 }
 
-static void
-moe_matmul_q8_0_scalar(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_matmul_by_value(value_scalar, &all, rows, tokens);
-}
+MOE_SCALAR_PRODUCT(q8_0)
 
 #if defined(__x86_64__)
 
@@ -56,7 +49,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_x86(const moe_tile *tile, int tokens
     __m256i w = moe_load_256_avx2(b->quants);
     __m256i magnitude = _mm256_sign_epi8(w, w);
     for (int t = 0; t < tokens; t++) {
-      moe_q8_0_row x = moe_q8_0_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
+      moe_q8_row x = moe_q8_0_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
       __m256i signed_x = _mm256_sign_epi8(moe_load_256_avx2(x.quants + i * ELEMENTS), w);
       __m256 products = _mm256_cvtepi32_ps(dot(magnitude, signed_x));
       __m256 scale = _mm256_mul_ps(w_scale, _mm256_broadcast_ss(x.scales + i));
@@ -76,19 +69,8 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void tile_avx512(const moe_tile *tile, int t
   tile_x86(tile, tokens, moe_dot_plain_avx512);
 }
 
-static MOE_TARGET_AVX2 void
-moe_matmul_q8_0_avx2(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx2, &all, rows, tokens);
-}
-
-static MOE_TARGET_AVX512 void
-moe_matmul_q8_0_avx512(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                       size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  moe_tiled_matmul(tile_avx512, &all, rows, tokens);
-}
+MOE_TILED_PRODUCT(q8_0, avx2, MOE_TARGET_AVX2)
+MOE_TILED_PRODUCT(q8_0, avx512, MOE_TARGET_AVX512)
 
 #elif defined(__aarch64__)
 
@@ -102,7 +84,7 @@ MOE_ALWAYS_INLINE void tile_by_dot(const moe_tile *tile, int tokens, moe_dot_neo
     float w_scale = moe_load_f16_neon(b->scale);
     int8x16_t w0 = vld1q_s8(b->quants), w1 = vld1q_s8(b->quants + 16);
     for (int t = 0; t < tokens; t++) {
-      moe_q8_0_row x = moe_q8_0_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
+      moe_q8_row x = moe_q8_0_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
       const int8_t *quants = x.quants + i * ELEMENTS;
       float32x4x2_t products = {{vcvtq_f32_s32(dot(zero, w0, vld1q_s8(quants))),
                                  vcvtq_f32_s32(dot(zero, w1, vld1q_s8(quants + 16)))}};
@@ -115,46 +97,8 @@ MOE_ALWAYS_INLINE void tile_by_dot(const moe_tile *tile, int tokens, moe_dot_neo
   }
 }
 
-MOE_ALWAYS_INLINE void tile_neon(const moe_tile *tile, int tokens) {
-  tile_by_dot(tile, tokens, moe_dot_neon);
-}
-
-MOE_ALWAYS_INLINE MOE_TARGET_DOTPROD void tile_dotprod(const moe_tile *tile, int tokens) {
-  tile_by_dot(tile, tokens, moe_dot_dotprod);
-}
-
-static MOE_TARGET_DOTPROD void matmul_dotprod(const moe_tile *all, size_t rows, size_t tokens) {
-  moe_tiled_matmul(tile_dotprod, all, rows, tokens);
-}
-
-static void
-moe_matmul_q8_0_neon(const uint8_t *w, size_t w_stride, size_t rows, const uint8_t *x,
-                     size_t x_stride, size_t tokens, size_t columns, float *y, size_t y_stride) {
-  moe_tile all = {w, w_stride, x, x_stride, columns, y, y_stride};
-  if (moe_has_dotprod()) {
-    matmul_dotprod(&all, rows, tokens);
-  } else {
-    moe_tiled_matmul(tile_neon, &all, rows, tokens);
-  }
-}
+MOE_NEON_PRODUCT(q8_0)
 
 #endif
 
-const moe_format_definition moe_definition_q8_0 = {
-    .format = {.name = "Q8_0",
-               .ggml_type = 8,
-               .block_elements = ELEMENTS,
-               .block_bytes = sizeof(block),
-               .activation = MOE_ACTIVATION_Q8_0,
-               .dequantize = dequantize},
-    .matmul =
-        {
-            [MOE_ISA_SCALAR] = moe_matmul_q8_0_scalar,
-#if defined(__x86_64__)
-            [MOE_ISA_AVX2] = moe_matmul_q8_0_avx2,
-            [MOE_ISA_AVX512] = moe_matmul_q8_0_avx512,
-#elif defined(__aarch64__)
-            [MOE_ISA_NEON] = moe_matmul_q8_0_neon,
-#endif
-        },
-};
+MOE_DEFINE_FORMAT(q8_0, "Q8_0", 8, ELEMENTS, sizeof(block), Q8_0, INTEGER)

@@ -30,20 +30,32 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_load_256_avx2(const void *bytes) {
 
 enum { MOE_CACHE_LINE_BYTES = 64 };
 
+/* Fetches the lines of some bytes into the cache; an address that is nobody's does nothing. */
+MOE_ALWAYS_INLINE void moe_prefetch(const void *bytes, size_t byte_count) {
+  for (size_t i = 0; i < byte_count; i += MOE_CACHE_LINE_BYTES) {
+    _mm_prefetch((const char *)((uintptr_t)bytes + i), _MM_HINT_T0);
+  }
+}
+
 /* The lines that a row product will read some hundreds of nanoseconds later: the processor's own
  * prefetch ends at a page, and where the rows end too, a line too much costs nothing. */
 MOE_ALWAYS_INLINE void moe_prefetch_ahead(const void *w, size_t byte_count) {
   enum { DISTANCE_BYTES = 8192 };
-  for (size_t i = 0; i < byte_count; i += MOE_CACHE_LINE_BYTES) {
-    _mm_prefetch((const char *)((uintptr_t)w + DISTANCE_BYTES + i), _MM_HINT_T0);
-  }
+  moe_prefetch((const void *)((uintptr_t)w + DISTANCE_BYTES), byte_count);
 }
 
 /* sums + products of unsigned u and signed x, summed in pairs, by scales, and in pairs again: 8
  * sums of 4 products. Pairs saturate at 16 bits: a caller knows that |u0 x0 + u1 x1| < 2^15. */
+typedef __m256i (*moe_dot_scaled_fn)(__m256i sums, __m256i u, __m256i x, __m256i scales);
+
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_dot_avx2(__m256i sums, __m256i u, __m256i x,
                                                        __m256i scales) {
   return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(u, x), scales));
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m256i moe_dot_avx512(__m256i sums, __m256i u, __m256i x,
+                                                           __m256i scales) {
+  return _mm256_dpwssd_epi32(sums, _mm256_maddubs_epi16(u, x), scales);
 }
 
 /* 8 sums of 4 products each, under the same condition. Integers are exact, so the levels agree in

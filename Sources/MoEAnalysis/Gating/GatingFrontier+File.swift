@@ -16,7 +16,7 @@ extension GatingFrontier {
     }
     let bytes: [UInt8]
     do {
-      bytes = try WholeFile.contents(of: path, byteCountMax: Self.byteCountMax)
+      bytes = try RoutingTraceError.contents(of: path, byteCountMax: Self.byteCountMax)
     } catch {
       throw refusal(error.problem)
     }

@@ -1,7 +1,8 @@
+import MoECache
 import MoECore
 
 /// The time of one chunk's experts in one layer, followed expert by expert as the engine works
-/// them (`OffloadedExperts.requestInTurn`).
+/// them (`StepAdmission`).
 ///
 /// A slot is asked for as far ahead as the step may hold slots, and its read goes to the disk's
 /// queue at once; experts are computed in their order; each gives its slot to the next one that has
@@ -40,7 +41,7 @@ struct ChunkPipeline {
       let wait = max(0, readyTimes[number] - clock)
       waitSeconds += wait
       clock += wait
-      compute(layer.expert.seconds(Double(step.requests[number].tokenCount)))
+      compute(layer.expert.seconds(Double(step.requests[number].wanted.tokenCount)))
       claimCount -= 1
     }
     seconds = clock

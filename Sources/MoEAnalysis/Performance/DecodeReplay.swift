@@ -25,21 +25,23 @@ struct DecodeReplay {
     else { return nil }
     stepCounts = Array(repeating: 0, count: trace.expertsPerToken + 1)
     var replay = PassReplay(geometry: geometry, policy: policy, ownSlotCounts: ownSlotCounts)
+    let name = SequenceID(rawValue: 0)
     for sequence in trace.sequences {
+      replay.beginSequence(name)
       var start = sequence.lowerBound
       while start < sequence.upperBound {
         let phase = phases[start]
         let run = phases[start..<sequence.upperBound].prefix { $0 == phase }.count
         let count = phase == .decode ? 1 : min(run, chunkTokenCount)
-        replay.beginPass(phase)
+        replay.beginPass(phase, [SequenceRun(name, rowCount: count)])
         for layer in 0..<trace.layerCount {
           var step = RoutedStep(trace, tokens: start..<start + count, layer: layer)
           replay.run(&step, layer: layer)
           if phase == .decode { self.count(step) }
         }
-        replay.endPass(tokenCount: count)
         start += count
       }
+      replay.endSequence(name)
     }
   }
 

@@ -1,3 +1,4 @@
+import MoECache
 import MoECore
 
 extension PerformanceModel {
@@ -83,7 +84,7 @@ extension PerformanceModel {
     part.requestCount = Double(step.requests.count)
     part.missCount = Double(missCount)
     part.computeSeconds = step.requests.reduce(0) {
-      $0 + layer.expert.seconds(Double($1.tokenCount))
+      $0 + layer.expert.seconds(Double($1.wanted.tokenCount))
     }
     if step.tokenCount == 1 {
       // One token's experts are computed side by side, as in decoding.

@@ -16,6 +16,8 @@ struct PromptReplay: ~Copyable {
   private var drawn: [Set<Int>]
   private var drawnTokenCount = 0
 
+  private let sequence = SequenceID(rawValue: 0)
+
   /// Tokens of a drawn chunk whose selections the policy hears of.
   private static let lastTokenCount = 8
 
@@ -38,13 +40,13 @@ struct PromptReplay: ~Copyable {
   mutating func steps(chunk index: Int, start: Int, tokenCount: Int) -> [RoutedStep] {
     var steps: [RoutedStep] = []
     replay.use(slotCounts: costs.slotCounts(ofChunk: index))
-    replay.beginPass(.prefill)
+    if index == 0 { replay.beginSequence(sequence) }
+    replay.beginPass(.prefill, [SequenceRun(sequence, rowCount: tokenCount)])
     for layer in costs.layers.indices {
       var step = wants(layer: layer, start: start, tokenCount: tokenCount)
       if costs.isResident { step.findAll() } else { replay.run(&step, layer: layer) }
       steps.append(step)
     }
-    replay.endPass(tokenCount: tokenCount)
     drawnTokenCount = tokenCount
     return steps
   }
@@ -98,8 +100,9 @@ struct PromptReplay: ~Copyable {
       let share = choiceCount / experts.count + (place < choiceCount % experts.count ? 1 : 0)
       let last = place + (share - 1) * experts.count
       return RoutedStep.Request(
-        expert: expert, lastToken: min(max(0, last) / perToken, tokenCount - 1),
-        rank: max(0, last) % perToken, tokenCount: max(1, share))
+        ExpertRequest(
+          expert: expert, lastToken: min(max(0, last) / perToken, tokenCount - 1),
+          rank: max(0, last) % perToken, tokenCount: max(1, share)))
     }
     let firstKnown = max(0, tokenCount - Self.lastTokenCount)
     let lastExperts = (firstKnown * perToken..<tokenCount * perToken).map {
@@ -107,6 +110,6 @@ struct PromptReplay: ~Copyable {
     }
     return RoutedStep(
       tokenCount: tokenCount, expertsPerToken: perToken,
-      requests: requests.sorted { $0.expert < $1.expert }, lastExperts: lastExperts)
+      requests: requests.sorted { $0.wanted.expert < $1.wanted.expert }, lastExperts: lastExperts)
   }
 }

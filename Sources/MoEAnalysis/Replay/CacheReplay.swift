@@ -1,5 +1,5 @@
 package import MoECache
-private import MoECore
+import MoECore
 
 /// What an expert cache makes of a routing trace: the engine's own policy code, without an engine.
 package struct CacheReplay: Sendable, Equatable {
@@ -15,7 +15,7 @@ package struct CacheReplay: Sendable, Equatable {
   /// Replays the decoding of every token of a trace, in a cache that starts empty.
   ///
   /// - Parameters:
-  ///   - geometry: One layer for each of the trace's, with at least as many experts.
+  ///   - geometry: One layer with experts for each of the trace's, with at least as many.
   ///   - floorShare: As of `ExpertCache`.
   package init(
     _ trace: RoutingTrace, geometry: CacheGeometry, policy: PolicyEntry, floorShare: Double? = nil
@@ -31,9 +31,9 @@ package struct CacheReplay: Sendable, Equatable {
   ) {
     var times = [[Int32]](repeating: [], count: geometry.expertCount)
     for token in 0..<trace.tokenCount {
-      for layer in 0..<trace.layerCount {
+      for (place, layer) in geometry.expertLayers.enumerated() {
         let first = geometry.ordinals(of: layer).lowerBound
-        for expert in trace.selection(token: token, layer: layer) {
+        for expert in trace.selection(token: token, layer: place) {
           times[first + Int(expert)].append(Int32(token))
         }
       }
@@ -44,16 +44,21 @@ package struct CacheReplay: Sendable, Equatable {
   }
 
   private init(_ trace: RoutingTrace, in cache: inout ExpertCache) {
-    precondition(cache.geometry.layers.count == trace.layerCount)
+    let layers = cache.geometry.expertLayers
+    precondition(layers.count == trace.layerCount)
     stepCounts = Array(repeating: 0, count: trace.expertsPerToken + 1)
     let experts = trace.experts.map(Int.init)
-    let starts = Set(trace.sequenceStarts.dropFirst())
+    let starts = Set(trace.sequenceStarts)
+    let sequence = SequenceID(rawValue: 0)
     var outcomes: [RequestedExpert] = []
     var first = 0
     for token in 0..<trace.tokenCount {
-      if starts.contains(token) { cache.beginSequence() }
-      for layer in 0..<trace.layerCount {
-        let end = first + trace.selection(token: token, layer: layer).count
+      if starts.contains(token) {
+        if token > 0 { cache.endSequence(sequence) }
+        cache.beginSequence(sequence)
+      }
+      for (place, layer) in layers.enumerated() {
+        let end = first + trace.selection(token: token, layer: place).count
         let selection = experts.span.extracting(first..<end)
         cache.request(layer: layer, experts: selection, time: token, into: &outcomes)
         cache.finish(outcomes)

@@ -43,8 +43,10 @@ package struct OptimalReplay: Sendable {
     _ geometry: CacheGeometry
   ) throws(RoutingAnalysisError) -> Counts {
     var sum = Counts()
+    let all = geometry.expertLayers
     for (layers, range) in zip(geometry.layersByClass, geometry.slotRanges) where !layers.isEmpty {
-      for curve in try curves(of: layers, scope: .pool) {
+      let places = all.indices.filter { layers.contains(all[$0]) }
+      for curve in try curves(of: places, scope: .pool) {
         sum += Counts(curve, slotCount: range.count)
       }
     }
@@ -56,7 +58,8 @@ package struct OptimalReplay: Sendable {
     _ geometry: CacheGeometry
   ) throws(RoutingAnalysisError) -> Counts {
     var sum = Counts()
-    let shares = geometry.floors(share: 1)
+    let floors = geometry.floors(share: 1)
+    let shares = geometry.expertLayers.map { floors[$0] }
     for (layer, curve) in try curves(of: Array(shares.indices), scope: .layer).enumerated() {
       sum += Counts(curve, slotCount: shares[layer])
     }

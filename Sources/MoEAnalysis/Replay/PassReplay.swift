@@ -2,11 +2,11 @@ package import MoECache
 package import MoECore
 
 /// What the engine's expert cache makes of a recorded run, hit for hit: generated tokens one by
-/// one, chunks of a prompt as the engine runs them, all their tokens at once.
+/// one, chunks of a prompt as the engine runs them, all their tokens at once, tokens of several
+/// sequences side by side.
 ///
-/// A chunk may want more experts of a layer than there are slots. The engine then hands slots out
-/// in ascending order of the experts, each given back when it has been computed; who hits depends
-/// on that order, so it is the same here (`OffloadedExperts.requestInTurn`).
+/// Who hits depends on the order in which slots are handed out and given back; that is the engine's
+/// own (`StepAdmission`).
 package struct PassReplay: ~Copyable {
   /// Of the experts of one layer that one pass asked for.
   package struct Counts: Sendable, Equatable {
@@ -29,10 +29,8 @@ package struct PassReplay: ~Copyable {
   package private(set) var cache: ExpertCache
   package private(set) var prefill = Counts()
   package private(set) var decode = Counts()
-  /// Cache time of the next pass's first token.
-  private var time = 0
+  private var admission: StepAdmission
   private var phase = InferencePhase.prefill
-  private var outcomes: [RequestedExpert] = []
   /// (class): slots that nobody takes back.
   private let ownSlotCounts: [Int]
   /// (class): slots that are in use.
@@ -46,6 +44,7 @@ package struct PassReplay: ~Copyable {
     precondition(own.count == slotCounts.count && zip(own, slotCounts).allSatisfy { $0 <= $1 })
     usedSlotCounts = slotCounts
     self.ownSlotCounts = own
+    admission = StepAdmission(geometry: geometry, ownSlotCounts: own)
     cache = ExpertCache(geometry: geometry, policy: policy)
   }
 
@@ -72,110 +71,69 @@ package struct PassReplay: ~Copyable {
   package mutating func run(
     _ trace: RoutingTrace, each: ((_ pass: Int, _ layer: Int, Counts) -> Void)? = nil
   ) {
-    precondition(cache.geometry.layers.count == trace.layerCount)
+    precondition(cache.geometry.expertLayers.count == trace.layerCount)
+    let starts = Set(trace.sequenceStarts)
+    let sequence = SequenceID(rawValue: 0)
     for (number, pass) in trace.passes.enumerated() {
-      beginPass(trace.phases?[pass.lowerBound] ?? (pass.count == 1 ? .decode : .prefill))
-      for layer in 0..<trace.layerCount {
-        var step = RoutedStep(trace, tokens: pass, layer: layer)
+      if starts.contains(pass.lowerBound) { beginSequence(sequence) }
+      beginPass(
+        trace.phases?[pass.lowerBound] ?? (pass.count == 1 ? .decode : .prefill),
+        [SequenceRun(sequence, rowCount: pass.count)])
+      for (place, layer) in cache.geometry.expertLayers.enumerated() {
+        var step = RoutedStep(trace, tokens: pass, layer: place)
         let counts = run(&step, layer: layer)
-        each?(number, layer, counts)
+        each?(number, place, counts)
       }
-      endPass(tokenCount: pass.count)
+      if starts.contains(pass.upperBound) || pass.upperBound == trace.tokenCount {
+        endSequence(sequence)
+      }
     }
   }
 
-  /// A pass begins; `run` of its steps follows, layer by layer, then `endPass`.
-  package mutating func beginPass(_ phase: InferencePhase) {
+  package mutating func beginSequence(_ sequence: SequenceID) { cache.beginSequence(sequence) }
+  package mutating func endSequence(_ sequence: SequenceID) { cache.endSequence(sequence) }
+
+  /// A pass of some rows begins; `run` of its steps follows, layer by layer.
+  package mutating func beginPass(_ phase: InferencePhase, _ runs: [SequenceRun]) {
     self.phase = phase
     cache.phase = phase
+    admission.beginStep(runs.span)
   }
-
-  package mutating func endPass(tokenCount: Int) { time += tokenCount }
 
   /// One layer's step of the pass; its requests get to know what came of them.
   @discardableResult
   package mutating func run(_ step: inout RoutedStep, layer: Int) -> Counts {
-    if step.tokenCount == 1 {
-      requestTogether(&step, layer)
-    } else {
-      requestInTurn(&step, layer)
-    }
+    serve(&step, layer)
     let counts = Counts(requestCount: step.requests.count, hitCount: step.hitCount)
     if phase == .prefill { prefill += counts } else { decode += counts }
     return counts
   }
 
-  private mutating func requestTogether(_ step: inout RoutedStep, _ layer: Int) {
-    let experts = step.lastExperts.filter { $0 >= 0 }
-    cache.request(layer: layer, experts: experts.span, time: time, into: &outcomes)
-    cache.finish(outcomes)
-    for outcome in outcomes where outcome.isHit {
-      guard let number = step.requests.firstIndex(where: { $0.expert == outcome.expert.index })
-      else { continue }
-      step.requests[number].isHit = true
-      step.requests[number].isKept = true
-    }
-  }
-
-  private mutating func requestInTurn(_ step: inout RoutedStep, _ layer: Int) {
-    cache.beginStep(
-      LayerStep(
-        layer: layer, time: time + (step.requests.map(\.lastToken).max() ?? 0),
-        experts: step.lastExperts.span, expertsPerToken: step.expertsPerToken))
-    let sizeClass = cache.geometry.layers[layer].sizeClass
-    let slotCount = ownSlotCounts[sizeClass]
-    let share = slotCount / cache.geometry.layersByClass[sizeClass].count
-    let limit = max(share, min(step.expertsPerToken, slotCount))
-    step.limit = limit
-    var claimCount = 0
-    // Residents are kept for their turn, but some slots go round.
-    var kept = limit - max(1, min(8, limit / 2))
-    for number in step.requests.indices where kept > 0 {
-      if claim(&step.requests[number], layer) {
-        step.requests[number].isKept = true
-        claimCount += 1
-        kept -= 1
-      }
-    }
-    var next = 0
+  /// Experts are released in the order in which they are computed, which is ascending.
+  private mutating func serve(_ step: inout RoutedStep, _ layer: Int) {
+    admission.begin(
+      layer: layer, step.requests.map(\.wanted), experts: step.lastExperts.span,
+      expertsPerToken: step.expertsPerToken, in: &cache)
+    step.limit = admission.claimLimit
     for number in step.requests.indices {
-      while next < step.requests.count {
-        if step.requests[next].slot == nil {
-          guard claimCount < limit else { break }
-          if !claim(&step.requests[next], layer) && !admit(&step.requests[next], layer) { break }
-          claimCount += 1
-        }
-        next += 1
-      }
-      guard let slot = step.requests[number].slot else {
-        preconditionFailure("later requests hold all slots")
-      }
-      cache.unpin(slot)
-      claimCount -= 1
+      step.requests[number].isKept = admission.holdsSlot(number)
     }
+    takeGrants(&step)
+    for number in step.requests.indices {
+      admission.release(number, in: &cache)
+      takeGrants(&step)
+    }
+    admission.end()
   }
 
-  /// Takes a request's expert if it is resident.
-  private mutating func claim(_ request: inout RoutedStep.Request, _ layer: Int) -> Bool {
-    let expert = ExpertID(layer: layer, index: request.expert)
-    guard let slot = cache.lookup(expert) else { return false }
-    cache.recordUse(
-      expert, time: time + request.lastToken, tokenCount: request.tokenCount, rank: request.rank)
-    cache.pin(slot)
-    request.slot = slot
-    request.isHit = true
-    return true
-  }
-
-  private mutating func admit(_ request: inout RoutedStep.Request, _ layer: Int) -> Bool {
-    guard
-      let admission = cache.admit(
-        ExpertID(layer: layer, index: request.expert), time: time + request.lastToken,
-        tokenCount: request.tokenCount, rank: request.rank)
-    else { return false }
-    cache.pin(admission.slot)
-    cache.markResident(admission.slot)
-    request.slot = admission.slot
-    return true
+  /// Reads take no time here.
+  private mutating func takeGrants(_ step: inout RoutedStep) {
+    while let grant = admission.next(in: &cache) {
+      step.requests[grant.number].isHit = grant.isHit
+      if !grant.isHit {
+        step.requests[grant.number].isKept = false
+        cache.markResident(grant.slot)
+      }
+    }
   }
 }

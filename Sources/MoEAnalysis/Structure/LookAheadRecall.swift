@@ -1,4 +1,5 @@
 import MoECache
+import MoECore
 
 /// How many of a layer's experts are among the n that a predictor names before the layer is
 /// reached: recall@n of look-ahead, on traces alone.
@@ -45,9 +46,10 @@ package struct LookAheadRecall: Sendable {
       layerCount: max(0, routing.layerCount - self.layerDistance),
       expertCount: routing.expertCount)
     let half = routing.tokenCount / 2
+    let sequence = SequenceID(rawValue: 0)
     var index = 0
     for tokens in routing.sequences {
-      method.beginSequence()
+      method.beginSequence(sequence)
       for token in tokens {
         method.isLearning = training == .causal || index < half
         for layer in 0..<routing.layerCount {
@@ -61,6 +63,7 @@ package struct LookAheadRecall: Sendable {
         }
         index += 1
       }
+      method.endSequence(sequence)
     }
     foundCounts = ranks.foundCounts
     wantedCounts = ranks.wantedCounts
@@ -115,8 +118,6 @@ private struct PopularityPredictor: LookAheadPredictor {
     expertCount = shape.expertCount
     useCounts = Array(repeating: 0, count: shape.layerCount * shape.expertCount)
   }
-
-  mutating func beginSequence() {}
 
   mutating func observe(layer: Int, experts: Span<Int32>) {
     guard isLearning else { return }

@@ -1,4 +1,5 @@
 package import MoECore
+private import MoEPlatform
 
 extension RoutingTrace {
   /// Reads a trace of either kind, told apart by its first bytes: a `.moetrace` file, or an `.npz`
@@ -6,7 +7,7 @@ extension RoutingTrace {
   ///
   /// The files are untrusted. Errors are one sentence that names the file.
   package init(contentsOf path: String) throws(RoutingTraceError) {
-    let bytes = try WholeFile.contents(of: path, byteCountMax: Self.byteCountMax)
+    let bytes = try RoutingTraceError.contents(of: path, byteCountMax: Self.byteCountMax)
     if bytes.starts(with: RoutingTraceFormat.magic) {
       do throws(RoutingTraceReader.Problem) {
         self = try RoutingTraceReader.trace(bytes)
@@ -23,7 +24,7 @@ extension RoutingTrace {
     let sidecarPath = Self.sidecarPath(path)
     var sidecar: [String: JSONValue]?
     if WholeFile.exists(sidecarPath) {
-      let text = try WholeFile.contents(
+      let text = try RoutingTraceError.contents(
         of: sidecarPath, byteCountMax: RoutingTraceFormat.headerByteCountMax)
       sidecar = JSONValue.members(of: text)
       guard sidecar != nil else {
@@ -42,12 +43,41 @@ extension RoutingTrace {
     let archive = try archive(name: path)
     let name = path.split(separator: "/").last?.dropLast(".npz".count) ?? ""
     let sidecar = JSONValue.object(sidecarMembers(name: String(name))).lines
-    try WholeFile.replace(path, with: archive)
-    try WholeFile.replace(Self.sidecarPath(path), with: Array(sidecar.utf8))
+    try RoutingTraceWriteError.replace(path, with: archive)
+    try RoutingTraceWriteError.replace(Self.sidecarPath(path), with: Array(sidecar.utf8))
   }
 
   /// `a.json` for `a.npz`.
   static func sidecarPath(_ path: String) -> String {
     (path.hasSuffix(".npz") ? String(path.dropLast(".npz".count)) : path) + ".json"
+  }
+}
+
+extension RoutingTraceError {
+  /// A file as a whole, with what is in the way as an error about a trace.
+  static func contents(of path: String, byteCountMax: Int) throws(RoutingTraceError) -> [UInt8] {
+    do throws(FileError) {
+      return try WholeFile.contents(of: path, byteCountMax: byteCountMax)
+    } catch {
+      let problem =
+        switch error {
+        case .notRegular: "it is not a regular file"
+        case .tooLarge: "it is larger than \(ByteSize(byteCountMax))"
+        case .system, .impossibleName: error.reason
+        }
+      throw RoutingTraceError(name: path, problem: problem, advice: "")
+    }
+  }
+}
+
+extension RoutingTraceWriteError {
+  fileprivate static func replace(
+    _ path: String, with bytes: [UInt8]
+  ) throws(RoutingTraceWriteError) {
+    do throws(FileError) {
+      try WholeFile.replace(path, with: bytes)
+    } catch {
+      throw RoutingTraceWriteError(path: path, error)
+    }
   }
 }

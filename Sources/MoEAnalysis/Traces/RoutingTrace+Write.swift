@@ -1,4 +1,4 @@
-import MoECore
+package import MoECore
 
 extension RoutingTrace {
   /// Writes a `.moetrace` file.
@@ -38,33 +38,79 @@ extension RoutingTrace {
       throw RoutingTraceWriteError(
         path: name, reason: "an .npz trace holds experts up to number \(Int16.max) only")
     }
-    let shape = [tokenCount, layerCount, expertsPerToken]
+    let members = archiveMembers
+    try Self.checkArchive(byteCounts: members.map(\.byteCount), name: name)
     var zip = ZipWriter()
-    func add(_ name: String, _ type: String, _ shape: [Int], _ elements: [UInt8]) {
-      zip.add(name + ".npy", NumpyWriter.bytes(type: type, shape: shape, elements: elements))
-    }
-    add(ArrayName.experts, "<i2", shape, Self.bytes(experts) { Int16(truncatingIfNeeded: $0) })
-    if let weights {
-      add(ArrayName.weights, "<f2", shape, Self.bytes(weights) { Float16($0).bitPattern })
-    }
-    add(
-      ArrayName.sequenceStarts, "<i4", [sequenceStarts.count],
-      Self.bytes(sequenceStarts) { Int32($0) })
-    if let tokenIDs {
-      add(ArrayName.tokenIDs, "<i4", [tokenCount], Self.bytes(tokenIDs) { $0 })
-    }
-    if let phases {
-      add(ArrayName.phases, "|u1", [tokenCount], phases.map { $0 == .prefill ? 0 : 1 })
-    }
-    if let passStarts {
-      add(ArrayName.passStarts, "<i4", [passStarts.count], Self.bytes(passStarts) { Int32($0) })
-    }
-    if let logits {
-      add(
-        ArrayName.logits, "<f4", [tokenCount, layerCount, expertCount],
-        Self.bytes(logits) { $0.bitPattern })
+    for member in members {
+      zip.add(
+        member.name + ".npy",
+        NumpyWriter.bytes(type: member.type, shape: member.shape, elements: member.elements()))
     }
     return zip.bytes()
+  }
+
+  /// One array of an archive; its bytes are made when they are asked for.
+  private struct ArchiveMember {
+    let name: String
+    let type: String
+    let shape: [Int]
+    let elements: () -> [UInt8]
+
+    /// Types end in the bytes of an element.
+    var byteCount: Int {
+      let width = type.last?.wholeNumberValue ?? 0
+      return shape.reduce(width, *)
+    }
+  }
+
+  private var archiveMembers: [ArchiveMember] {
+    var members: [ArchiveMember] = []
+    func add(_ name: String, _ type: String, _ shape: [Int], _ elements: @escaping () -> [UInt8]) {
+      members.append(ArchiveMember(name: name, type: type, shape: shape, elements: elements))
+    }
+    let shape = [tokenCount, layerCount, expertsPerToken]
+    add(ArrayName.experts, "<i2", shape) {
+      Self.bytes(experts) { Int16(truncatingIfNeeded: $0) }
+    }
+    if let weights {
+      add(ArrayName.weights, "<f2", shape) { Self.bytes(weights) { Float16($0).bitPattern } }
+    }
+    add(ArrayName.sequenceStarts, "<i4", [sequenceStarts.count]) {
+      Self.bytes(sequenceStarts) { Int32($0) }
+    }
+    if let tokenIDs {
+      add(ArrayName.tokenIDs, "<i4", [tokenCount]) { Self.bytes(tokenIDs) { $0 } }
+    }
+    if let phases {
+      add(ArrayName.phases, "|u1", [tokenCount]) { phases.map { $0 == .prefill ? 0 : 1 } }
+    }
+    if let passStarts {
+      add(ArrayName.passStarts, "<i4", [passStarts.count]) {
+        Self.bytes(passStarts) { Int32($0) }
+      }
+    }
+    if let logits {
+      add(ArrayName.logits, "<f4", [tokenCount, layerCount, expertCount]) {
+        Self.bytes(logits) { $0.bitPattern }
+      }
+    }
+    return members
+  }
+
+  /// Refuses an archive that would be too large before any of it is made.
+  package static func checkArchive(
+    byteCounts: [Int], name: String
+  ) throws(RoutingTraceWriteError) {
+    let total = byteCounts.reduce(0) { sum, byteCount in
+      let (total, isTooLarge) = sum.addingReportingOverflow(byteCount)
+      return isTooLarge ? Int.max : total
+    }
+    guard total <= ZipWriter.byteCountMax else {
+      throw RoutingTraceWriteError(
+        path: name,
+        reason: "its arrays have \(ByteSize(total)), and an .npz archive holds less than 4 GiB; "
+          + "write it as a .moetrace file, or in parts")
+    }
   }
 
   /// The JSON object beside an archive, in the keys of other recorders, too.

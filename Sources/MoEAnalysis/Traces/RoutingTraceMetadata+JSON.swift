@@ -1,36 +1,4 @@
-import FoundationEssentials
 import MoECore
-
-extension JSONValue {
-  /// The members of a JSON object; nil where the bytes are not one.
-  static func members(of bytes: [UInt8]) -> [String: JSONValue]? {
-    try? JSONDecoder().decode([String: DecodedValue].self, from: Data(bytes)).mapValues(\.value)
-  }
-
-  /// Any JSON value, as the decoder finds it.
-  private struct DecodedValue: Decodable {
-    let value: JSONValue
-
-    init(from decoder: any Decoder) throws {
-      let container = try decoder.singleValueContainer()
-      if container.decodeNil() {
-        value = .null
-      } else if let bool = try? container.decode(Bool.self) {
-        value = .bool(bool)
-      } else if let integer = try? container.decode(Int.self) {
-        value = .integer(integer)
-      } else if let number = try? container.decode(Double.self) {
-        value = .number(number)
-      } else if let string = try? container.decode(String.self) {
-        value = .string(string)
-      } else if let array = try? container.decode([DecodedValue].self) {
-        value = .array(array.map(\.value))
-      } else {
-        value = .object(try container.decode([String: DecodedValue].self).mapValues(\.value))
-      }
-    }
-  }
-}
 
 /// What is wrong with a description, as the end of a sentence.
 struct MetadataProblem: Error {

@@ -2,11 +2,14 @@ import MoECore
 
 /// A zip file in memory, its members stored without compression: an `.npz` that NumPy reads.
 struct ZipWriter {
+  /// Sizes and offsets have 32 bits; headers and names of a few members need less than the rest.
+  static let byteCountMax = Int(UInt32.max) - (64 << 10)
+
   private var members: [UInt8] = []
   private var directory: [UInt8] = []
   private var count: UInt16 = 0
 
-  /// - Parameter contents: Less than 4 GiB, with all members together.
+  /// - Parameter contents: At most `byteCountMax`, with all members together.
   mutating func add(_ name: String, _ contents: [UInt8]) {
     let offset = UInt32(members.count)
     let fields = Self.fields(name, contents)

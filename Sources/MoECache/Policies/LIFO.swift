@@ -10,7 +10,8 @@ struct LIFO: EvictionPolicy {
   /// (expert ordinal): number of its insertion, counted from 1.
   private var insertions: [Double]
   private var insertionCount = 0.0
-  /// (expert ordinal): number of the last step of its layer that used it.
+  /// (expert ordinal): number of the last step of its layer that used it; -1 before the first, so
+  /// that a layer without a step uses none.
   private var lastSteps: [Int]
   /// (layer): steps so far.
   private var stepCounts: [Int]
@@ -19,7 +20,7 @@ struct LIFO: EvictionPolicy {
   init(geometry: CacheGeometry) {
     self.geometry = geometry
     insertions = [Double](repeating: 0, count: geometry.expertCount)
-    lastSteps = [Int](repeating: 0, count: geometry.expertCount)
+    lastSteps = [Int](repeating: -1, count: geometry.expertCount)
     stepCounts = [Int](repeating: 0, count: geometry.layers.count)
   }
 

@@ -10,6 +10,9 @@ import MoECore
 /// has selected so far (`ReusePredictor`), over all layers alike; while that does worse than LRU,
 /// it is LRU (`RecencyGuard`).
 ///
+/// It learns from each sequence by itself, so that tokens of several may come in any order; an
+/// expert stays for whichever of them will want it first.
+///
 /// Layers are compared as of now: one that ran just now has its next turn after all others.
 struct Learned: EvictionPolicy {
   private let geometry: CacheGeometry
@@ -59,13 +62,24 @@ struct Learned: EvictionPolicy {
     }
   }
 
-  /// Learns from each token; from the last ones where there are very many.
+  mutating func beginSequence(_ sequence: SequenceID) {
+    estimator.beginSequence(sequence.rawValue)
+  }
+
+  mutating func endSequence(_ sequence: SequenceID) { estimator.endSequence(sequence.rawValue) }
+
+  /// Learns from each token; from a sequence's last ones where there are very many.
   mutating func beginStep(_ step: borrowing LayerStep, in table: borrowing SlotTable) {
-    let count = step.tokenCount
-    for token in max(0, count - SelectionHistory.tokenCount)..<count {
-      let selection = step.selection(ofToken: token)
-      recencyGuard.add(selection, layer: step.layer, in: table, counts: count == 1)
-      estimator.add(selection, layer: step.layer, time: max(0, step.time(ofToken: token)))
+    recencyGuard.add(step, in: table)
+    var start = 0
+    for index in 0..<step.runCount {
+      let run = step.run(index)
+      for row in max(0, run.rowCount - SelectionHistory.tokenCount)..<run.rowCount {
+        estimator.add(
+          step.selection(ofToken: start + row), layer: step.layer, sequence: run.sequence.rawValue,
+          time: max(0, run.time - run.rowCount + 1 + row))
+      }
+      start += run.rowCount
     }
     let first = geometry.ordinals(of: step.layer).lowerBound
     estimator.write(layer: step.layer, to: &estimates, from: first)

@@ -23,6 +23,9 @@ struct RecencyGuard: Sendable {
   /// (expert ordinal)
   private var isHeld: [Bool]
   private var counts: [Int]
+  /// (expert ordinal): the last step that asked for it, among those whose misses are compared.
+  private var lastSteps: [Int]
+  private var stepCount = 0
   private var requestCount = 0
   /// Misses of the policy less those of LRU.
   private var deficit = 0
@@ -36,6 +39,7 @@ struct RecencyGuard: Sendable {
     previous = next
     isHeld = [Bool](repeating: false, count: geometry.expertCount)
     counts = [Int](repeating: 0, count: geometry.layers.count)
+    lastSteps = [Int](repeating: 0, count: geometry.expertCount)
   }
 
   /// Whether LRU would hold an expert.
@@ -48,24 +52,36 @@ struct RecencyGuard: Sendable {
     while ordinal >= 0, body(Int(ordinal)) { ordinal = next[Int(ordinal)] }
   }
 
-  /// A token selects experts of a layer, best first; with `counts` the misses of both are compared.
-  mutating func add(
-    _ selection: Span<Int>, layer: Int, in table: borrowing SlotTable, counts isCounted: Bool
-  ) {
+  /// A layer's step begins. Where each sequence has one token in it, the misses of both are
+  /// compared; a chunk has its own order of hits and misses.
+  mutating func add(_ step: borrowing LayerStep, in table: borrowing SlotTable) {
+    let layer = step.layer
     let first = geometry.ordinals(of: layer).lowerBound
     // Slots may have been withdrawn from both.
     trim(layer, to: table.evenShares[layer])
-    if isCounted {
-      for rank in selection.indices {
-        if table.slot(ofOrdinal: first + selection[rank]) == nil { deficit += 1 }
-        if !isHeld[first + selection[rank]] { deficit -= 1 }
-      }
-      requestCount += selection.count
-      judge(slotCount: table.usableSlotCount)
+    if step.isDecode { compare(step, in: table) }
+    let count = step.tokenCount
+    for token in max(0, count - SelectionHistory.tokenCount)..<count {
+      let selection = step.selection(ofToken: token)
+      // The best is the most recent.
+      for rank in selection.indices.reversed() { use(first + selection[rank], layer: layer) }
+      trim(layer, to: table.evenShares[layer])
     }
-    // The best is the most recent.
-    for rank in selection.indices.reversed() { use(first + selection[rank], layer: layer) }
-    trim(layer, to: table.evenShares[layer])
+  }
+
+  /// An expert that several sequences want is asked for once.
+  private mutating func compare(_ step: borrowing LayerStep, in table: borrowing SlotTable) {
+    let first = geometry.ordinals(of: step.layer).lowerBound
+    stepCount += 1
+    for place in step.experts.indices where step.experts[place] >= 0 {
+      let ordinal = first + step.experts[place]
+      if lastSteps[ordinal] == stepCount { continue }
+      lastSteps[ordinal] = stepCount
+      if table.slot(ofOrdinal: ordinal) == nil { deficit += 1 }
+      if !isHeld[ordinal] { deficit -= 1 }
+      requestCount += 1
+    }
+    if step.tokenCount > 0 { judge(slotCount: table.usableSlotCount) }
   }
 
   private mutating func trim(_ layer: Int, to capacity: Int) {

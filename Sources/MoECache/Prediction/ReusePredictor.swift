@@ -19,6 +19,11 @@
 /// (temporal differences: Sutton 1988). Nothing is learnt beforehand, and nothing is known of the
 /// future.
 ///
+/// The notes of where a text stands, age and last selections, are kept for each sequence, and so
+/// are its estimates; all sequences learn one set of weights. Estimates of several sequences count
+/// together as if independent: 1 less the product of 1 - V. A sequence that lies idle for long
+/// counts nothing until it goes on.
+///
 /// Work per layer and token is linear in the layer's experts: of weights, only the rows of selected
 /// experts are read and changed.
 struct ReusePredictor: ReuseEstimator {
@@ -34,6 +39,8 @@ struct ReusePredictor: ReuseEstimator {
   /// Bases of the powers of age: just used, used within some ten tokens, within some hundred.
   static let bases: [Float] = [0, 0.875, 0.99]
   static let (firstBias, firstRecencyWeight): (Float, Float) = (-2, 0.5)
+  /// Steps of a layer after which a sequence without a token in them counts nothing.
+  static let idleStepCountMax = 32
 
   typealias Vector = SIMD8<Float>
 
@@ -48,11 +55,20 @@ struct ReusePredictor: ReuseEstimator {
   /// (layer, source): the source layer, -1 where there is none.
   private let sources: [Int]
 
+  /// Vectors of one number for each expert.
+  private let vectorCount: Int
+
+  /// (sequence, layer, expert)
+  private var estimates: [Vector]
   /// (layer, expert)
-  private(set) var estimates: [Vector]
   private var biases: [Vector]
-  /// (layer, base, expert): powers of age.
+  /// (sequence, layer, base, expert): powers of age.
   private var recencies: [Vector]
+  /// (layer): its steps so far.
+  private var stepCounts: [Int]
+  /// (sequence, layer): the layer's last step with a token of the sequence; far below zero where
+  /// there is none.
+  private var lastSteps: [Int]
   private var recencyWeights: [Float]
   private var recencySquares: [Float]
   /// (layer, source, selected expert, expert)
@@ -74,14 +90,18 @@ struct ReusePredictor: ReuseEstimator {
       end += width
     }
     self.starts = starts
+    vectorCount = end
+    let sequenceCount = geometry.sequenceCountMax
     sources = Self.sources(geometry)
     (rowStarts, weights) = Self.emptyWeights(geometry, sources: sources, widths: widths)
     biases = [Vector](repeating: Vector(repeating: Self.firstBias), count: end)
-    estimates = [Vector](repeating: .zero, count: end)
-    recencies = [Vector](repeating: .zero, count: end * Self.bases.count)
+    estimates = [Vector](repeating: .zero, count: end * sequenceCount)
+    recencies = [Vector](repeating: .zero, count: end * Self.bases.count * sequenceCount)
+    stepCounts = [Int](repeating: 0, count: geometry.layers.count)
+    lastSteps = [Int](repeating: Self.never, count: geometry.layers.count * sequenceCount)
     recencyWeights = Self.bases.map { _ in Self.firstRecencyWeight }
     recencySquares = Self.bases.map { _ in 1 }
-    history = SelectionHistory(layerCount: geometry.layers.count)
+    history = SelectionHistory(layerCount: geometry.layers.count * sequenceCount)
     let widest = widths.max() ?? 0
     fresh = [Vector](repeating: .zero, count: widest)
     errors = fresh
@@ -120,14 +140,44 @@ struct ReusePredictor: ReuseEstimator {
         ? sum
         : sum + geometry.layers[item.element].expertCount * widths[item.offset / (1 + layersBack)]
     }
-    let vectors = rows + widths.reduce(0, +) * (2 + bases.count)
+    let sequenceCount = geometry.sequenceCountMax
+    let vectors = rows + widths.reduce(0, +) * (1 + sequenceCount * (1 + bases.count))
+    let selectionByteCount = 2 * SelectionHistory.rankCount + 10
     return vectors * MemoryLayout<Vector>.stride
-      + geometry.layers.count * SelectionHistory.tokenCount * (2 * SelectionHistory.rankCount + 10)
+      + sequenceCount * geometry.layers.count * SelectionHistory.tokenCount * selectionByteCount
   }
 
-  func write(layer: Int, to estimates: inout [Float], from first: Int) {
-    let vectors = self.estimates.span.extracting(starts[layer]..<starts[layer] + widths[layer])
+  private static let never = -idleStepCountMax - 1
+
+  private var layerCount: Int { starts.count }
+
+  mutating func endSequence(_ sequence: Int) {
+    for layer in 0..<layerCount { lastSteps[sequence * layerCount + layer] = Self.never }
+  }
+
+  mutating func write(layer: Int, to estimates: inout [Float], from first: Int) {
+    stepCounts[layer] += 1
+    let (start, width) = (starts[layer], widths[layer])
+    var count = 0
+    for sequence in 0..<lastSteps.count / layerCount
+    where stepCounts[layer] - lastSteps[sequence * layerCount + layer] <= Self.idleStepCountMax {
+      count += 1
+      let own = sequence * vectorCount + start
+      for index in 0..<width {
+        let value = self.estimates[own + index]
+        fresh[index] = count == 1 ? value : fresh[index] + value - fresh[index] * value
+      }
+    }
+    if count == 0 { for index in 0..<width { fresh[index] = .zero } }
+    let combined = fresh
     let end = first + expertCounts[layer]
+    Self.write(combined.span.extracting(0..<width), to: &estimates, first..<end)
+  }
+
+  private static func write(
+    _ vectors: Span<Vector>, to estimates: inout [Float], _ range: Range<Int>
+  ) {
+    let (first, end) = (range.lowerBound, range.upperBound)
     var written = estimates.mutableSpan
     var next = first
     for index in vectors.indices {
@@ -143,23 +193,27 @@ struct ReusePredictor: ReuseEstimator {
 
   /// Estimates are only learnt from where the token follows upon the layer's last one. A time that
   /// is not later than that renews them without learning.
-  mutating func add(_ selection: Span<Int>, layer: Int, time: Int) {
-    let last = history.lastTimes[layer]
+  mutating func add(_ selection: Span<Int>, layer: Int, sequence: Int, time: Int) {
+    let place = sequence * layerCount + layer
+    lastSteps[place] = stepCounts[layer] + 1
+    let last = history.lastTimes[place]
     let time = max(time, last)
     let learns = last >= 0 && time == last + 1
-    advance(layer: layer, by: last < 0 ? 0 : time - last, to: selection)
-    history.add(selection, layer: layer, time: time)
-    estimate(layer: layer, time: time)
-    if learns { learn(selection, layer: layer, time: last) }
-    let (first, width, fresh) = (starts[layer], widths[layer], fresh)
+    advance(layer, of: sequence, by: last < 0 ? 0 : time - last, to: selection)
+    history.add(selection, layer: place, time: time)
+    estimate(layer, of: sequence, time: time)
+    if learns { learn(selection, layer, of: sequence, time: last) }
+    let (first, width, fresh) = (sequence * vectorCount + starts[layer], widths[layer], fresh)
     var known = estimates.mutableSpan
     for index in 0..<width { known[first + index] = fresh[index] }
   }
 
   /// Ages the layer's experts by some tokens, and makes those selected as young as can be.
-  private mutating func advance(layer: Int, by count: Int, to selection: Span<Int>) {
+  private mutating func advance(
+    _ layer: Int, of sequence: Int, by count: Int, to selection: Span<Int>
+  ) {
     let width = widths[layer]
-    let first = starts[layer] * Self.bases.count
+    let first = (sequence * vectorCount + starts[layer]) * Self.bases.count
     for index in 0..<width * Self.bases.count {
       earlierRecencies[index] = recencies[first + index]
     }
@@ -175,27 +229,29 @@ struct ReusePredictor: ReuseEstimator {
     }
   }
 
-  /// Puts into `rows` which rows of weights count for a layer's estimates as of a time.
-  private mutating func gatherRows(layer: Int, time: Int) {
+  /// Puts into `rows` which rows of weights count for a layer's estimates as of a sequence's time.
+  private mutating func gatherRows(_ layer: Int, of sequence: Int, time: Int) {
     rows.removeAll()
+    let firstPlace = sequence * layerCount
     let (first, width) = (layer * (1 + Self.layersBack), widths[layer])
     // What counts full stands together: the last token, and the layers before.
     for source in first...first + Self.layersBack where sources[source] >= 0 {
-      let places = history.places(layer: sources[source], time: time)
+      let places = history.places(layer: firstPlace + sources[source], time: time)
       rows.append(history, places, from: rowStarts[source], width: width)
     }
     rows.endGroup(factor: Self.fadings[0])
     for back in 1..<Self.fadings.count {
-      let places = history.places(layer: layer, time: time - back)
+      let places = history.places(layer: firstPlace + layer, time: time - back)
       rows.append(history, places, from: rowStarts[first], width: width)
       rows.endGroup(factor: Self.fadings[back])
     }
   }
 
-  /// The estimates of a layer as of a time, into `fresh`.
-  private mutating func estimate(layer: Int, time: Int) {
-    gatherRows(layer: layer, time: time)
+  /// The estimates of a layer as of a sequence's time, into `fresh`.
+  private mutating func estimate(_ layer: Int, of sequence: Int, time: Int) {
+    gatherRows(layer, of: sequence, time: time)
     let (width, start) = (widths[layer], starts[layer])
+    let ownStart = (sequence * vectorCount + start) * Self.bases.count
     // Names of their own, so that spans of them do not hold on to the whole predictor.
     let (rows, weights, recencies, recencyWeights) = (rows, weights, recencies, recencyWeights)
     let biases = biases
@@ -203,7 +259,7 @@ struct ReusePredictor: ReuseEstimator {
     for index in 0..<width { sums[index] = biases[start + index] }
     for base in Self.bases.indices {
       let weight = recencyWeights[base]
-      let first = start * Self.bases.count + base * width
+      let first = ownStart + base * width
       let powers = recencies.span.extracting(first..<first + width)
       for index in powers.indices { sums[index] += powers[index] * weight }
     }
@@ -213,18 +269,20 @@ struct ReusePredictor: ReuseEstimator {
 
   /// Moves what the estimates were made of at `time`, the token before, towards what they should
   /// have been: `estimates` holds those, `fresh` the ones of now.
-  private mutating func learn(_ selection: Span<Int>, layer: Int, time: Int) {
-    let (width, start) = (widths[layer], starts[layer])
+  private mutating func learn(
+    _ selection: Span<Int>, _ layer: Int, of sequence: Int, time: Int
+  ) {
+    let (width, start) = (widths[layer], sequence * vectorCount + starts[layer])
     let (fresh, estimates, discount) = (fresh, estimates, discount)
     var wrong = errors.mutableSpan
     for index in 0..<width { wrong[index] = fresh[index] * discount }
     for rank in selection.indices { wrong[selection[rank] >> 3][selection[rank] & 7] = 1 }
     for index in 0..<width { wrong[index] -= estimates[start + index] }
-    learn(layer: layer, time: time)
+    learn(layer, of: sequence, time: time)
   }
 
   /// Moves weights and biases by `errors`.
-  private mutating func learn(layer: Int, time: Int) {
+  private mutating func learn(_ layer: Int, of sequence: Int, time: Int) {
     let (width, start) = (widths[layer], starts[layer])
     for base in Self.bases.indices {
       var sum = Vector.zero
@@ -233,7 +291,7 @@ struct ReusePredictor: ReuseEstimator {
       recencySquares[base] += gradient * gradient
       recencyWeights[base] += Self.recencyRate * gradient / recencySquares[base].squareRoot()
     }
-    gatherRows(layer: layer, time: time)
+    gatherRows(layer, of: sequence, time: time)
     let (rows, errors) = (rows, errors)
     var constant = biases.mutableSpan
     for index in 0..<width { constant[start + index] += errors[index] * Self.rate }

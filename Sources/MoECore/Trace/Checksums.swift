@@ -1,24 +1,18 @@
-/// CRC-32 as zip files and Ethernet use it (polynomial 0x04C11DB7, reflected: 0xEDB88320), over
-/// bytes that come in pieces.
-package struct CRC32: Sendable {
-  /// (byte): eight steps of the division at once.
-  private static let table: [UInt32] = (0..<256).map { byte in
-    (0..<8).reduce(UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0xEDB8_8320 : 0) }
-  }
+private import CZlib
 
-  private var remainder = ~UInt32(0)
+/// CRC-32 as zip files and Ethernet use it, over bytes that come in pieces.
+package struct CRC32: Sendable {
+  package private(set) var value: UInt32 = 0
 
   package init() {}
 
   package init(_ bytes: some Collection<UInt8>) { update(bytes) }
 
-  package var value: UInt32 { ~remainder }
-
   package mutating func update(_ bytes: some Collection<UInt8>) {
     let done: Void? = bytes.withContiguousStorageIfAvailable { bytes in
       unsafe update(UnsafeRawBufferPointer(bytes))
     }
-    if done == nil { for byte in bytes { update(byte, Self.table) } }
+    if done == nil { update(Array(bytes)) }
   }
 
   package mutating func update(_ bytes: ByteView) {
@@ -26,12 +20,10 @@ package struct CRC32: Sendable {
   }
 
   private mutating func update(_ bytes: UnsafeRawBufferPointer) {
-    let table = Self.table
-    for index in 0..<bytes.count { update(unsafe bytes[index], table) }
-  }
-
-  private mutating func update(_ byte: UInt8, _ table: [UInt32]) {
-    remainder = remainder >> 8 ^ table[Int(UInt8(truncatingIfNeeded: remainder) ^ byte)]
+    // zlib takes a missing pointer for the wish to begin anew.
+    guard let start = bytes.baseAddress, bytes.count > 0 else { return }
+    let pointer = unsafe start.assumingMemoryBound(to: UInt8.self)
+    value = UInt32(truncatingIfNeeded: unsafe crc32_z(UInt(value), pointer, UInt(bytes.count)))
   }
 }
 

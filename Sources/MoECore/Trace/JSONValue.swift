@@ -1,4 +1,6 @@
-/// A JSON value that is kept or written without any library.
+private import FoundationEssentials
+
+/// Any JSON value, for objects whose members are not known beforehand.
 package indirect enum JSONValue: Sendable, Equatable {
   case null
   case bool(Bool)
@@ -8,24 +10,24 @@ package indirect enum JSONValue: Sendable, Equatable {
   case array([JSONValue])
   case object([String: JSONValue])
 
-  /// One line, keys sorted. Numbers that JSON has no form for become null.
-  package var text: String {
-    switch self {
-    case .null: return "null"
-    case .bool(let value): return value ? "true" : "false"
-    case .integer(let value): return "\(value)"
-    case .number(let value): return value.isFinite ? "\(value)" : "null"
-    case .string(let value): return Self.quoted(value)
-    case .array(let values): return "[" + values.map(\.text).joined(separator: ", ") + "]"
-    case .object(let members):
-      return "{" + Self.lines(members).joined(separator: ", ") + "}"
-    }
+  /// The members of a JSON object; nil where the bytes are not one.
+  package static func members(of bytes: [UInt8]) -> [String: JSONValue]? {
+    try? JSONDecoder().decode([String: JSONValue].self, from: Data(bytes))
   }
 
-  /// An object with a line for each of its members; other values as `text` has them.
-  package var lines: String {
-    guard case .object(let members) = self, !members.isEmpty else { return text + "\n" }
-    return "{\n  " + Self.lines(members).joined(separator: ",\n  ") + "\n}\n"
+  /// In as few bytes as there can be, keys sorted. Numbers that JSON has no form for become null.
+  package var text: String { text([]) }
+
+  /// For people: a line for each value, keys sorted.
+  package var lines: String { text(.prettyPrinted) + "\n" }
+
+  private func text(_ form: JSONEncoder.OutputFormatting) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [form, .sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? encoder.encode(self) else {
+      preconditionFailure("every value has a JSON form")
+    }
+    return String(decoding: data, as: UTF8.self)
   }
 
   package var asInteger: Int? {
@@ -39,25 +41,39 @@ package indirect enum JSONValue: Sendable, Equatable {
   package var asArray: [JSONValue]? {
     if case .array(let values) = self { values } else { nil }
   }
+}
 
-  private static func lines(_ members: [String: JSONValue]) -> [String] {
-    members.sorted { $0.key < $1.key }.map { "\(quoted($0.key)): \($0.value.text)" }
+extension JSONValue: Codable {
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let bool = try? container.decode(Bool.self) {
+      self = .bool(bool)
+    } else if let integer = try? container.decode(Int.self) {
+      self = .integer(integer)
+    } else if let number = try? container.decode(Double.self) {
+      self = .number(number)
+    } else if let string = try? container.decode(String.self) {
+      self = .string(string)
+    } else if let array = try? container.decode([JSONValue].self) {
+      self = .array(array)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
+    }
   }
 
-  /// Everything that is not ASCII stays as it is: the text is UTF-8.
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\u{0}"..<"\u{20}":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .null: try container.encodeNil()
+    case .bool(let value): try container.encode(value)
+    case .integer(let value): try container.encode(value)
+    case .number(let value):
+      if value.isFinite { try container.encode(value) } else { try container.encodeNil() }
+    case .string(let value): try container.encode(value)
+    case .array(let values): try container.encode(values)
+    case .object(let members): try container.encode(members)
     }
-    return result + "\""
   }
 }

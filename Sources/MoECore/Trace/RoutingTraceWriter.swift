@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
+package import MoEPlatform
 
 /// Writes a routing trace as a `.moetrace` file while it is recorded, through a buffer of 64 KiB:
 /// what a recording takes does not grow with it, and nothing is allocated for a token.
@@ -30,8 +26,7 @@
     var promptHash = FNV1a()
   }
 
-  private let temporaryPath: String
-  private let descriptor: Int32
+  private let file: ReplacementFile
   private let buffer: AlignedBuffer
   private let recordByteCount: Int
   private let isShort: Bool
@@ -47,7 +42,6 @@
   private var isSequenceNew = true
   private var passTokenCount = 0
   private var passPhase: InferencePhase?
-  private var isOpen = true
 
   private static let bufferByteCount = 64 << 10
   /// Longer labels are cut.
@@ -75,20 +69,24 @@
       throw RoutingTraceWriteError(path: path, reason: "\(error)")
     }
     buffer.populate()
-    self.path = try Self.destination(path)
-    (temporaryPath, descriptor) = try Self.create(self.path)
+    do throws(FileError) {
+      file = try ReplacementFile(path)
+    } catch {
+      throw RoutingTraceWriteError(path: path, error)
+    }
+    self.path = file.path
     try writeHeader()
     sum()
     setMark()
   }
 
-  deinit { endFile(keeping: false) }
-
   /// Throws where `path` cannot be written, as far as can be told without writing it.
   package static func check(_ path: String) throws(RoutingTraceWriteError) {
-    let (temporaryPath, descriptor) = try create(try destination(path))
-    close(descriptor)
-    unsafe unlink(temporaryPath)
+    do throws(FileError) {
+      try ReplacementFile.check(path)
+    } catch {
+      throw RoutingTraceWriteError(path: path, error)
+    }
   }
 
   // What is recorded.
@@ -174,7 +172,7 @@
     put(checksum.value)
     summedByteCount = usedByteCount
     flush()
-    endFile(keeping: failure == nil)
+    if failure == nil { attempt { () throws(FileError) in try file.commit() } }
     if let failure { throw failure }
     return offset
   }
@@ -225,10 +223,7 @@
     } else {
       usedByteCount = 0
       offset = mark.offset
-      if ftruncate(descriptor, off_t(offset)) != 0 || lseek(descriptor, off_t(offset), SEEK_SET) < 0
-      {
-        fail(errno)
-      }
+      attempt { () throws(FileError) in try file.truncate(to: offset) }
     }
     summedByteCount = usedByteCount
   }
@@ -266,55 +261,22 @@
 
   private func flush() {
     sum()
-    var start = 0
-    while start < usedByteCount && failure == nil {
-      let count = unsafe write(
-        descriptor, buffer.baseAddress + start, usedByteCount - start)
-      if count >= 0 { start += count } else if errno != EINTR { fail(errno) }
+    if failure == nil {
+      let bytes = unsafe UnsafeRawBufferPointer(start: buffer.baseAddress, count: usedByteCount)
+      attempt { () throws(FileError) in try unsafe file.write(bytes) }
     }
     offset += usedByteCount
     usedByteCount = 0
     summedByteCount = 0
   }
 
-  private func fail(_ code: Int32) {
-    if failure == nil { failure = RoutingTraceWriteError(path: path, code: code) }
-  }
-
-  // The file.
-
-  private func endFile(keeping: Bool) {
-    guard isOpen else { return }
-    isOpen = false
-    if close(descriptor) != 0 { fail(errno) }
-    if keeping, failure == nil, unsafe rename(temporaryPath, path) != 0 { fail(errno) }
-    if !keeping || failure != nil { unsafe unlink(temporaryPath) }
-  }
-
-  /// The file's own path where `path` is a link: what it points to is replaced.
-  private static func destination(_ path: String) throws(RoutingTraceWriteError) -> String {
-    var status = stat()
-    guard unsafe stat(path, &status) == 0 else { return path }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw RoutingTraceWriteError(
-        path: path, reason: "it is there already and is not a regular file")
+  /// Keeps the first failure.
+  private func attempt(_ act: () throws(FileError) -> Void) {
+    do throws(FileError) {
+      try act()
+    } catch {
+      if failure == nil { failure = RoutingTraceWriteError(path: path, error) }
     }
-    guard let name = unsafe realpath(path, nil) else { return path }
-    defer { unsafe free(name) }
-    return unsafe String(cString: name)
-  }
-
-  private static func create(
-    _ path: String
-  ) throws(RoutingTraceWriteError) -> (temporaryPath: String, descriptor: Int32) {
-    guard !path.isEmpty else {
-      throw RoutingTraceWriteError(path: path, reason: "the name of the file is empty")
-    }
-    let temporaryPath = "\(path).\(getpid()).tmp"
-    let mode: mode_t = 0o666
-    let descriptor = unsafe open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
-    guard descriptor >= 0 else { throw RoutingTraceWriteError(path: path, code: errno) }
-    return (temporaryPath, descriptor)
   }
 }
 
@@ -328,8 +290,15 @@ package struct RoutingTraceWriteError: Error, Sendable, CustomStringConvertible 
     self.reason = reason
   }
 
-  init(path: String, code: Int32) {
-    self.init(path: path, reason: unsafe String(cString: strerror(code)))
+  /// - Parameter path: As the user gave it.
+  package init(path: String, _ error: FileError) {
+    let reason =
+      if case .notRegular = error {
+        "it is there already and is not a regular file"
+      } else {
+        error.reason
+      }
+    self.init(path: path, reason: reason)
   }
 
   package var description: String { "the routing trace '\(path)' cannot be written: \(reason)" }

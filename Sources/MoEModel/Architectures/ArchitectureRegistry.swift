@@ -5,7 +5,25 @@ package struct Architecture: Sendable {
   /// As `general.architecture` names it.
   package let name: String
   package let summary: String
+  /// Metadata of a small model of the family, keys without the architecture's prefix; what all
+  /// families have is left out (`ArchitectureRegistry.smallModel`). Models for tests are written by
+  /// it.
+  package let smallModel: [String: MetadataValue]
+  /// Optional tensors that its published models have.
+  package let usualTensors: Set<TensorRole>
   package let describe: @Sendable (ArchitectureReader) throws(ModelError) -> ModelDescription
+
+  init(
+    name: String, summary: String, smallModel: [String: MetadataValue] = [:],
+    usualTensors: Set<TensorRole> = [],
+    describe: @escaping @Sendable (ArchitectureReader) throws(ModelError) -> ModelDescription
+  ) {
+    self.name = name
+    self.summary = summary
+    self.smallModel = smallModel
+    self.usualTensors = usualTensors
+    self.describe = describe
+  }
 }
 
 /// Every architecture that the decoder can run.
@@ -13,14 +31,40 @@ package enum ArchitectureRegistry {
   package static let all: [Architecture] = [
     OLMoE.architecture,
     Qwen3MoE.architecture,
+    Llama.architecture,
+    Qwen2MoE.architecture,
+    GLM4MoE.architecture,
+    GPTOSS.architecture,
   ]
+
+  /// What a small model of any family has, keys without the architecture's prefix.
+  package static let smallModel: [String: MetadataValue] = [
+    "context_length": .unsigned(256),
+    "embedding_length": .unsigned(64),
+    "block_count": .unsigned(2),
+    "vocab_size": .unsigned(512),
+    "feed_forward_length": .unsigned(96),
+    "attention.head_count": .unsigned(4),
+    "attention.head_count_kv": .unsigned(2),
+    "attention.key_length": .unsigned(16),
+    "attention.value_length": .unsigned(16),
+    "attention.layer_norm_rms_epsilon": .float(1e-5),
+    "rope.freq_base": .float(1e4),
+    "expert_count": .unsigned(8),
+    "expert_used_count": .unsigned(2),
+    "expert_feed_forward_length": .unsigned(32),
+  ]
+
+  package static func entry(named name: String) -> Architecture? {
+    all.first { $0.name == name }
+  }
 
   /// Describes the model of a file from its metadata and tensor table.
   package static func describe(
     metadata: some MetadataSource, tensors: [TensorDescriptor]
   ) throws(ModelError) -> ModelDescription {
     let reader = try ArchitectureReader(metadata: metadata, tensors: tensors)
-    guard let architecture = all.first(where: { $0.name == reader.architecture }) else {
+    guard let architecture = entry(named: reader.architecture) else {
       throw .unsupportedArchitecture(
         found: reader.architecture, supported: all.map(\.name), file: reader.file)
     }

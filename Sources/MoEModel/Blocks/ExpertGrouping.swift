@@ -1,5 +1,5 @@
+package import MoECache
 package import MoECore
-package import MoEExperts
 
 /// A step's selection turned around: for each chosen expert, the tokens that take it.
 ///
@@ -19,26 +19,30 @@ package struct ExpertGrouping {
   /// (expert): its request's number.
   private var numbers: [Int]
 
-  package init(expertCount: Int) {
-    cursors = Array(repeating: 0, count: expertCount)
+  /// - Parameter expertCountMax: Of any layer.
+  package init(expertCountMax: Int) {
+    cursors = Array(repeating: 0, count: expertCountMax)
     numbers = cursors
-    requests.reserveCapacity(expertCount)
-    starts.reserveCapacity(expertCount + 1)
+    requests.reserveCapacity(expertCountMax)
+    starts.reserveCapacity(expertCountMax + 1)
   }
 
   /// - Parameters:
+  ///   - expertCount: Of the layer.
   ///   - tokens, weights: Receive the token number and weight of every choice, grouped.
-  package mutating func group(_ selection: Selection, tokens: IndexView, weights: FloatView) {
+  package mutating func group(
+    _ selection: Selection, expertCount: Int, tokens: IndexView, weights: FloatView
+  ) {
     requests.removeAll(keepingCapacity: true)
     starts.removeAll(keepingCapacity: true)
-    for expert in cursors.indices { cursors[expert] = 0 }
+    for expert in 0..<expertCount { cursors[expert] = 0 }
     for token in 0..<selection.tokenCount {
       for rank in 0..<selection.count(token: token) {
         cursors[selection.expert(token: token, rank: rank)] += 1
       }
     }
     var start = 0
-    for expert in cursors.indices where cursors[expert] > 0 {
+    for expert in 0..<expertCount where cursors[expert] > 0 {
       let count = cursors[expert]
       requests.append(
         ExpertRequest(expert: expert, lastToken: 0, rank: 0, tokenCount: count))

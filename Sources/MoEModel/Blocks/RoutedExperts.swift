@@ -1,87 +1,188 @@
+import MoECache
 import MoECore
-import MoEExperts
-import MoEKernels
+package import MoEExperts
+package import MoEKernels
 
-extension Decoder {
-  /// What the layer's router selects for a tile of tokens, whose first is token `start` of the
-  /// chunk; kept for `addExperts`, with the rows that the experts will read.
-  func route(layer: Int, hidden: FloatRows, start: Int) {
-    let layout = scratch.layout
-    let layerWeights = weights.layers[layer]
-    let count = hidden.rowCount
-    let normed = scratch.rows(layout.normed, count: count)
-    team.rmsNorm(
-      hidden, weight: layerWeights.feedForwardNorm, epsilon: description.normEpsilon, into: normed)
-    for form in layout.expertInputForms.keys {
-      team.quantize(normed, into: expertInput(form: form, start: start, count: count))
-    }
-    activations.begin(normed)
-    let logits = scratch.rows(layout.routerLogits, count: count)
-    products.removeAll()
-    append(layerWeights.router, into: logits)
-    team.multiply(products, as: .router)
-    let selection = selection(start: start, count: count)
-    timed(.select) {
-      select(
-        layer: layer, logits: logits,
-        scratch: scratch.rows(layout.routerProbabilities, count: count), into: selection)
-    }
-    observer?.didRoute(
-      layer: layer, position: position + start, logits: logits, selection: selection)
+/// Feed-forward experts of which a router chooses a few for each token (arXiv 1701.06538).
+package struct RoutedExpertsDescription: Sendable, Equatable {
+  /// How a file keeps the experts' matrices.
+  package enum Storage: Sendable, Equatable {
+    /// A tensor for each matrix in which the experts follow each other.
+    case stacked
+    /// The same, with gate and up in one.
+    case stackedGateUp
+    /// A tensor for each matrix of each expert, as files had it at first.
+    case single
   }
 
-  /// The experts of a tile's tokens, by the model's own rule and by the gating, where there is one
-  /// that has a say in this phase.
-  private func select(
-    layer: Int, logits: FloatRows, scratch: FloatRows, into selection: Selection
+  package var router: RouterDescription
+  /// Rows of one expert's gate and up projection.
+  package var width: Int
+  package var activation: Activation
+  package var storage = Storage.stacked
+  /// Whether each projection has a bias.
+  package var hasBiases = false
+}
+
+extension TensorRole {
+  package static let router = TensorRole(rawValue: "router")
+  package static let routerBias = TensorRole(rawValue: "router bias")
+  package static let selectionBias = TensorRole(rawValue: "selection bias")
+}
+
+extension RoutedExpertsDescription {
+  func addTensors(to table: inout TensorTable, hiddenSize: Int) {
+    table.matrix(
+      .router, "ffn_gate_inp.weight", rows: router.expertCount, columns: hiddenSize)
+    table.vector(
+      .routerBias, "ffn_gate_inp.bias", count: router.expertCount, isOptional: true)
+    if router.hasSelectionBias {
+      table.vector(.selectionBias, "exp_probs_b.bias", count: router.expertCount)
+    }
+  }
+
+  /// One part of the experts as the file has it: a row of the table of parts.
+  package struct PartRow: Sendable {
+    package var role: ExpertPartRole
+    /// Without the layer's prefix; of tensors for single experts, with `*` for the expert.
+    package var name: String
+    package var rowCount: Int
+    package var columnCount: Int
+  }
+
+  /// In the order in which a slot holds them.
+  package func partRows(hiddenSize: Int) -> [PartRow] {
+    func name(_ projection: String) -> String {
+      storage == .single ? "ffn_\(projection).*.weight" : "ffn_\(projection)_exps.weight"
+    }
+    var rows: [PartRow] = []
+    if storage == .stackedGateUp {
+      rows.append(
+        PartRow(
+          role: .gateUp, name: name("gate_up"), rowCount: 2 * width, columnCount: hiddenSize))
+    } else {
+      if activation.isGated {
+        rows.append(
+          PartRow(role: .gate, name: name("gate"), rowCount: width, columnCount: hiddenSize))
+      }
+      rows.append(PartRow(role: .up, name: name("up"), rowCount: width, columnCount: hiddenSize))
+    }
+    rows.append(
+      PartRow(role: .down, name: name("down"), rowCount: hiddenSize, columnCount: width))
+    guard hasBiases else { return rows }
+    let biases: [(ExpertPartRole, String, Int)] =
+      (storage == .stackedGateUp
+        ? [(.gateUpBias, "gate_up", 2 * width)]
+        : [(.gateBias, "gate", width), (.upBias, "up", width)])
+      + [(.downBias, "down", hiddenSize)]
+    for (role, projection, count) in biases where activation.isGated || role != .gateBias {
+      rows.append(
+        PartRow(
+          role: role, name: "ffn_\(projection)_exps.bias", rowCount: 1, columnCount: count))
+    }
+    return rows
+  }
+}
+
+/// What a layer's routing needs of scratch memory, and its experts.
+struct RoutedExpertsScratch: Sendable {
+  /// (row of a tile, expertCount)
+  let routerLogits: ScratchRegion
+  let routerProbabilities: ScratchRegion
+  /// (row of the step, expertsPerToken)
+  let selectedExperts: ScratchRegion
+  let selectedWeights: ScratchRegion
+  /// (row of the step * expertsPerToken): the selection sorted by expert.
+  let groupTokens: ScratchRegion
+  let groupWeights: ScratchRegion
+  /// By form: (row of the step, hiddenSize): what the experts read.
+  let inputForms: [ActivationForm: ScratchRegion]
+  let prediction: PredictionScratch
+
+  init(
+    _ routed: RoutedExpertsDescription, layer: Int, description: ModelDescription,
+    tensors: ModelTensors, in arena: inout ScratchArena
   ) {
-    let selectionCount = logits.rowCount
-    var expertCount = selectionCount * selection.expertsPerToken
-    if var gating, phase == .decode || !gating.dependsOnResidency {
-      // Taken out while it is in use, so that it is not copied.
-      self.gating = nil
-      expertCount = router.select(
-        logits: logits, probabilities: scratch, into: selection, layer: layer,
-        residency: experts, gating: &gating)
-      self.gating = gating
-    } else {
-      router.select(logits: logits, probabilities: scratch, into: selection)
+    let (rowCount, tile) = (arena.rowCountMax, arena.tileRowCount)
+    let (expertCount, perToken) = (routed.router.expertCount, routed.router.expertsPerToken)
+    routerLogits = arena.rows(tile, columns: expertCount)
+    routerProbabilities = arena.rows(tile, columns: expertCount)
+    selectedExperts = arena.rows(rowCount, columns: perToken)
+    selectedWeights = arena.rows(rowCount, columns: perToken)
+    groupTokens = arena.rows(1, columns: rowCount * perToken)
+    groupWeights = arena.rows(1, columns: rowCount * perToken)
+    let matrices = tensors.experts.layers[layer].matrices
+    var forms: [ActivationForm: ScratchRegion] = [:]
+    for form in Set(matrices.filter { $0.role != .down }.map { $0.format.activation })
+      .sorted(by: { $0.index < $1.index })
+    {
+      forms[form] = arena.rows(rowCount, columns: description.hiddenSize, form: form)
     }
-    routed[phase].selectionCount += selectionCount
-    routed[phase].expertCount += expertCount
+    inputForms = forms
+    prediction = PredictionScratch(
+      after: layer, description: description, tensors: tensors, in: &arena)
+  }
+}
+
+/// The routed experts of one layer.
+struct RoutedExpertsBlock {
+  let layer: Int
+  let description: RoutedExpertsDescription
+  let scratch: RoutedExpertsScratch
+  let router: Router
+  /// (expertCount, hiddenSize)
+  let projection: QuantizedMatrix
+  /// (expertCount)
+  private let bias: FloatView?
+  private let selectionBias: FloatView?
+  /// (row of the step, hiddenSize)
+  private let input: ExpertInput
+
+  init(
+    _ description: RoutedExpertsDescription, layer: Int, weights: LoadedTensors,
+    scratch: RoutedExpertsScratch, memory: borrowing Scratch
+  ) {
+    self.layer = layer
+    self.description = description
+    self.scratch = scratch
+    router = Router(description: description.router)
+    projection = weights.matrix(.router)
+    bias = weights.optionalVector(.routerBias)
+    selectionBias = weights.optionalVector(.selectionBias)
+    input = ExpertInput(
+      forms: memory.bytes(scratch.inputForms), columnCount: projection.columnCount)
   }
 
-  /// hidden += weight * expert(norm(hidden)) for each expert that was selected.
+  /// What the router selects for a tile of rows, whose first is row `start` of the step; kept for
+  /// `begin`, with the rows that the experts will read.
   ///
-  /// A token's experts are added in ascending order of their index, whatever order they arrive in
-  /// and whatever other tokens share the step: so no budget, policy or chunk size changes a bit.
-  func addExperts(layer: Int, hidden: FloatRows) throws {
-    let layout = scratch.layout
-    let count = hidden.rowCount
-    let selection = selection(start: 0, count: count)
-    grouping.group(
-      selection, tokens: scratch.indices(layout.groupTokens),
-      weights: scratch.floats(layout.groupWeights))
-    experts.willBegin(
-      layer: layer, experts: selection.experts, stride: selection.expertStride, tokenCount: count,
-      expertsPerToken: selection.expertsPerToken)
-    try timed(.request) { try experts.begin(layer: layer, requests: grouping.requests) }
-    defer { experts.end() }
-    lookAhead.observe(layer: layer, selection)
-    lookAhead(to: layer + 1, hidden: hidden)
-    if count == 1 && grouping.requests.count <= experts.simultaneousExpertCount(layer: layer) {
-      try computeOneToken(into: hidden)
-    } else {
-      try computeGroups(into: hidden)
+  /// - Parameter normed: (row, hiddenSize)
+  func route(_ normed: FloatRows, start: Int, _ decoder: Decoder) {
+    let (team, count) = (decoder.team, normed.rowCount)
+    for form in scratch.inputForms.keys {
+      team.quantize(
+        normed, into: input.rows(form, count: start + count).rows(start, count: count))
     }
+    let logits = decoder.scratch.rows(scratch.routerLogits, count: count)
+    decoder.beginProducts(of: normed)
+    decoder.append(projection, into: logits)
+    decoder.multiply(as: .router)
+    if let bias { team.addBias(bias, to: logits) }
+    let selection = selection(start: start, count: count, decoder)
+    decoder.timed(.select) {
+      decoder.select(
+        layer: layer, start: start, logits: logits,
+        probabilities: decoder.scratch.rows(scratch.routerProbabilities, count: count),
+        selectionBias: selectionBias, router: router, into: selection)
+    }
+    decoder.observer?.didRoute(layer: layer, start: start, logits: logits, selection: selection)
   }
 
-  /// Where the selection of some of the chunk's tokens is kept.
-  private func selection(start: Int, count: Int) -> Selection {
-    let layout = scratch.layout
-    let experts = scratch.indices(layout.selectedExperts)
-    let weights = scratch.allFloats(layout.selectedWeights)
-    let stride = layout.selectedExperts.rowByteCount / 4
+  /// Where the selection of some of the step's rows is kept.
+  func selection(start: Int, count: Int, _ decoder: Decoder) -> Selection {
+    let experts = decoder.scratch.indices(scratch.selectedExperts)
+    let weights = decoder.scratch.allFloats(scratch.selectedWeights)
+    let stride = scratch.selectedExperts.rowByteCount / 4
     return Selection(
       tokenCount: count, expertsPerToken: description.router.expertsPerToken,
       experts: experts.slice(start * stride, count: count * stride),
@@ -89,123 +190,20 @@ extension Decoder {
       expertStride: stride, weightStride: stride)
   }
 
-  /// The rows that experts read, of some of the chunk's tokens.
-  private func expertInput(form: ActivationForm, start: Int, count: Int) -> ActivationRows {
-    scratch.activations(
-      scratch.layout.expertInputForms, form: form, count: start + count,
-      columns: description.hiddenSize
-    ).rows(start, count: count)
-  }
-
-  /// Decode: the experts of one token side by side, in waves as they become ready; hits are
-  /// computed while misses load.
-  private func computeOneToken(into hidden: FloatRows) throws {
-    let layout = scratch.layout
-    let expertCount = grouping.requests.count
-    let gate = scratch.rows(layout.gate, count: expertCount)
-    let up = scratch.rows(layout.up, count: expertCount)
-    let down = scratch.rows(layout.down, count: expertCount)
-    while try timed(.request, { try experts.waitForAny(&ready) }) > 0 {
-      products.removeAll()
-      for number in ready {
-        let expert = experts.weights(of: number)
-        for (matrix, output) in [(expert.gate, gate), (expert.up, up)] {
-          products.append(
-            matrix, expertInput(form: matrix.format.activation, start: 0, count: 1),
-            into: output.rows(number, count: 1))
-        }
-      }
-      team.multiply(products, as: .gateUp)
-      products.removeAll()
-      for number in ready {
-        let inner = gate.rows(number, count: 1)
-        team.swiglu(gate: inner, up: up.rows(number, count: 1))
-        let expert = experts.weights(of: number)
-        let form = expert.down.format.activation
-        products.append(
-          expert.down, innerActivations(inner, form: form, row: number),
-          into: down.rows(number, count: 1))
-      }
-      team.multiply(products, as: .down)
-      for number in ready { experts.release(number) }
-    }
-    team.scatterAdd(
-      down, tokens: scratch.indices(layout.groupTokens).slice(0, count: expertCount),
-      weights: scratch.floats(layout.groupWeights).slice(0, count: expertCount), into: hidden)
-  }
-
-  /// Prefill: one expert after the other, each for all tokens that take it, a tile of them at a
-  /// time; later experts load meanwhile.
-  private func computeGroups(into hidden: FloatRows) throws {
-    let layout = scratch.layout
-    for number in grouping.requests.indices {
-      let group = grouping.starts[number]..<grouping.starts[number + 1]
-      try timed(.request) { try experts.wait(for: number) }
-      let expert = experts.weights(of: number)
-      for tile in layout.tiles(of: group.count) {
-        let start = group.lowerBound + tile.lowerBound
-        compute(
-          expert,
-          tokens: scratch.indices(layout.groupTokens).slice(start, count: tile.count),
-          weights: scratch.floats(layout.groupWeights).slice(start, count: tile.count),
-          chunkTokenCount: hidden.rowCount, into: hidden)
-      }
-      experts.release(number)
-    }
-  }
-
-  /// One expert for a tile of the tokens that take it.
-  private func compute(
-    _ expert: ExpertWeights, tokens: IndexView, weights: FloatView, chunkTokenCount: Int,
-    into hidden: FloatRows
-  ) {
-    let layout = scratch.layout
-    let gate = scratch.rows(layout.gate, count: tokens.count)
-    let up = scratch.rows(layout.up, count: tokens.count)
-    let down = scratch.rows(layout.down, count: tokens.count)
-    let (gateForm, upForm) = (expert.gate.format.activation, expert.up.format.activation)
-    let gateInput = gathered(tokens, form: gateForm, chunkTokenCount: chunkTokenCount)
-    let upInput =
-      upForm == gateForm
-      ? gateInput : gathered(tokens, form: upForm, chunkTokenCount: chunkTokenCount)
-    products.removeAll()
-    products.append(expert.gate, gateInput, into: gate)
-    products.append(expert.up, upInput, into: up)
-    team.multiply(products, as: .gateUp)
-    team.swiglu(gate: gate, up: up)
-    products.removeAll()
-    products.append(
-      expert.down, innerActivations(gate, form: expert.down.format.activation, row: 0),
-      into: down)
-    team.multiply(products, as: .down)
-    team.scatterAdd(down, tokens: tokens, weights: weights, into: hidden)
-  }
-
-  /// The input rows of an expert's tokens, side by side.
-  private func gathered(
-    _ tokens: IndexView, form: ActivationForm, chunkTokenCount: Int
-  ) -> ActivationRows {
-    let rows = scratch.activations(
-      scratch.layout.gatheredForms, form: form, count: tokens.count,
-      columns: description.hiddenSize)
-    team.gather(
-      expertInput(form: form, start: 0, count: chunkTokenCount), rows: tokens, into: rows)
-    return rows
-  }
-
-  /// An expert's inner state in the form that its down projection wants, kept from row `row` on.
-  private func innerActivations(
-    _ inner: FloatRows, form: ActivationForm, row: Int
-  ) -> ActivationRows {
-    if form == .f32 { return inner.asActivations }
-    let columns = inner.columnCount
-    let all = scratch.activations(
-      scratch.layout.innerForms, form: form, count: row + inner.rowCount, columns: columns)
-    let skipped = row * all.rowByteCount
-    let rows = ActivationRows(
-      all.bytes.slice(skipped, count: inner.rowCount * all.rowByteCount),
-      rowCount: inner.rowCount, columnCount: columns, form: form)
-    team.quantize(inner, into: rows)
-    return rows
+  /// Asks for the experts that the step's rows take; who gets the work back runs it.
+  func begin(hidden: FloatRows, _ decoder: Decoder) throws -> ExpertWork {
+    let selection = selection(start: 0, count: hidden.rowCount, decoder)
+    let tokens = decoder.scratch.indices(scratch.groupTokens)
+    let weights = decoder.scratch.floats(scratch.groupWeights)
+    decoder.grouping.group(
+      selection, expertCount: description.router.expertCount, tokens: tokens, weights: weights)
+    let work = ExpertWork(
+      layer: layer, requests: decoder.grouping.requests, starts: decoder.grouping.starts,
+      rows: tokens, weights: weights, selection: selection, input: input,
+      activation: description.activation, output: hidden)
+    try decoder.executor.begin(work)
+    decoder.prediction.observe(layer: layer, selection)
+    decoder.predict(layer: layer + 1, after: self, hidden: hidden)
+    return work
   }
 }

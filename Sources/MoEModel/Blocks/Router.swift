@@ -32,6 +32,15 @@ package struct Selection: Sendable {
     self.weightStride = weightStride
   }
 
+  /// Of some of its tokens.
+  package func rows(_ start: Int, count: Int) -> Selection {
+    Selection(
+      tokenCount: count, expertsPerToken: expertsPerToken,
+      experts: experts.slice(start * expertStride, count: count * expertStride),
+      weights: weights.slice(start * weightStride, count: count * weightStride),
+      expertStride: expertStride, weightStride: weightStride)
+  }
+
   /// How many experts a token takes.
   package func count(token: Int) -> Int {
     let first = token * expertStride
@@ -60,22 +69,36 @@ package struct Selection: Sendable {
   }
 }
 
-/// From router logits to a selection, as the model's description says. Reads and writes scratch
-/// only.
+/// From router logits to a selection, as a layer's description says. Reads and writes scratch only.
 package struct Router {
   let description: RouterDescription
 
-  package init(description: RouterDescription) { self.description = description }
+  /// - Parameter description: A consistent one.
+  package init(description: RouterDescription) {
+    precondition(description.isConsistent)
+    self.description = description
+  }
 
   /// - Parameters:
   ///   - logits: (token, expertCount), kept.
   ///   - probabilities: (token, expertCount), overwritten.
+  ///   - selectionBias: (expertCount), where the description has one.
+  ///   - expertScales: (expertCount), where the description has them.
   package func select(
-    logits: FloatRows, probabilities: FloatRows, into selection: Selection
+    logits: FloatRows, probabilities: FloatRows, selectionBias: FloatView? = nil,
+    expertScales: FloatView? = nil, into selection: Selection
   ) {
+    let count = description.expertsPerToken
     for token in 0..<logits.rowCount {
-      choose(logits.row(token), scratch: probabilities.row(token), selection, token: token)
-      renormalize(selection, token: token, count: description.expertsPerToken)
+      let scores = RouterScores(
+        description, logits: logits.row(token), selectionBias: selectionBias)
+      let row = probabilities.row(token)
+      choose(scores, scratch: row, selection, token: token)
+      if !scores.weighsByPreference {
+        scores.weigh(
+          experts(selection, token, count), into: weights(selection, token, count), scratch: row)
+      }
+      finish(selection, token: token, count: count, expertScales)
     }
   }
 
@@ -83,54 +106,86 @@ package struct Router {
   ///
   /// - Returns: How many experts all tokens together take.
   package func select(
-    logits: FloatRows, probabilities: FloatRows, into selection: Selection, layer: Int,
+    logits: FloatRows, probabilities: FloatRows, selectionBias: FloatView? = nil,
+    expertScales: FloatView? = nil, into selection: Selection, layer: Int,
     residency: any ExpertResidency, gating: inout any Gating
   ) -> Int {
     let rankCount = description.expertsPerToken
     var total = 0
     for token in 0..<logits.rowCount {
-      let (row, scratch) = (logits.row(token), probabilities.row(token))
-      choose(row, scratch: scratch, selection, token: token)
+      let scores = RouterScores(
+        description, logits: logits.row(token), selectionBias: selectionBias)
+      let row = probabilities.row(token)
+      choose(scores, scratch: row, selection, token: token)
       var choice = ExpertChoice(
-        layer: layer, logits: row, scratch: scratch,
-        experts: selection.experts.slice(token * selection.expertStride, count: rankCount),
-        weights: selection.weights.slice(token * selection.weightStride, count: rankCount),
-        residency: residency)
+        layer: layer, scores: scores, scratch: row,
+        experts: experts(selection, token, rankCount),
+        weights: weights(selection, token, rankCount), residency: residency)
+      if !scores.weighsByPreference { choice.weighByShare() }
       // What is no number is not to be compared: such a choice stands.
       if !choice.weight(0).isNaN { gating.choose(&choice) }
       selection.end(token: token, count: choice.count)
-      renormalize(selection, token: token, count: choice.count)
+      if !scores.weighsByPreference {
+        scores.weigh(
+          experts(selection, token, choice.count),
+          into: weights(selection, token, choice.count), scratch: row)
+      }
+      finish(selection, token: token, count: choice.count, expertScales)
       total += choice.count
     }
     return total
   }
 
-  /// The model's own choice, with softmax probabilities for weights.
+  /// The layer's own choice, best first, with what it was made by for weights.
   private func choose(
-    _ logits: FloatView, scratch row: FloatView, _ selection: Selection, token: Int
+    _ scores: RouterScores, scratch row: FloatView, _ selection: Selection, token: Int
   ) {
-    row.copy(from: logits)
-    _ = VectorMath.softmax(row)
+    scores.fillPreferences(row)
     for rank in 0..<description.expertsPerToken {
       // The first of equals wins, so that ties are broken the same way everywhere.
       var best = VectorMath.argmax(row)
       var weight = row[best]
-      if !(weight >= 0) {
+      if !(weight > -.infinity) {
         // Only NaN is left, of weights that are no numbers: the experts must differ all the same.
         best = (0..<row.count).first { row[$0].isNaN } ?? best
         weight = .nan
       }
       selection.set(best, weight: weight, token: token, rank: rank)
-      row[best] = -1
+      row[best] = -.infinity
     }
   }
 
-  private func renormalize(_ selection: Selection, token: Int, count: Int) {
-    guard description.renormalizesWeights else { return }
-    let first = token * selection.weightStride
-    var sum: Float = 0
-    for rank in 0..<count { sum += selection.weights[first + rank] }
-    guard sum > 0 else { return }
-    for rank in 0..<count { selection.weights[first + rank] /= sum }
+  /// From scores to weights.
+  private func finish(
+    _ selection: Selection, token: Int, count: Int, _ expertScales: FloatView?
+  ) {
+    precondition((expertScales != nil) == description.hasExpertScale)
+    let weights = weights(selection, token, count)
+    if description.renormalizesWeights {
+      var sum: Float = 0
+      for rank in 0..<count { sum += weights[rank] }
+      if sum > 0 {
+        let divisor = sum + description.renormalizationEpsilon
+        for rank in 0..<count { weights[rank] /= divisor }
+      }
+    }
+    if description.weightScale != 1 {
+      for rank in 0..<count { weights[rank] *= description.weightScale }
+    }
+    if let expertScales {
+      for rank in 0..<count {
+        weights[rank] *= expertScales[selection.expert(token: token, rank: rank)]
+      }
+    }
+  }
+
+  /// (rank)
+  private func experts(_ selection: Selection, _ token: Int, _ count: Int) -> IndexView {
+    selection.experts.slice(token * selection.expertStride, count: count)
+  }
+
+  /// (rank)
+  private func weights(_ selection: Selection, _ token: Int, _ count: Int) -> FloatView {
+    selection.weights.slice(token * selection.weightStride, count: count)
   }
 }

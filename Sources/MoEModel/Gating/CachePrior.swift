@@ -49,11 +49,7 @@ package struct CachePrior: Gating {
   }
 
   package mutating func choose(_ choice: inout ExpertChoice) {
-    var (smallest, largest) = (Float.infinity, -Float.infinity)
-    for expert in 0..<choice.logits.count {
-      smallest = min(smallest, choice.logits[expert])
-      largest = max(largest, choice.logits[expert])
-    }
+    let (smallest, largest) = choice.preferenceRange()
     let distance = Double(largest) - Double(smallest)
     // Of an expert that can never be chosen nothing is to be learnt.
     guard distance.isFinite else { return }
@@ -68,8 +64,6 @@ package struct CachePrior: Gating {
     }
     // The model's own choice is then also that of the raised logits.
     if (0..<plain.count).allSatisfy({ isPreferred(plain.expert($0)) }) { return }
-    choice.reselect { expert in
-      isPreferred(expert) ? plain.logits[expert] + prior : plain.logits[expert]
-    }
+    choice.reselect(raisingBy: prior, where: isPreferred)
   }
 }

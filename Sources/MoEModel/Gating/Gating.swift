@@ -5,9 +5,8 @@ import MoEKernels
 /// A stage between router logits and selection: changes which experts a token takes in a layer.
 ///
 /// It sees what the model's own rule chose, and may take fewer or other experts, but at least one.
-/// The weights of what remains are softmax probabilities as before, and divided by their sum where
-/// the model does so. Every kind of gating is one file beside this one and a line in
-/// `GatingRegistry`; without any, nothing here runs.
+/// The weights of what remains are what the router's rule makes of them. Every kind of gating is a
+/// file beside this one and a line in `GatingRegistry`; without any, nothing here runs.
 package protocol Gating {
   /// Whether the choice depends on which experts are in memory. Such a gating is asked while
   /// decoding only: a chunk of a prompt reads each expert once for all tokens that take it, and
@@ -41,17 +40,17 @@ package struct GatingShape: Sendable, Equatable {
 
   package init(_ description: ModelDescription) {
     self.init(
-      layerCount: description.layerCount, expertCount: description.router.expertCount,
-      expertsPerToken: description.router.expertsPerToken)
+      layerCount: description.layerCount, expertCount: description.expertCountMax,
+      expertsPerToken: description.expertsPerTokenMax)
   }
 }
 
-/// The experts of one token in one layer while they are decided on: best first, with the softmax
-/// probabilities that the router gives them among all experts.
+/// The experts of one token in one layer while they are decided on: best first, with the part that
+/// each has of all experts' scores. With a softmax router that is its probability.
 package struct ExpertChoice {
   package let layer: Int
-  /// (expertCount): the router's, to be left alone.
-  package let logits: FloatView
+  /// Of all experts, by the router's rule.
+  private let scores: RouterScores
   /// How many are chosen; they have the ranks below it.
   package private(set) var count: Int
   /// (expertCount): overwritten.
@@ -62,16 +61,15 @@ package struct ExpertChoice {
   private let residency: any ExpertResidency
 
   /// - Parameters:
-  ///   - logits: (expertCount), all numbers.
   ///   - scratch: (expertCount)
   ///   - experts, weights: (expertsPerToken): the model's own choice.
   package init(
-    layer: Int, logits: FloatView, scratch: FloatView, experts: IndexView, weights: FloatView,
+    layer: Int, scores: RouterScores, scratch: FloatView, experts: IndexView, weights: FloatView,
     residency: any ExpertResidency
   ) {
-    precondition(experts.count == weights.count && logits.count == scratch.count)
+    precondition(experts.count == weights.count && scores.logits.count == scratch.count)
     self.layer = layer
-    self.logits = logits
+    self.scores = scores
     self.scratch = scratch
     self.experts = experts
     self.weights = weights
@@ -84,7 +82,7 @@ package struct ExpertChoice {
     return Int(experts[rank])
   }
 
-  /// The expert's softmax probability among all experts.
+  /// The expert's part of all experts' scores.
   package func weight(_ rank: Int) -> Float {
     precondition(rank < count)
     return weights[rank]
@@ -109,19 +107,38 @@ package struct ExpertChoice {
     count = kept
   }
 
-  /// Chooses anew from all experts: as many as are chosen, those with the highest scores, the first
-  /// of equals. Weights stay the router's, and decide the ranks.
+  /// The smallest and the largest of what all experts are chosen by: logits, or scores where the
+  /// router adds a bias to them or takes them from groups.
+  package func preferenceRange() -> (smallest: Float, largest: Float) {
+    scores.fillShiftable(scratch)
+    var (smallest, largest) = (Float.infinity, -Float.infinity)
+    for expert in 0..<scratch.count where scores.canTake(scratch[expert]) {
+      smallest = min(smallest, scratch[expert])
+      largest = max(largest, scratch[expert])
+    }
+    return (smallest, largest)
+  }
+
+  /// Chooses anew from all experts, as many as are chosen, as if those preferred were better by a
+  /// finite amount; the first of equals. Weights stay the router's, and decide the ranks.
   ///
-  /// - Parameter score: Of an expert; finite. A copy made before still tells the choice as it was.
-  package mutating func reselect(score: (_ expert: Int) -> Float) {
-    for expert in 0..<scratch.count { scratch[expert] = score(expert) }
+  /// - Parameter isPreferred: A copy made before still tells the choice as it was.
+  package mutating func reselect(
+    raisingBy amount: Float, where isPreferred: (_ expert: Int) -> Bool
+  ) {
+    scores.fillShiftable(scratch)
+    for expert in 0..<scratch.count where isPreferred(expert) { scratch[expert] += amount }
     for rank in 0..<count {
       let best = VectorMath.argmax(scratch)
       experts[rank] = UInt32(best)
       scratch[best] = -.infinity
     }
-    scratch.copy(from: logits)
-    VectorMath.softmax(scratch)
+    weighByShare()
+  }
+
+  /// Weighs the chosen experts by their parts of all scores, and ranks them by these.
+  mutating func weighByShare() {
+    scores.fillShares(scratch)
     for rank in 0..<count { weights[rank] = scratch[Int(experts[rank])] }
     sort()
   }
@@ -131,7 +148,7 @@ package struct ExpertChoice {
   package mutating func chooseOfGroups(_ groupCount: Int) {
     precondition(groupCount <= experts.count && scratch.count % groupCount == 0)
     let size = scratch.count / groupCount
-    scratch.copy(from: logits)
+    scratch.copy(from: scores.logits)
     for group in 0..<groupCount {
       let row = scratch.slice(group * size, count: size)
       VectorMath.softmax(row)

@@ -65,13 +65,4 @@ extension EngineCore {
   func makeGating(_ specification: GatingSpecification) throws(EngineError) -> (any Gating)? {
     try specification.make(for: GatingShape(header.description))
   }
-
-  /// Does something under a gating.
-  func gated<Value>(
-    _ specification: GatingSpecification, _ body: () throws -> Value
-  ) throws -> Value {
-    decoder.gating = try makeGating(specification)
-    defer { decoder.gating = nil }
-    return try body()
-  }
 }

@@ -37,7 +37,7 @@ final class DenseWeights {
 
   private static func layout(_ tensors: ModelTensors) -> (runs: [Run], byteCount: Int) {
     // Planned for the largest alignment, which is enough for every other.
-    let placement = ReadPlacement(alignment: PoolLayout.alignment)
+    let placement = ReadPlacement(alignment: AlignedBuffer.pageByteCount)
     var extents: [FileExtent] = []
     for tensor in tensors.dense {
       let extent = tensor.extent

@@ -12,11 +12,24 @@ struct LoadedHeader {
   let files: [StoreFile]
   let byteCount: Int
   let name: String?
+  /// What the header takes in memory while it is read, besides what this value keeps of it.
+  let headerByteCount: Int
+  /// What is missing of a file that has its full size; weights are not to be used then.
+  let hole: HoleInTensor?
 
   init(path: String) throws(EngineError) {
     let file: GGUFFile
     do {
       file = try GGUFFile(path: path)
+    } catch {
+      throw .format(error)
+    }
+    try self.init(file)
+  }
+
+  init(_ file: GGUFFile) throws(EngineError) {
+    do {
+      try file.requireModel()
     } catch {
       throw .format(error)
     }
@@ -32,8 +45,12 @@ struct LoadedHeader {
     } catch {
       throw .tokenizer(error)
     }
-    files = file.files.map { StoreFile(path: $0.path, byteCount: $0.byteCount) }
+    files = file.files.map {
+      StoreFile(path: $0.path, byteCount: $0.byteCount, identity: $0.identity)
+    }
+    hole = try HoleInTensor.first(of: file.tensors, inFilesAt: files.map(\.path))
     byteCount = file.totalByteCount
+    headerByteCount = file.headerByteCount
     if case .string(let name) = file.value(forKey: "general.name") {
       self.name = name
     } else {

@@ -11,8 +11,14 @@ package struct ModelInspection: Sendable {
   }
 
   package struct Entry: Sendable {
+    /// Elements of an array that are given.
+    package static let elementCountMax = 8
+
     package let key: String
+    /// Of an array, and of arrays in it, only the start.
     package let value: MetadataValue
+    /// Elements that an array has in the file; nil for other values.
+    package let elementCount: Int?
   }
 
   package struct Tensor: Sendable {
@@ -49,6 +55,8 @@ package struct ModelInspection: Sendable {
   package let experts: ExpertSummary?
   /// Why the engine cannot run the model; nil where it can.
   package let obstacle: String?
+  /// What is missing of a file that has its full size; nil where nothing is known to be.
+  package let hole: HoleInTensor?
 
   package init(path: String) throws(EngineError) {
     let file: GGUFFile
@@ -63,7 +71,11 @@ package struct ModelInspection: Sendable {
     name =
       if case .string(let name) = file.value(forKey: "general.name") { name } else { nil }
     metadata = file.metadata.keys.compactMap { key in
-      file.metadata[key].map { Entry(key: key, value: $0) }
+      if let array = file.storedArray(forKey: key) {
+        let start = array.decoded(countMax: Entry.elementCountMax)
+        return Entry(key: key, value: .array(start), elementCount: array.count)
+      }
+      return file.value(forKey: key).map { Entry(key: key, value: $0, elementCount: nil) }
     }
     tensors = file.tensors.map { tensor in
       Tensor(
@@ -71,13 +83,14 @@ package struct ModelInspection: Sendable {
         extent: tensor.extent)
     }
     formats = Self.formatTotals(file.tensors)
+    hole = try HoleInTensor.first(of: file.tensors, inFilesAt: files.map(\.path))
     experts = ExpertSummary(
       tensors: file.tensors,
       expertsPerToken: file.architecture.flatMap { architecture in
         file.value(forKey: "\(architecture).expert_used_count")?.integer
       })
     do {
-      _ = try LoadedHeader(path: path)
+      _ = try LoadedHeader(file)
       obstacle = nil
     } catch {
       obstacle = "\(error)"

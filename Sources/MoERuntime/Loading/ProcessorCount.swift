@@ -1,8 +1,10 @@
+private import MoEPlatform
+
 /// How many processors this process may run on.
 package enum ProcessorCount {
   /// At least 1 and at most 256, the largest worker team; 1 where the kernel does not say.
   package static func usable() -> Int {
-    let status = SystemFile.read("/proc/self/status") ?? ""
+    let status = KernelFile.text("/proc/self/status") ?? ""
     return min(max(count(inStatus: status) ?? 1, 1), 256)
   }
 

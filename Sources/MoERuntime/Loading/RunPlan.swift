@@ -11,9 +11,10 @@ public struct RunPlan: Sendable, Codable {
   public var modelName: String?
   public var architecture: String
   public var modelByteCount: Int
-  public var layerCount: Int
-  public var expertCountPerLayer: Int
-  public var expertsPerToken: Int
+  /// (layer, by its number in the file): routed experts; 0 for a dense layer.
+  public var expertCounts: [Int]
+  /// (layer): routed experts that a token takes.
+  public var expertsPerToken: [Int]
   /// Bytes of the routed experts in the files.
   public var expertByteCount: Int
   /// Bytes of routed experts that one token uses, hits and misses together.
@@ -26,6 +27,10 @@ public struct RunPlan: Sendable, Codable {
   public var lookAhead: String
   /// The name of the instruction set that the kernels use.
   public var instructionSet: String
+
+  public var layerCount: Int { expertCounts.count }
+  /// What is missing of the files, for which a run would be refused; nil where nothing is known to.
+  public var missing: String?
 }
 
 /// A checked plan together with what was read to make it.
@@ -84,21 +89,19 @@ struct PreparedRun {
     return RunPlan(
       path: header.files[0].path, modelName: header.name,
       architecture: header.description.architecture, modelByteCount: header.byteCount,
-      layerCount: header.description.layerCount,
-      expertCountPerLayer: header.description.router.expertCount,
-      expertsPerToken: experts.expertsPerToken, expertByteCount: experts.byteCount,
-      expertByteCountPerToken: experts.layers.reduce(0) {
-        $0 + $1.byteCountPerExpert * experts.expertsPerToken
-      },
+      expertCounts: experts.layers.map(\.expertCount),
+      expertsPerToken: experts.layers.map(\.expertsPerToken), expertByteCount: experts.byteCount,
+      expertByteCountPerToken: experts.byteCountPerToken,
       memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
-      lookAhead: options.lookAhead, instructionSet: InstructionSet.current.name)
+      lookAhead: options.lookAhead, instructionSet: InstructionSet.current.name,
+      missing: header.hole?.description)
   }
 
   func makeReader() throws(EngineError) -> ExtentReader {
     var limits = ExtentReader.Limits()
     limits.depth = options.inputDepth
-    limits.tagCapacity = max(64, 2 * header.description.router.expertCount)
-    limits.partCapacity = limits.tagCapacity * ExpertMatrix.allCases.count
+    limits.tagCapacity = max(64, 2 * header.tensors.experts.expertCountMax)
+    limits.partCapacity = limits.tagCapacity * max(1, header.tensors.experts.partCountMax)
     do {
       return try ExtentReader(
         files: header.files, backend: BackendChoice(parsing: options.store), limits: limits)

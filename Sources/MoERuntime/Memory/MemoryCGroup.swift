@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
+private import MoEPlatform
 
 /// The memory control group that this process is in, of either version.
 package struct MemoryCGroup: Sendable {
@@ -13,8 +9,8 @@ package struct MemoryCGroup: Sendable {
 
   /// Nil where there is none, or it cannot be read.
   package static let current = MemoryCGroup(
-    membership: SystemFile.read("/proc/self/cgroup") ?? "",
-    mounts: SystemFile.read("/proc/self/mountinfo") ?? "")
+    membership: KernelFile.text("/proc/self/cgroup") ?? "",
+    mounts: KernelFile.text("/proc/self/mountinfo") ?? "")
 
   /// - Parameters:
   ///   - membership: The text of `/proc/self/cgroup`.
@@ -99,7 +95,7 @@ package struct MemoryCGroup: Sendable {
 
   /// Copies of files that a group, with those below it, is charged for.
   private static func fileByteCount(_ folder: String) -> Int {
-    let lines = (SystemFile.read("\(folder)/memory.stat") ?? "").split(separator: "\n")
+    let lines = (KernelFile.text("\(folder)/memory.stat") ?? "").split(separator: "\n")
     var sums: [Substring: Int] = [:]
     for line in lines {
       let words = line.split(separator: " ")
@@ -118,11 +114,11 @@ package struct MemoryCGroup: Sendable {
 
   /// Whether this process is the only one in the group, so that the group's charges are its own.
   package var isAlone: Bool {
-    guard let text = SystemFile.read("\(folders[0])/cgroup.procs") else { return false }
-    return text.split(separator: "\n").map(String.init) == ["\(getpid())"]
+    guard let text = KernelFile.text("\(folders[0])/cgroup.procs") else { return false }
+    return text.split(separator: "\n").map(String.init) == ["\(CurrentProcess.id)"]
   }
 
   private static func number(_ path: String) -> Int? {
-    SystemFile.read(path).flatMap { Int($0.split(separator: "\n").first ?? "") }
+    KernelFile.text(path).flatMap { Int($0.split(separator: "\n").first ?? "") }
   }
 }

@@ -1,3 +1,6 @@
+import MoEKernels
+import MoEModel
+
 /// Who gets how much of the memory budget, decided before any weight is read.
 public struct MemoryPlan: Sendable, Codable, Equatable {
   /// Where a figure comes from.
@@ -31,10 +34,18 @@ public struct MemoryPlan: Sendable, Codable, Equatable {
   public var lentSlotCount: Int
   public var expertCount: Int
   public var contextLength: Int
+  /// Texts at a time, each of up to so many positions.
+  public var sequenceCount: Int
   public var chunkTokenCount: Int
   public var threadCount: Int
   /// The smallest `--memory` that this model runs in with these options.
   public var smallestBudgetByteCount: Int
+
+  /// How the sequences' state is laid out.
+  func stateLayout(_ description: ModelDescription, type: KVType) -> StateLayout {
+    StateLayout(
+      description, contextLength: contextLength, sequenceCount: sequenceCount, type: type)
+  }
 
   public var totalByteCount: Int { rows.reduce(experts.byteCount) { $0 + $1.byteCount } }
 

@@ -75,7 +75,8 @@ package struct MemoryPlanner {
       placement: experts.placement,
       slotCount: experts.slotCount, loanByteCount: experts.loanByteCount,
       lentSlotCount: experts.lentSlotCount, expertCount: tensors.experts.expertCount,
-      contextLength: contextLength, chunkTokenCount: chunk, threadCount: threadCount,
+      contextLength: contextLength, sequenceCount: options.sequenceCount,
+      chunkTokenCount: chunk, threadCount: threadCount,
       smallestBudgetByteCount: smallestBudget(fixedByteCount: fixedByteCount, floor: floor))
   }
 
@@ -95,8 +96,7 @@ package struct MemoryPlanner {
         note: "attention, norms, routers, embedding, output"),
       MemoryPlan.Row(
         name: "KV cache",
-        byteCount: KVCache.byteCount(
-          description: description, capacity: contextLength, type: options.kvCacheType.kvType),
+        byteCount: states.byteCount,
         basis: options.contextLength == nil ? .default : .user,
         note: "\(contextLength) positions in \(options.kvCacheType.rawValue)"),
     ]
@@ -107,8 +107,9 @@ package struct MemoryPlanner {
           note: "whole, for the store '\(options.store)'"))
     }
     let lookAheadByteCount = options.lookAheadEntry.byteCount(
-      description.lookAheadShape(
-        tokenCountMax: min(options.chunkTokenCount ?? Self.chunkSizes[0], contextLength)))
+      description.predictorShape(
+        rowCountMax: min(options.chunkTokenCount ?? Self.chunkSizes[0], contextLength),
+        sequenceCountMax: options.sequenceCount))
     if lookAheadByteCount > 0 && options.placement != .resident {
       rows.append(
         MemoryPlan.Row(
@@ -133,12 +134,13 @@ package struct MemoryPlanner {
     let layers = tensors.experts.layers.map {
       LayerGeometry(expertCount: $0.expertCount, sizeClass: 0)
     }
-    return policy.noteByteCount(CacheGeometry(layers: layers, slotCounts: [0]))
+    return policy.noteByteCount(
+      CacheGeometry(layers: layers, slotCounts: [0], sequenceCountMax: options.sequenceCount))
   }
 
   private func scratchByteCount(_ chunk: Int) -> Int {
     ScratchLayout(
-      description: description, forms: ActivationForms(tensors), tokenCount: chunk,
+      description: description, tensors: tensors, tokenCount: chunk,
       logitRowCount: options.logitRowCount
     ).mappedByteCount
   }
@@ -179,14 +181,16 @@ package struct MemoryPlanner {
     return need + need / 511 + loanByteCount / 511 + Self.startVariationByteCount
   }
 
+  private var states: StateLayout {
+    StateLayout(
+      description, contextLength: contextLength, sequenceCount: options.sequenceCount,
+      type: options.kvCacheType.kvType)
+  }
+
   /// What the KV cache does not hold while its first positions are all there are.
   private var loanByteCount: Int {
-    let (capacity, type) = (contextLength, options.kvCacheType.kvType)
-    func byteCount(_ positions: Int) -> Int {
-      KVCache.heldByteCount(
-        description: description, capacity: capacity, type: type, positions: positions)
-    }
-    return byteCount(capacity) - byteCount(1)
+    let states = states
+    return states.pageByteCount - states.heldByteCount(positions: 1)
   }
 
   private struct Experts {
@@ -231,9 +235,9 @@ package struct MemoryPlanner {
     let poolByteCount = max(min(wanted, usable), pool.floorByteCount)
     let slots =
       pool.slots(
-        byteCount: poolByteCount, readAhead: options.readAheadSlotCount,
+        byteCount: poolByteCount, stagingSlotCount: options.readAheadSlotCount,
         loanByteCount: options.expertPool == nil ? loanByteCount : 0)
-      ?? PoolSlots(cached: [], staged: [])
+      ?? PoolSlots(cached: [], staging: [])
     let byteCount = pool.byteCount(slots)
     let slotCount = slots.cached.reduce(0, +)
     let lent = slots.lent.isEmpty ? "" : "\(slots.lent.count) more in lent memory, "
@@ -242,7 +246,7 @@ package struct MemoryPlanner {
       name: "expert pool", byteCount: AlignedBuffer.mappedByteCount(for: byteCount),
       basis: options.expertPool == nil ? .derived : .user,
       note: "\(slotCount) of \(tensors.experts.expertCount) experts (\(share)%), \(lent)"
-        + "\(slots.staged.reduce(0, +)) read ahead")
+        + "\(slots.staging.reduce(0, +)) read ahead")
     return Experts(
       row: row, poolByteCount: poolByteCount, placement: .offloaded, slotCount: slotCount,
       loanByteCount: slots.lent.isEmpty ? 0 : loanByteCount, lentSlotCount: slots.lent.count)

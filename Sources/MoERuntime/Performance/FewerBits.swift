@@ -16,8 +16,8 @@ extension ModelTensors {
   var fewerBitsFormat: QuantFormat? {
     var byteCounts: [QuantFormat: Int] = [:]
     for layer in experts.layers {
-      for matrix in ExpertMatrix.allCases {
-        byteCounts[layer[matrix].format, default: 0] += layer[matrix].extent.byteCount
+      for matrix in layer.matrices {
+        byteCounts[matrix.format, default: 0] += layer.expertCount * matrix.slotByteCount
       }
     }
     guard let main = byteCounts.max(by: { $0.value < $1.value })?.key else { return nil }
@@ -25,9 +25,7 @@ extension ModelTensors {
       .filter { format in
         format.bitsPerWeight <= 0.7 * main.bitsPerWeight
           && experts.layers.allSatisfy { layer in
-            ExpertMatrix.allCases.allSatisfy {
-              layer[$0].columnCount % format.blockElementCount == 0
-            }
+            layer.matrices.allSatisfy { $0.columnCount % format.blockElementCount == 0 }
           }
       }
       .max { $0.bitsPerWeight < $1.bitsPerWeight }
@@ -38,31 +36,26 @@ extension ModelTensors {
   func limited(to format: QuantFormat) -> ModelTensors {
     var tensors = self
     func limit(_ tensor: inout DenseTensor) {
-      guard tensor.format.bitsPerWeight > format.bitsPerWeight,
+      guard !tensor.isVector, tensor.format.bitsPerWeight > format.bitsPerWeight,
         tensor.columnCount % format.blockElementCount == 0
       else { return }
       tensor.format = format
       tensor.extent.byteCount =
         tensor.rowCount * format.rowByteCount(columnCount: tensor.columnCount)
     }
-    func limit(_ stack: inout StackedMatrix, expertCount: Int) {
-      guard stack.format.bitsPerWeight > format.bitsPerWeight,
-        stack.columnCount % format.blockElementCount == 0
-      else { return }
-      stack.format = format
-      stack.extent.byteCount = expertCount * stack.byteCountPerExpert
+    func limited(_ part: ExpertPart) -> ExpertPart {
+      guard part.role.isMatrix, part.format.bitsPerWeight > format.bitsPerWeight,
+        part.columnCount % format.blockElementCount == 0
+      else { return part }
+      return part.converted(to: format)
     }
-    limit(&tensors.embedding)
-    limit(&tensors.output)
+    tensors.ends.update { _, tensor in limit(&tensor) }
     for index in tensors.layers.indices {
-      limit(&tensors.layers[index].query)
-      limit(&tensors.layers[index].key)
-      limit(&tensors.layers[index].value)
-      limit(&tensors.layers[index].attentionOutput)
-      let count = tensors.experts.layers[index].expertCount
-      limit(&tensors.experts.layers[index].gate, expertCount: count)
-      limit(&tensors.experts.layers[index].up, expertCount: count)
-      limit(&tensors.experts.layers[index].down, expertCount: count)
+      // Files keep what chooses experts as it is.
+      tensors.layers[index].update { role, tensor in if role != .router { limit(&tensor) } }
+    }
+    for (index, layer) in tensors.experts.layers.enumerated() {
+      tensors.experts.layers[index] = layer.replacing(parts: layer.parts.map(limited))
     }
     return tensors
   }

@@ -101,22 +101,22 @@ extension MachineProbe {
     slots: ProbeMemory, _ generator: inout SeededGenerator
   ) throws(StoreError) -> Batch {
     let experts = run.header.tensors.experts
+    let layers = experts.routedLayers
     let slotByteCount = slots.byteCount / request.expertsPerToken
     let before = MonotonicClock.nanoseconds()
     let readBefore = reader.counters.readByteCount
     for slot in 0..<count {
-      let layer = Int.random(in: experts.layers.indices, using: &generator)
+      let layer = layers[Int.random(in: layers.indices, using: &generator)]
       let expert = Int.random(in: 0..<experts.layers[layer].expertCount, using: &generator)
-      let regions = pool.classes[pool.classOfLayer[layer]].regionByteCounts
+      let regions = pool.classes[pool.sizeClass(ofLayer: layer)].regionByteCounts
       var offset = slot * slotByteCount
-      func part(_ matrix: ExpertMatrix) -> ReadPart {
-        defer { offset += regions[matrix.rawValue] }
-        let region = slots.bytes.slice(offset, count: regions[matrix.rawValue])
+      let parts = regions.enumerated().map { number, count in
+        defer { offset += count }
+        let region = slots.bytes.slice(offset, count: count)
         return unsafe ReadPart(
-          extent: experts.layers[layer].extent(of: matrix, expert: expert),
+          extent: experts.layers[layer].extent(part: number, expert: expert),
           destination: region.pointer, capacity: region.count)
       }
-      let parts: [3 of ReadPart] = [part(.gate), part(.up), part(.down)]
       try reader.submit(tag: slot, parts: parts.span)
     }
     var (arrivedCount, productCount) = (0, 0)

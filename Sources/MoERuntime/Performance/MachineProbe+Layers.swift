@@ -10,31 +10,44 @@ extension MachineProbe {
   private static let layerCountMax = 8
 
   func measureAttention() throws(OutOfMemory) {
-    let attention = run.header.description.attention
+    let attention = run.header.description.longestAttention
     let type = run.options.kvCacheType.kvType
-    let width = attention.keyValueHeadCount * attention.headDimension * type.elementByteCount
+    let width = max(attention.keyWidth, attention.valueWidth) * type.elementByteCount
     // Keys and values of one layer must fit the buffer twice, so that they are not always the same.
     let capacity = min(request.positionCount, max(1, memory.byteCount / (4 * width)))
-    let half = KVView.byteCount(
-      type: type, capacity: capacity, headCount: attention.keyValueHeadCount,
-      headDimension: attention.headDimension)
+    func byteCount(_ dimension: Int) -> Int {
+      KVView.byteCount(
+        type: type, capacity: capacity, headCount: attention.keyValueHeadCount,
+        headDimension: dimension)
+    }
+    let keyByteCount = byteCount(attention.headDimension)
+    let pageByteCount = keyByteCount + byteCount(attention.valueDimension)
     let tokenCount = min(request.chunkTokenCount, capacity)
-    let rows = attention.queryWidth
+    let rows = max(attention.queryWidth, attention.attendedWidth)
     let buffer = try AlignedBuffer(byteCount: 8 * tokenCount * rows)
     buffer.populate()
-    func floats(_ index: Int, _ count: Int) -> FloatRows {
+    func floats(_ index: Int, _ count: Int, _ width: Int) -> FloatRows {
       FloatRows(
-        buffer.floats(atByteOffset: 4 * index * tokenCount * rows, count: count * rows),
-        rowCount: count, columnCount: rows)
+        buffer.floats(atByteOffset: 4 * index * tokenCount * rows, count: count * width),
+        rowCount: count, columnCount: width)
     }
     func attend(_ count: Int, position: Int) -> Double {
       seconds {
-        let view = KVView(
-          keys: memory.next(half), values: memory.next(half), type: type, capacity: capacity,
-          headCount: attention.keyValueHeadCount, headDimension: attention.headDimension)
-        team.attend(
-          floats(0, count), headCount: attention.headCount, over: view, position: position,
-          scale: attention.scale, into: floats(1, count))
+        // Keys and values of all positions are one page.
+        let page = memory.next(pageByteCount)
+        unsafe withUnsafePointer(to: Optional(page.pointer)) { address in
+          let view = KVView(
+            pages: unsafe PageTable(address, count: 1, pageByteCount: page.count), keyOffset: 0,
+            valueOffset: keyByteCount, type: type, headCount: attention.keyValueHeadCount,
+            keyHeadDimension: attention.headDimension,
+            valueHeadDimension: attention.valueDimension, pagePositionCount: capacity,
+            capacity: capacity)
+          team.attend(
+            floats(0, count, attention.queryWidth), headCount: attention.headCount,
+            over: [AttentionSegment(view: view, position: position, rowCount: count)],
+            scoring: AttentionScoring(scale: attention.scale), 
+            into: floats(1, count, attention.attendedWidth))
+        }
       }
     }
     let (near, far) = (capacity / 8, capacity - 1)
@@ -59,19 +72,25 @@ extension MachineProbe {
       description: description, weights: weights,
       experts: ProbeExperts(tensors.experts, memory: memory), team: team,
       scratch: ScratchLayout(
-        description: description, forms: ActivationForms(tensors),
-        tokenCount: request.chunkTokenCount, logitRowCount: 1),
-      contextLength: request.chunkTokenCount, kvType: run.options.kvCacheType.kvType)
+        description: description, tensors: tensors, tokenCount: request.chunkTokenCount,
+        logitRowCount: 1),
+      states: StateLayout(
+        description, contextLength: request.chunkTokenCount,
+        type: run.options.kvCacheType.kvType))
     decoder.populate()
     let layerCount = Double(description.layerCount)
+    guard let sequence = decoder.beginSequence() else {
+      preconditionFailure("a new decoder has room for a sequence")
+    }
+    defer { decoder.endSequence(sequence) }
     var points: [CostCurve.Point] = []
     for count in Set(counts).sorted() {
       let ids = Array(repeating: Int32(0), count: count)
       var hasFailed = false
       let time = seconds {
-        decoder.truncate()
+        decoder.cut(sequence)
         do {
-          try decoder.forward(ids, phase: count == 1 ? .decode : .prefill)
+          try decoder.forward(ids, of: sequence, phase: count == 1 ? .decode : .prefill)
         } catch {
           hasFailed = true
         }
@@ -95,20 +114,20 @@ extension MachineProbe {
   private func reducedModel() -> (ModelDescription, ModelTensors) {
     var description = run.header.description
     var tensors = run.header.tensors
-    let denseByteCount = tensors.layers[0].products.reduce(0) { $0 + $1.extent.byteCount }
+    let denseByteCount =
+      tensors.layers.reduce(0) { $0 + $1.byteCount } / max(1, tensors.layers.count)
     let wanted = 2 * request.machine.lastCacheByteCount / max(1, denseByteCount) + 1
     let count = min(max(wanted, 2), Self.layerCountMax, description.layerCount)
     let chosen = (0..<count).map { $0 * description.layerCount / count }
     tensors.layers = chosen.map { tensors.layers[$0] }
     tensors.experts.layers = chosen.map { tensors.experts.layers[$0] }
-    description.layerCount = chosen.count
+    description.layers = chosen.map { description.layers[$0] }
     description.vocabularySize = 1
-    func cut(_ tensor: inout DenseTensor) {
+    tensors.ends.update { role, tensor in
+      guard role == .embedding || role == .output else { return }
       tensor.extent.byteCount = tensor.format.rowByteCount(columnCount: tensor.columnCount)
       tensor.rowCount = 1
     }
-    cut(&tensors.embedding)
-    cut(&tensors.output)
     return (description, tensors)
   }
 
@@ -116,12 +135,12 @@ extension MachineProbe {
   private func productSeconds(of tensors: ModelTensors, tokenCount: Double) -> Double {
     var sum = 0.0
     for (layer, experts) in zip(tensors.layers, tensors.experts.layers) {
-      for tensor in layer.products {
+      for tensor in layer.matrices {
         sum += result.cost(of: ProbeShape(tensor))?.seconds(tokenCount) ?? 0
       }
-      for matrix in ExpertMatrix.allCases {
-        let cost = result.cost(of: ProbeShape(experts[matrix]))
-        sum += Double(request.expertsPerToken) * (cost?.seconds(tokenCount) ?? 0)
+      for matrix in experts.matrices {
+        let cost = result.cost(of: ProbeShape(matrix))
+        sum += Double(experts.expertsPerToken) * (cost?.seconds(tokenCount) ?? 0)
       }
     }
     return sum / Double(tensors.layers.count)

@@ -1,4 +1,5 @@
 import MoEKernels
+private import MoEPlatform
 
 /// What tells one machine from another, as far as speed goes.
 struct MachineProfile: Codable, Equatable {
@@ -10,7 +11,7 @@ struct MachineProfile: Codable, Equatable {
 
   static func current() -> MachineProfile {
     MachineProfile(
-      processor: processorName(inInfo: SystemFile.read("/proc/cpuinfo") ?? ""),
+      processor: processorName(inInfo: KernelFile.text("/proc/cpuinfo") ?? ""),
       processorCount: ProcessorCount.usable(), instructionSet: InstructionSet.current.name,
       lastCacheByteCount: lastCacheByteCount())
   }
@@ -26,7 +27,7 @@ struct MachineProfile: Codable, Equatable {
   /// 32 MiB where the kernel does not say.
   private static func lastCacheByteCount() -> Int {
     let sizes = (0..<8).compactMap { index in
-      SystemFile.read("/sys/devices/system/cpu/cpu0/cache/index\(index)/size").flatMap(byteCount)
+      KernelFile.text("/sys/devices/system/cpu/cpu0/cache/index\(index)/size").flatMap(byteCount)
     }
     return sizes.max() ?? 32 << 20
   }

@@ -107,22 +107,22 @@ extension PreparedRun {
   ) -> RunCosts {
     func cost(_ shape: ProbeShape) -> CostCurve { probe.cost(of: shape) ?? .zero }
     let pool = PoolLayout(tensors.experts)
-    let layers = zip(tensors.layers, tensors.experts.layers).enumerated().map { index, layer in
-      let (dense, experts) = layer
+    let layers = header.description.layers.indices.map { index in
+      let (dense, experts) = (tensors.layers[index], tensors.experts.layers[index])
       return RunCosts.Layer(
-        dense: dense.products.reduce(probe.layerRest) { $0 + cost(ProbeShape($1)) },
-        expert: ExpertMatrix.allCases.reduce(.zero) { $0 + cost(ProbeShape(experts[$1])) },
-        denseByteCount: dense.all.reduce(0) { $0 + $1.extent.byteCount },
-        expertByteCount: experts.byteCountPerExpert, sizeClass: pool.classOfLayer[index])
+        dense: dense.matrices.reduce(probe.layerRest) { $0 + cost(ProbeShape($1)) },
+        expert: experts.matrices.reduce(.zero) { $0 + cost(ProbeShape($1)) },
+        denseByteCount: dense.byteCount, expertByteCount: experts.storedByteCountPerExpert,
+        sizeClass: pool.classOfLayer[index] ?? 0)
     }
-    let attention = header.description.attention
+    let states = plan.stateLayout(header.description, type: options.kvCacheType.kvType)
     let isResident = plan.placement == .resident
     let residentCounts = pool.classes.map(\.expertCount)
     let slots =
       isResident
-      ? PoolSlots(cached: residentCounts, staged: residentCounts.map { _ in 0 })
+      ? PoolSlots(cached: residentCounts, staging: residentCounts.map { _ in 0 })
       : pool.slots(
-        byteCount: plan.poolByteCount, readAhead: options.readAheadSlotCount,
+        byteCount: plan.poolByteCount, stagingSlotCount: options.readAheadSlotCount,
         loanByteCount: plan.loanByteCount)
     func slotCounts(_ positions: Int) -> [Int] {
       let lent = loanByteCount(plan, positions: positions)
@@ -136,14 +136,14 @@ extension PreparedRun {
       layers: layers, slotCounts: slotCounts(position + 1), ownSlotCounts: slots?.cached ?? [],
       promptSlotCounts: chunkStarts.map {
         slotCounts(min($0 + plan.chunkTokenCount, position))
-      }, expertCount: header.description.router.expertCount,
-      expertsPerToken: tensors.experts.expertsPerToken, isResident: isResident,
+      }, expertCount: tensors.experts.expertCountMax,
+      expertsPerToken: tensors.experts.expertsPerTokenMax, isResident: isResident,
       chunkTokenCount: plan.chunkTokenCount,
       attentionSecondsPerPosition: probe.attentionSecondsPerPosition,
       chunkAttentionSecondsPerPosition: probe.chunkAttentionSecondsPerPosition,
-      keyValueByteCount: 2 * attention.keyValueWidth * options.kvCacheType.kvType.elementByteCount,
-      outputSeconds: cost(ProbeShape(tensors.output)).seconds(1),
-      outputByteCount: tensors.output.extent.byteCount, samplingSeconds: probe.samplingSeconds,
+      keyValueByteCount: states.byteCountPerPosition / max(1, layers.count),
+      outputSeconds: tensors.output.map { cost(ProbeShape($0)).seconds(1) } ?? 0,
+      outputByteCount: tensors.output?.extent.byteCount ?? 0, samplingSeconds: probe.samplingSeconds,
       forkSeconds: probe.forkSeconds, memoryBytesPerSecond: probe.memoryBytesPerSecond,
       disk: RunCosts.Disk(
         latencySeconds: disk?.latencySeconds ?? 0,
@@ -161,13 +161,9 @@ extension PreparedRun {
 extension PreparedRun {
   /// What the KV cache still lends to the expert pool when it holds so many positions.
   private func loanByteCount(_ plan: MemoryPlan, positions: Int) -> Int {
-    func held(_ positions: Int) -> Int {
-      KVCache.heldByteCount(
-        description: header.description, capacity: plan.contextLength,
-        type: options.kvCacheType.kvType, positions: positions)
-    }
-    let free = held(plan.contextLength) - held(min(positions, plan.contextLength))
-    return min(plan.loanByteCount, free)
+    let states = plan.stateLayout(header.description, type: options.kvCacheType.kvType)
+    return min(
+      plan.loanByteCount, states.pageByteCount - states.heldByteCount(positions: positions))
   }
 }
 

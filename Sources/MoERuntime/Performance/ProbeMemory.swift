@@ -2,11 +2,13 @@ import MoECache
 import MoECore
 import MoEExperts
 import MoEKernels
+import MoEStore
 
 /// Zeroed memory that stands for weights: regions are handed out in turn, so that what is read
 /// again was read long ago and comes from memory.
 final class ProbeMemory {
-  static let alignment = 4096
+  /// As direct reads and pages want it.
+  static let alignment = ReadPlacement.alignmentMax
 
   private let buffer: AlignedBuffer
   private var offset = 0
@@ -55,7 +57,7 @@ final class ProbeExperts: ExpertSource {
   }
 
   func isResident(layer: Int, expert: Int) -> Bool { true }
-  func beginPass(tokenCount: Int, phase: InferencePhase) {}
+  func beginStep(_ rows: StepRows) {}
 
   func begin(layer: Int, requests: [ExpertRequest]) {
     self.layer = layer
@@ -73,20 +75,15 @@ final class ProbeExperts: ExpertSource {
   func wait(for number: Int) {}
 
   func weights(of number: Int) -> ExpertWeights {
-    let stacks = layout.layers[layer]
-    func matrix(_ kind: ExpertMatrix) -> QuantizedMatrix {
-      let stack = stacks[kind]
-      return memory.matrix(
-        stack.format, rowCount: stack.rowCount, columnCount: stack.columnCount)
-    }
-    return ExpertWeights(gate: matrix(.gate), up: matrix(.up), down: matrix(.down))
+    let experts = layout.layers[layer]
+    return ExpertWeights(experts) { memory.next(experts.parts[$0].slotByteCount) }
   }
 
   func release(_ number: Int) {}
 
   func end() {}
 
-  func simultaneousExpertCount(layer: Int) -> Int { layout.layers[layer].expertCount }
+  var holdsEveryRequest: Bool { true }
 
   /// So that what guessing costs is part of what is timed.
   func canPrefetch(layer: Int) -> Bool { true }

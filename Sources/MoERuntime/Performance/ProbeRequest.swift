@@ -3,6 +3,7 @@ import MoEExperts
 import MoEKernels
 import MoEModel
 import MoEStore
+private import MoEPlatform
 
 /// One kind of product: matrices of one format and shape.
 struct ProbeShape: Codable, Hashable {
@@ -18,7 +19,7 @@ struct ProbeShape: Codable, Hashable {
 /// as a machine repeats itself. The key of the cache.
 struct ProbeRequest: Codable, Equatable {
   /// Counts up with every change of what is measured or how.
-  var version = 4
+  var version = 5
   var machine: MachineProfile
   var threadCount: Int
   /// The file system's device that the model's first file is on.
@@ -30,9 +31,11 @@ struct ProbeRequest: Codable, Equatable {
   /// Bytes of one expert, by layer: what the disk is asked for.
   var expertByteCounts: [Int]
   var expertsPerToken: Int
+  /// Of the layers that see the whole past.
   var headCount: Int
   var keyValueHeadCount: Int
   var headDimension: Int
+  var valueDimension: Int
   var kvType: String
   /// Positions that attention is measured over.
   var positionCount: Int
@@ -44,10 +47,10 @@ struct ProbeRequest: Codable, Equatable {
 
   init(_ run: PreparedRun) {
     let tensors = run.header.tensors
-    let attention = run.header.description.attention
+    let attention = run.header.description.longestAttention
     machine = .current()
     threadCount = run.threadCount
-    device = SystemFile.device(run.header.files[0].path) ?? 0
+    device = FileStatus(path: run.header.files[0].path)?.identity.device ?? 0
     store = run.options.store
     inputDepth = run.options.inputDepth
     var shapes = Set(Self.shapes(of: tensors))
@@ -58,11 +61,12 @@ struct ProbeRequest: Codable, Equatable {
       ($0.format, $0.rowCount, $0.columnCount, $0.isExpert ? 1 : 0)
         < ($1.format, $1.rowCount, $1.columnCount, $1.isExpert ? 1 : 0)
     }
-    expertByteCounts = tensors.experts.layers.map(\.byteCountPerExpert)
-    expertsPerToken = tensors.experts.expertsPerToken
+    expertByteCounts = tensors.experts.layers.map(\.storedByteCountPerExpert)
+    expertsPerToken = tensors.experts.expertsPerTokenMax
     headCount = attention.headCount
     keyValueHeadCount = attention.keyValueHeadCount
     headDimension = attention.headDimension
+    valueDimension = attention.valueDimension
     kvType = run.options.kvCacheType.rawValue
     positionCount = min(run.plan.contextLength, 1024)
     chunkTokenCount = min(run.plan.chunkTokenCount, 64, run.plan.contextLength)
@@ -72,11 +76,9 @@ struct ProbeRequest: Codable, Equatable {
 
   /// The products of one decoding step.
   private static func shapes(of tensors: ModelTensors) -> [ProbeShape] {
-    let dense = tensors.layers.flatMap(\.products) + [tensors.output]
+    let dense = tensors.layers.flatMap(\.matrices) + [tensors.output].compactMap(\.self)
     return dense.map { ProbeShape($0) }
-      + tensors.experts.layers.flatMap { layer in
-        ExpertMatrix.allCases.map { ProbeShape(layer[$0]) }
-      }
+      + tensors.experts.layers.flatMap { layer in layer.matrices.map { ProbeShape($0) } }
   }
 
   /// Four times the last cache, at most 256 MiB, but no more than the model itself: what fits in a
@@ -85,10 +87,8 @@ struct ProbeRequest: Codable, Equatable {
   private static func bufferByteCount(_ run: PreparedRun, machine: MachineProfile) -> Int {
     let tensors = run.header.tensors
     let matrices =
-      tensors.layers.flatMap(\.products).map(\.extent.byteCount)
-      + tensors.experts.layers.flatMap { layer in
-        ExpertMatrix.allCases.map { layer[$0].byteCountPerExpert }
-      }
+      tensors.layers.flatMap(\.matrices).map(\.extent.byteCount)
+      + tensors.experts.layers.flatMap { layer in layer.parts.map(\.slotByteCount) }
     let floor = 2 * ((matrices.max() ?? 0) + ProbeMemory.alignment)
     let cacheByteCount = min(4 * machine.lastCacheByteCount, 256 << 20)
     var size = min(max(cacheByteCount, 64 << 20), run.header.byteCount)
@@ -104,14 +104,9 @@ extension ProbeShape {
       isExpert: false)
   }
 
-  init(_ stack: StackedMatrix) {
+  init(_ part: ExpertPart) {
     self.init(
-      format: stack.format.ggmlType, rowCount: stack.rowCount, columnCount: stack.columnCount,
+      format: part.format.ggmlType, rowCount: part.rowCount, columnCount: part.columnCount,
       isExpert: true)
   }
-}
-
-extension ModelTensors.Layer {
-  /// The matrices that a token is multiplied with outside the experts.
-  var products: [DenseTensor] { [query, key, value, attentionOutput, router] }
 }

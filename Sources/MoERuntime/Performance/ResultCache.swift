@@ -1,4 +1,5 @@
 import FoundationEssentials
+private import MoEPlatform
 
 /// Results of measurements on this machine, one small file each in the user's cache folder.
 ///
@@ -29,7 +30,7 @@ package struct ResultCache<Request: Codable & Equatable, Outcome: Codable> {
 
   /// The result of an equal request; nil where there is none that could be true.
   package func result(for request: Request) -> Outcome? {
-    guard let path = path(for: request), let text = SystemFile.read(path),
+    guard let path = path(for: request), let text = KernelFile.text(path),
       let entry = try? JSONDecoder().decode(Entry.self, from: Data(text.utf8)),
       entry.request == request
     else { return nil }

@@ -3,6 +3,7 @@
 #else
   private import Musl
 #endif
+private import HeapModule
 package import MoECore
 private import MoEKernels
 
@@ -17,6 +18,7 @@ package struct Candidates {
   package private(set) var isSorted = false
   /// Room for a selection's intermediate results.
   private var order: [Int32]
+  private var best: Heap<Ranked>
   private var spareTokens: [Int32]
   private var spareLogits: [Float]
 
@@ -27,6 +29,7 @@ package struct Candidates {
     spareLogits = logits
     order = []
     order.reserveCapacity(vocabularySize)
+    best = Heap(minimumCapacity: vocabularySize)
   }
 
   /// All tokens, in the order of their ids. Values that are not numbers are never drawn.
@@ -92,16 +95,17 @@ package struct Candidates {
     }
     order.removeAll(keepingCapacity: true)
     if limit < count {
-      // Few are wanted of many: a heap of the best so far, the worst of them on top.
+      // Few are wanted of many: only the best so far are kept, the worst of them at hand.
+      best.removeAll { _ in true }
       for index in 0..<count {
-        if order.count < limit {
-          order.append(Int32(index))
-          siftUp()
-        } else if isBetter(Int32(index), order[0]) {
-          order[0] = Int32(index)
-          siftDown(count: limit)
+        let entry = Ranked(logit: logits[index], index: Int32(index))
+        if best.count < limit {
+          best.insert(entry)
+        } else if let worst = best.min, worst < entry {
+          best.replaceMin(with: entry)
         }
       }
+      for entry in best.unordered { order.append(entry.index) }
     } else {
       for index in 0..<count { order.append(Int32(index)) }
     }
@@ -145,36 +149,18 @@ package struct Candidates {
     for index in 0..<count { logits[index] /= divisor }
   }
 
-  private func isBetter(_ left: Int32, _ right: Int32) -> Bool {
-    Self.isBetter(left, right, logits)
-  }
-
   private static func isBetter(_ left: Int32, _ right: Int32, _ logits: [Float]) -> Bool {
     let (first, second) = (logits[Int(left)], logits[Int(right)])
     return first > second || (first == second && left < right)
   }
+}
 
-  private mutating func siftUp() {
-    var child = order.count - 1
-    while child > 0 {
-      let parent = (child - 1) / 2
-      guard isBetter(order[parent], order[child]) else { return }
-      order.swapAt(parent, child)
-      child = parent
-    }
-  }
+/// A candidate in the order in which they are kept: by its logit, of equals the smaller index higher.
+private struct Ranked: Comparable {
+  let logit: Float
+  let index: Int32
 
-  private mutating func siftDown(count: Int) {
-    var parent = 0
-    while true {
-      var worst = parent
-      for child in [2 * parent + 1, 2 * parent + 2]
-      where child < count && isBetter(order[worst], order[child]) {
-        worst = child
-      }
-      if worst == parent { return }
-      order.swapAt(parent, worst)
-      parent = worst
-    }
+  static func < (left: Ranked, right: Ranked) -> Bool {
+    left.logit < right.logit || (left.logit == right.logit && left.index > right.index)
   }
 }

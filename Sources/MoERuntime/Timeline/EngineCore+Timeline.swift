@@ -6,11 +6,10 @@ extension EngineCore {
   /// Does one step of a generation and shows it on the timeline, if there is one, with what its
   /// experts cost.
   func timedStep<Value>(
-    _ activity: TimelineActivity, tokenCount: Int, _ body: () throws -> Value
+    _ activity: TimelineActivity, position: Int, tokenCount: Int, _ body: () throws -> Value
   ) rethrows -> Value {
     guard let timeline, timeline.isRecording else { return try body() }
     let slice = timeline.begin(activity)
-    let position = decoder.position
     let before = decoder.experts.statistics
     defer {
       let traffic = decoder.experts.statistics - before

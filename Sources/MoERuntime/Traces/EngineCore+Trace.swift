@@ -42,13 +42,14 @@ extension EngineCore {
       while first < text.tokens.count {
         let end = min(first + sequenceTokenCount, text.tokens.count)
         recorder.beginSequence(label: text.label)
-        decoder.truncate()
-        try prefill(
-          Array(text.tokens[first..<end]), cancellation: cancellation,
-          each: { _, _ in
-            try reportingTrace { () throws(RoutingTraceWriteError) in try recorder.check() }
-            progress?(recorder.tokenCount, total)
-          })
+        try decoder.withSequence { sequence in
+          try prefill(
+            Array(text.tokens[first..<end]), of: sequence, cancellation: cancellation,
+            each: { _, _ in
+              try reportingTrace { () throws(RoutingTraceWriteError) in try recorder.check() }
+              progress?(recorder.tokenCount, total)
+            })
+        }
         first = end
       }
     }

@@ -38,7 +38,9 @@ package final class RoutingRecorder: DecoderObserver {
   @discardableResult
   package func finish() throws(RoutingTraceWriteError) -> Int { try writer.finish() }
 
-  package func didBegin(_ tokens: IndexView, position: Int, phase: InferencePhase) {
+  package func didBegin(_ tokens: IndexView, _ sequences: [SequenceRows]) {
+    precondition(sequences.count == 1, "a trace is of one sequence at a time")
+    let (position, phase) = (sequences[0].position, sequences[0].phase)
     // A pass that failed may come again, at the position that it had.
     if position != nextPosition {
       writer.beginSequence(label: label)
@@ -49,7 +51,7 @@ package final class RoutingRecorder: DecoderObserver {
     for index in 0..<tokens.count { writer.add(token: Int32(bitPattern: tokens[index])) }
   }
 
-  package func didRoute(layer: Int, position: Int, logits: FloatRows, selection: Selection) {
+  package func didRoute(layer: Int, start: Int, logits: FloatRows, selection: Selection) {
     for token in 0..<selection.tokenCount {
       let row = logits.row(token)
       writer.addSelection(

@@ -8,12 +8,12 @@ extension RoutingTraceMetadata {
   init(_ header: LoadedHeader, weights: DecoderWeights) {
     let experts = header.tensors.experts
     self.init(
-      expertCount: header.description.router.expertCount,
-      expertsPerToken: experts.expertsPerToken, layers: Array(experts.layers.indices))
+      expertCount: experts.expertCountMax,
+      expertsPerToken: experts.expertsPerTokenMax, layers: experts.routedLayers)
     model = header.name ?? header.description.architecture
     modelHash = Self.hash(of: weights)
     quantization = Self.formats(of: experts)
-    nativeExpertsPerToken = experts.expertsPerToken
+    nativeExpertsPerToken = experts.expertsPerTokenMax
     others["architecture"] = .string(header.description.architecture)
     others["model_bytes"] = .integer(header.byteCount)
     others["id_order"] = .string("router rank, best first")
@@ -24,7 +24,9 @@ extension RoutingTraceMetadata {
   /// model, since files keep them in F32.
   private static func hash(of weights: DecoderWeights) -> String {
     var hash = FNV1a()
-    for layer in weights.layers { hash.update(layer.router.bytes) }
+    for layer in weights.layers {
+      if let router = layer.optionalMatrix(.router) { hash.update(router.bytes) }
+    }
     return "fnv1a-routers:" + hash.text
   }
 
@@ -32,8 +34,8 @@ extension RoutingTraceMetadata {
   private static func formats(of experts: ExpertLayout) -> String {
     var sizes: [String: Int] = [:]
     for layer in experts.layers {
-      for matrix in ExpertMatrix.allCases {
-        sizes[layer[matrix].format.name, default: 0] += layer[matrix].extent.byteCount
+      for matrix in layer.matrices {
+        sizes[matrix.format.name, default: 0] += layer.expertCount * matrix.slotByteCount
       }
     }
     return sizes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
+private import MoEPlatform
 
 /// The user's cache folder for this program: small files that may be deleted at any time.
 ///
@@ -35,16 +31,11 @@ struct CacheFolder {
   func keep(_ text: String, as file: String) -> String? {
     guard let path else { return "not kept: neither XDG_CACHE_HOME nor HOME names a folder" }
     let base = path.split(separator: "/").dropLast().joined(separator: "/")
-    for directory in ["/" + base, path] { _ = unsafe mkdir(directory, 0o700) }
-    // Written beside it and renamed, so that nobody ever reads a part.
-    let draft = file + ".\(getpid())"
-    let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { return "not kept: \(path) cannot be written to" }
-    let bytes = Array(text.utf8)
-    let count = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
-    close(descriptor)
-    guard count == bytes.count, unsafe rename(draft, file) == 0 else {
-      unsafe unlink(draft)
+    for folder in ["/" + base, path] { Folder.make(folder) }
+    // Whatever is there is replaced, so that nobody ever reads a part.
+    do throws(FileError) {
+      try WholeFile.replace(file, with: Array(text.utf8), isPrivate: true)
+    } catch {
       return "not kept: \(path) cannot be written to"
     }
     return nil

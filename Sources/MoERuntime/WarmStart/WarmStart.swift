@@ -3,6 +3,7 @@ import MoECore
 import MoEExperts
 import MoEModel
 import MoEStore
+private import MoEPlatform
 
 /// Remembers from run to run which experts of a model were used most: a small file for each model
 /// in the user's cache folder, safe to delete.
@@ -41,7 +42,7 @@ struct WarmStart {
 
   /// The experts of the last run, most uses first; none where nothing that could be true is kept.
   func experts() -> [ExpertID] {
-    guard let file, let text = SystemFile.read(file),
+    guard let file, let text = KernelFile.text(file),
       let entry = try? JSONDecoder().decode(Entry.self, from: Data(text.utf8)),
       entry.subject == subject, entry.experts.count % 2 == 0
     else { return [] }

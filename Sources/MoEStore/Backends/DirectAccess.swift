@@ -1,14 +1,9 @@
 private import CMoERing
 private import MoECore
-
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
+private import MoEPlatform
 
 /// Direct reads (O_DIRECT): turning them on for a model's files and making sure that they work.
-enum DirectAccess {
+package enum DirectAccess {
   /// Turns direct reads on for every file and returns the alignment that suits all of them.
   ///
   /// Throws `backendUnavailable` where a file system has none; reads are buffered then.
@@ -17,7 +12,8 @@ enum DirectAccess {
     for (file, descriptor) in zip(open.files, open.descriptors) {
       let status = moe_direct_set(descriptor, 1)
       guard status == 0 else {
-        throw unavailable(name, file, "the file system has no direct reads", code: -status)
+        throw .backendUnavailable(
+          name: name, reason: .noDirectReads(path: file.path, code: -status))
       }
       alignment = max(alignment, try self.alignment(of: file, descriptor, forBackend: name))
     }
@@ -32,24 +28,49 @@ enum DirectAccess {
     }
   }
 
-  /// Reads one block of every file through `read`, which returns a count or a negative errno
-  /// value: that a flag is accepted does not mean that it works.
-  static func probe(
+  /// Reads one block of every file through `read`, which returns a count or a negative `errno`
+  /// value: that a flag is accepted does not mean that it works, nor that what was read did not go
+  /// through the page cache, which would grow past every budget.
+  package static func probe(
     _ open: OpenFiles, alignment: Int, forBackend name: String,
-    read: (_ fileIndex: Int, _ block: UnsafeMutableRawBufferPointer) -> Int
+    read: (_ fileIndex: Int, _ offset: Int, _ block: UnsafeMutableRawBufferPointer) -> Int
   ) throws(StoreError) {
     let block = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: alignment, alignment: AlignedBuffer.pageByteCount)
+      byteCount: alignment, alignment: ReadPlacement.alignmentMax)
     defer { unsafe block.deallocate() }
     for (index, file) in open.files.enumerated() {
-      let result = unsafe read(index, block)
-      if result < 0 {
-        throw unavailable(name, file, "a direct read failed", code: Int32(-result))
-      }
-      if result < min(file.byteCount, 1) {
-        throw .backendUnavailable(name: name, reason: "\(file.path): a direct read gave nothing")
-      }
+      let place = probePlace(open.input(index), alignment: alignment)
+      let result = unsafe read(index, place.bytes.lowerBound, block)
+      let refusal: BackendRefusal? =
+        if result < 0 {
+          .directReadFailed(path: file.path, code: Int32(truncatingIfNeeded: -result))
+        } else if result < min(file.byteCount, 1) {
+          .directReadGaveNothing(path: file.path)
+        } else if place.isUncached, (open.input(index).cachedByteCount(in: place.bytes) ?? 0) > 0 {
+          .directReadsAreBuffered(path: file.path)
+        } else {
+          nil
+        }
+      guard let refusal else { continue }
+      open.input(index).dropFromPageCache(place.bytes)
+      throw .backendUnavailable(name: name, reason: refusal)
     }
+  }
+
+  /// A block of the file that the page cache does not hold, so that it can be seen whether a read
+  /// puts it there. Where every candidate is held, the first: another program may be using the file,
+  /// it may be new, or live in the page cache altogether.
+  private static func probePlace(
+    _ file: InputFile, alignment: Int
+  ) -> (bytes: Range<Int>, isUncached: Bool) {
+    let last = max(file.identity.byteCount - 1, 0).alignedDown(to: alignment)
+    for share in [0, 1, 2, 3, 4] {
+      let start = (last / 4 * share).alignedDown(to: alignment)
+      let bytes = start..<start + alignment
+      file.dropFromPageCache(bytes)
+      if file.cachedByteCount(in: bytes) == 0 { return (bytes, true) }
+    }
+    return (0..<alignment, false)
   }
 
   private static func alignment(
@@ -58,25 +79,24 @@ enum DirectAccess {
     var told = moe_direct_alignment()
     let status = unsafe moe_direct_query(descriptor, &told)
     guard status >= 0 else {
-      throw unavailable(name, file, "the kernel says that the file has no direct reads", code: 0)
+      throw .backendUnavailable(name: name, reason: .fileHasNoDirectReads(path: file.path))
     }
-    // Where the kernel does not tell, a page is enough for every common file system.
-    guard status > 0 else { return AlignedBuffer.pageByteCount }
-    let (memory, offset) = (Int(told.memory), Int(told.offset))
-    guard memory <= AlignedBuffer.pageByteCount, memory.nonzeroBitCount == 1,
-      offset <= 1 << 16, offset.nonzeroBitCount == 1
-    else {
-      throw unavailable(
-        name, file, "direct reads want an alignment of \(memory) in memory, \(offset) in the file",
-        code: 0)
-    }
-    return max(memory, offset)
+    // Kernels that do not tell have no blocks larger than this on any common file system.
+    guard status > 0 else { return 4096 }
+    return try alignment(
+      memory: Int(told.memory), offset: Int(told.offset), path: file.path, forBackend: name)
   }
 
-  private static func unavailable(
-    _ name: String, _ file: StoreFile, _ what: String, code: Int32
-  ) -> StoreError {
-    let message = code == 0 ? "" : ": \(systemMessage(code))"
-    return .backendUnavailable(name: name, reason: "\(file.path): \(what)\(message)")
+  /// One alignment for memory and file that satisfies both; refuses what no buffer is planned for.
+  package static func alignment(
+    memory: Int, offset: Int, path: String, forBackend name: String
+  ) throws(StoreError) -> Int {
+    guard memory.nonzeroBitCount == 1, offset.nonzeroBitCount == 1,
+      max(memory, offset) <= ReadPlacement.alignmentMax
+    else {
+      throw .backendUnavailable(
+        name: name, reason: .alignment(path: path, memory: memory, offset: offset))
+    }
+    return max(memory, offset)
   }
 }

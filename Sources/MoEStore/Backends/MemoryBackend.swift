@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
+package import MoEPlatform
 
 /// Files held in memory: every read is complete as soon as it is submitted.
 ///
@@ -50,8 +46,8 @@ package final class MemoryBackend: StoreBackend {
     return count
   }
 
-  package func state(ofFile index: Int) throws(StoreError) -> FileState {
-    FileState(byteCount: contents[index].count)
+  package func identity(ofFile index: Int) throws(StoreError) -> FileIdentity {
+    FileIdentity(byteCount: contents[index].count)
   }
 }
 
@@ -59,23 +55,18 @@ extension OpenFiles {
   /// All bytes of a file, read through the page cache.
   fileprivate func bytes(ofFile index: Int) throws(StoreError) -> [UInt8] {
     let file = files[index]
-    var bytes = [UInt8](repeating: 0, count: file.byteCount)
-    var done = 0
-    while done < bytes.count {
-      let result = unsafe bytes.withUnsafeMutableBytes { target in
-        unsafe pread(
-          descriptors[index], target.baseAddress.map { unsafe $0 + done }, target.count - done,
-          done)
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try input(index).bytes(at: 0, count: file.byteCount)
+    } catch {
+      guard case .system(let path, let code) = error else {
+        throw .fileTruncated(path: file.path, offset: 0, byteCount: file.byteCount)
       }
-      if result < 0 && errno == EINTR { continue }
-      guard result >= 0 else {
-        throw .readFailed(
-          path: file.path, offset: done, byteCount: bytes.count - done, code: errno)
-      }
-      guard result > 0 else {
-        throw .fileTruncated(path: file.path, offset: done, byteCount: bytes.count - done)
-      }
-      done += result
+      throw .readFailed(path: path, offset: 0, byteCount: file.byteCount, code: code)
+    }
+    guard bytes.count == file.byteCount else {
+      throw .fileTruncated(
+        path: file.path, offset: bytes.count, byteCount: file.byteCount - bytes.count)
     }
     return bytes
   }

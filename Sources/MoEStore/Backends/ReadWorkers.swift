@@ -1,4 +1,5 @@
 private import MoECore
+private import MoEPlatform
 
 #if canImport(Glibc)
   private import Glibc
@@ -41,8 +42,7 @@ private import MoECore
     let code = startThreads(wanted)
     threadCount = threads.count
     guard threadCount > 0 else {
-      throw .backendUnavailable(
-        name: backendName, reason: "cannot start a thread: \(systemMessage(code))")
+      throw .backendUnavailable(name: backendName, reason: .threads(code: code))
     }
   }
 
@@ -134,11 +134,7 @@ private import MoECore
       descriptor, request.destination, request.byteCount, request.offset)
     guard count >= 0 else { return -Int(errno) }
     if dropsBehind {
-      // Whole pages, or the kernel keeps the ones at both ends.
-      let page = AlignedBuffer.pageByteCount
-      let start = request.offset.alignedDown(to: page)
-      let end = (request.offset + count).alignedUp(to: page)
-      _ = posix_fadvise(descriptor, start, end - start, POSIX_FADV_DONTNEED)
+      PageCacheAdvice.drop(request.offset..<request.offset + count, of: descriptor)
     }
     return count
   }

@@ -1,5 +1,6 @@
 private import CMoERing
 package import MoECore
+package import MoEPlatform
 
 #if canImport(Glibc)
   private import Glibc
@@ -23,6 +24,9 @@ package import MoECore
   private let batch: UnsafeMutablePointer<moe_ring_completion>
   /// How often in a row the kernel had no memory or room for requests.
   private var refusalCount = 0
+  /// Set by the first error of the ring itself. From then on nothing is read until the ring is
+  /// closed: requests that nobody waits for any more may be in it, and their memory given to others.
+  private var failure: StoreError?
 
   private static let registryName = "ring"
   /// What the kernel takes as one buffer.
@@ -38,13 +42,13 @@ package import MoECore
     var made: OpaquePointer?
     let status = unsafe moe_ring_open(&made, UInt32(depth))
     guard status == 0, let ring = unsafe made else {
-      throw .backendUnavailable(name: Self.registryName, reason: Self.refusal(code: -status))
+      throw .backendUnavailable(name: Self.registryName, reason: .ring(code: -status))
     }
     do throws(StoreError) {
       alignment = try DirectAccess.enable(open, forBackend: Self.registryName)
       try unsafe DirectAccess.probe(open, alignment: alignment, forBackend: Self.registryName) {
-        index, block in
-        unsafe Self.readBlock(ring, descriptor: open.descriptors[index], block)
+        index, offset, block in
+        unsafe Self.readBlock(ring, descriptor: open.descriptors[index], offset, block)
       }
     } catch {
       unsafe moe_ring_close(ring)
@@ -74,6 +78,7 @@ package import MoECore
   }
 
   package func submit(_ requests: UnsafeBufferPointer<StoreRequest>) throws(StoreError) {
+    if let failure { throw failure }
     for index in requests.indices {
       let request = unsafe requests[index]
       var read = unsafe moe_ring_read(
@@ -91,6 +96,7 @@ package import MoECore
   package func reap(
     into completions: UnsafeMutableBufferPointer<StoreCompletion>, waiting: Bool
   ) throws(StoreError) -> Int {
+    if let failure { throw failure }
     var count = unsafe takeCompletions(completions)
     guard count == 0 && waiting else { return count }
     let status = unsafe moe_ring_submit(ring, 1)
@@ -99,7 +105,10 @@ package import MoECore
     case let code where (code == EAGAIN || code == EBUSY) && refusalCount < Self.refusalCountMax:
       refusalCount += 1
       usleep(Self.refusalPause)
-    case let code: throw .backendFailed(name: name, code: code)
+    case let code:
+      let error = StoreError.backendFailed(name: name, code: code)
+      failure = error
+      throw error
     }
     count = unsafe takeCompletions(completions)
     return count
@@ -124,8 +133,8 @@ package import MoECore
     buffersNote = "\(ByteSize(total)) of buffers registered"
   }
 
-  package func state(ofFile index: Int) throws(StoreError) -> FileState {
-    try open.state(of: index)
+  package func identity(ofFile index: Int) throws(StoreError) -> FileIdentity {
+    try open.identity(of: index)
   }
 
   private func takeCompletions(
@@ -166,10 +175,10 @@ package import MoECore
 
   /// One read, waited for; a count or a negative errno value.
   private static func readBlock(
-    _ ring: OpaquePointer, descriptor: Int32, _ block: UnsafeMutableRawBufferPointer
+    _ ring: OpaquePointer, descriptor: Int32, _ offset: Int, _ block: UnsafeMutableRawBufferPointer
   ) -> Int {
     var read = unsafe moe_ring_read(
-      file: descriptor, buffer: -1, byte_count: UInt32(block.count), offset: 0,
+      file: descriptor, buffer: -1, byte_count: UInt32(block.count), offset: UInt64(offset),
       destination: block.baseAddress, tag: 0)
     let queued = unsafe moe_ring_queue(ring, &read)
     guard queued == 0 else { return Int(queued) }
@@ -179,17 +188,6 @@ package import MoECore
       guard status == 0 || status == -EINTR || status == -EAGAIN else { return Int(status) }
     }
     return Int(completion.result)
-  }
-
-  private static func refusal(code: Int32) -> String {
-    let advice =
-      switch code {
-      case EPERM: " (forbidden here: seccomp of a container, or kernel.io_uring_disabled)"
-      case ENOSYS: " (this kernel has none)"
-      case ENOMEM: " (the limit of locked memory, ulimit -l, may be too low)"
-      default: ""
-      }
-    return "io_uring: \(systemMessage(code))\(advice)"
   }
 
   private static func registrationRefusal(code: Int32) -> String {

@@ -1,3 +1,5 @@
+package import MoEPlatform
+
 #if canImport(Glibc)
   private import Glibc
 #else
@@ -25,8 +27,9 @@ package final class ThreadedBackend: StoreBackend {
   ) throws(StoreError) -> ThreadedBackend {
     let name = "pread"
     let alignment = try DirectAccess.enable(open, forBackend: name)
-    try unsafe DirectAccess.probe(open, alignment: alignment, forBackend: name) { index, block in
-      let count = unsafe pread(open.descriptors[index], block.baseAddress, block.count, 0)
+    try unsafe DirectAccess.probe(open, alignment: alignment, forBackend: name) {
+      index, offset, block in
+      let count = unsafe pread(open.descriptors[index], block.baseAddress, block.count, offset)
       return count < 0 ? -Int(errno) : count
     }
     return try ThreadedBackend(
@@ -38,10 +41,8 @@ package final class ThreadedBackend: StoreBackend {
     _ open: OpenFiles, depth: Int
   ) throws(StoreError) -> ThreadedBackend {
     try DirectAccess.disable(open)
-    for descriptor in open.descriptors {
-      // Reading ahead would fetch bytes that nobody asked for. It is advice: refusal does no harm.
-      _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM)
-    }
+    // Reading ahead would fetch bytes that nobody asked for.
+    for index in open.files.indices { open.input(index).adviseRandomReads() }
     return try ThreadedBackend(
       name: "buffered", open, depth: depth, alignment: 1, dropsBehind: true)
   }
@@ -73,7 +74,7 @@ package final class ThreadedBackend: StoreBackend {
     unsafe workers.reap(into: completions, waiting: waiting)
   }
 
-  package func state(ofFile index: Int) throws(StoreError) -> FileState {
-    try open.state(of: index)
+  package func identity(ofFile index: Int) throws(StoreError) -> FileIdentity {
+    try open.identity(of: index)
   }
 }

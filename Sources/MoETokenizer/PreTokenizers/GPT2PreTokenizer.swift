@@ -7,8 +7,19 @@ struct GPT2PreTokenizer: PreTokenizer {
     let body = text[start] == UInt8(ascii: " ") ? start + 1 : start
     if body < text.count {
       let first = text.scalarClass(at: body)
-      if first.class != .space { return text.runEnd(of: first.class, from: first.end) }
+      if ScalarClasses.letters.contains(first.class) {
+        return text.runEnd(of: .letters, from: first.end)
+      }
+      if first.class == .number { return text.runEnd(of: .number, from: first.end) }
+      if first.class != .space { return text.runEnd(of: .others, from: first.end) }
     }
     return text.spaceEnd(from: start)
   }
+}
+
+extension PreTokenizerEntry {
+  static let gpt2 = PreTokenizerEntry(
+    name: "gpt-2", aliases: ["olmo", "phi-2", "mpt", "jais", "trillion", "granite-docling"],
+    summary: "GPT-2, OLMo and OLMoE."
+  ) { GPT2PreTokenizer() }
 }

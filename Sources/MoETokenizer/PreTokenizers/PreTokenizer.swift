@@ -9,52 +9,7 @@ protocol PreTokenizer: Sendable {
   func wordEnd(in text: Span<UInt8>, from start: Int) -> Int
 }
 
-/// What the expressions tell apart: `\p{L}`, `\p{N}`, `\s` and the rest.
-enum ScalarClass {
-  case letter, number, space, other
-
-  init(_ scalar: UInt32) {
-    switch scalar {
-    case 0x41...0x5A, 0x61...0x7A: self = .letter
-    case 0x30...0x39: self = .number
-    case 0x09...0x0D, 0x20: self = .space
-    case 0..<0x80: self = .other
-    default: self = Self.outsideASCII(scalar)
-    }
-  }
-
-  private static func outsideASCII(_ value: UInt32) -> ScalarClass {
-    guard let scalar = Unicode.Scalar(value) else { return .other }
-    switch scalar.properties.generalCategory {
-    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
-      return .letter
-    case .decimalNumber, .letterNumber, .otherNumber:
-      return .number
-    default:
-      return scalar.properties.isWhitespace ? .space : .other
-    }
-  }
-}
-
 extension Span<UInt8> {
-  /// The class of the scalar at a byte index, and the index after it.
-  func scalarClass(at index: Int) -> (class: ScalarClass, end: Int) {
-    if self[index] < 0x80 { return (ScalarClass(UInt32(self[index])), index + 1) }
-    let (scalar, byteCount) = self.scalar(at: index)
-    return (ScalarClass(scalar), index + byteCount)
-  }
-
-  /// The end of the run of scalars of one class from `start` on.
-  func runEnd(of class: ScalarClass, from start: Int) -> Int {
-    var end = start
-    while end < count {
-      let next = scalarClass(at: end)
-      guard next.class == `class` else { break }
-      end = next.end
-    }
-    return end
-  }
-
   /// `\s+(?!\S)|\s+` at white space: a run before a word leaves its last character to that word.
   func spaceEnd(from start: Int) -> Int {
     var (lastStart, end) = (start, start)
@@ -84,27 +39,8 @@ extension Span<UInt8> {
     }
   }
 
-  /// The scalar at a byte index and its length; bytes that are not UTF-8 are U+FFFD, one by one.
-  ///
-  /// Text is UTF-8, but a special token of a hostile file may cut it within a character.
-  func scalar(at index: Int) -> (value: UInt32, byteCount: Int) {
-    let lead = self[index]
-    let byteCount =
-      switch lead {
-      case 0..<0x80: 1
-      case 0xC2..<0xE0: 2
-      case 0xE0..<0xF0: 3
-      case 0xF0..<0xF5: 4
-      default: 0
-      }
-    guard byteCount > 0, index + byteCount <= count else { return (0xFFFD, 1) }
-    if byteCount == 1 { return (UInt32(lead), 1) }
-    var value = UInt32(lead) & (0x7F >> UInt32(byteCount))
-    for offset in 1..<byteCount {
-      let byte = self[index + offset]
-      guard byte & 0xC0 == 0x80 else { return (0xFFFD, 1) }
-      value = value << 6 | UInt32(byte & 0x3F)
-    }
-    return (value, byteCount)
+  /// Whether a carriage return or a line feed is at a byte index.
+  func isLineBreak(at index: Int) -> Bool {
+    self[index] == UInt8(ascii: "\n") || self[index] == UInt8(ascii: "\r")
   }
 }

@@ -49,41 +49,57 @@ enum AttentionBenchmark {
     let byteCount = KVView.byteCount(
       type: shape.type, capacity: capacity, headCount: shape.kvHeadCount,
       headDimension: shape.headDimension)
-    let (keys, values) = (
-      try BenchmarkMemory(byteCount: byteCount), try BenchmarkMemory(byteCount: byteCount)
-    )
+    let page = try BenchmarkMemory(byteCount: 2 * byteCount)
+    let table = try BenchmarkMemory(byteCount: MemoryLayout<Int>.stride)
     let partials = try BenchmarkMemory.floats(
       1,
       KVView.partialCount(
-        capacity: capacity, queryHeadCount: shape.headCount, headDimension: shape.headDimension))
-    let cache = KVView(
-      keys: keys.bytes, values: values.bytes, type: shape.type, capacity: capacity,
-      headCount: shape.kvHeadCount, headDimension: shape.headDimension, partials: partials.view)
+        capacity: capacity, queryHeadCount: shape.headCount,
+        valueHeadDimension: shape.headDimension))
+    let cache = view(shape, capacity: capacity, page: page.bytes, table: table.bytes)
     let past = try BenchmarkMemory.floats(capacity, width, seed: 1)
-    context.team.appendKV(keys: past.rows, values: past.rows, to: cache, position: 0)
+    context.team.appendKV(
+      keys: past.rows, values: past.rows,
+      to: [AttentionSegment(view: cache, position: 0, rowCount: capacity)])
     withExtendedLifetime(past.memory) {}
     let columns = shape.headCount * shape.headDimension
     let q = try BenchmarkMemory.floats(tokens, columns, seed: 2)
     let out = try BenchmarkMemory.floats(tokens, columns)
-    let scale = 1 / Float(shape.headDimension).squareRoot()
+    let scoring = AttentionScoring(scale: 1 / Float(shape.headDimension).squareRoot())
+    let segments = [AttentionSegment(view: cache, position: position, rowCount: tokens)]
     let pairCount = tokens * position + tokens * (tokens + 1) / 2
     return Benchmark.Prepared(
       byteCount: tokens == 1 ? 2 * byteCount : 0, operationCount: 4 * pairCount * columns,
-      memory: [keys, values, q.memory, out.memory, partials.memory],
+      memory: [page, table, q.memory, out.memory, partials.memory],
       // With more query heads per key head than 4, the products take longer than reading the cache.
       goal: tokens == 1 && shape.headCount / shape.kvHeadCount <= 4 ? 0.6 : nil,
       run: {
         context.team.attend(
-          q.rows, headCount: shape.headCount, over: cache, position: position, scale: scale,
-          into: out.rows)
+          q.rows, headCount: shape.headCount, over: segments, scoring: scoring,
+          partials: partials.view, into: out.rows)
       },
       isRight: {
         // The last token sees all positions, and its result must not depend on the others.
         let wanted = try BenchmarkMemory.floats(1, columns)
         context.reference.attend(
-          q.rows.rows(tokens - 1, count: 1), headCount: shape.headCount, over: cache,
-          position: capacity - 1, scale: scale, into: wanted.rows)
+          q.rows.rows(tokens - 1, count: 1), headCount: shape.headCount,
+          over: [AttentionSegment(view: cache, position: capacity - 1, rowCount: 1)],
+          scoring: scoring, into: wanted.rows)
         return wanted.agrees(with: out.rows.row(tokens - 1), tolerance: 1e-5)
       })
+  }
+
+  /// All positions in one page, whose address goes into the table.
+  private static func view(
+    _ shape: Shape, capacity: Int, page: ByteView, table: ByteView
+  ) -> KVView {
+    unsafe table.pointer.storeBytes(of: page.pointer, as: UnsafeMutableRawPointer?.self)
+    let addresses = unsafe table.pointer.bindMemory(
+      to: UnsafeMutableRawPointer?.self, capacity: 1)
+    return KVView(
+      pages: unsafe PageTable(addresses, count: 1, pageByteCount: page.count), keyOffset: 0,
+      valueOffset: page.count / 2, type: shape.type, headCount: shape.kvHeadCount,
+      keyHeadDimension: shape.headDimension, valueHeadDimension: shape.headDimension,
+      pagePositionCount: capacity, capacity: capacity)
   }
 }

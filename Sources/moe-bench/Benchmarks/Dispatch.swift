@@ -1,5 +1,5 @@
+internal import MoECache
 internal import MoECore
-internal import MoEExperts
 internal import MoEKernels
 internal import MoEModel
 
@@ -205,8 +205,9 @@ private struct DispatchLayer {
     defer {
       withExtendedLifetime((indices, weights.memory, tokenMemory, grouped.memory)) {}
     }
-    var grouping = ExpertGrouping(expertCount: expertCount)
-    grouping.group(selection, tokens: tokens, weights: grouped.view)
+    var grouping = ExpertGrouping(expertCountMax: expertCount)
+    grouping.group(
+      selection, expertCount: expertCount, tokens: tokens, weights: grouped.view)
     var groups = Array(repeating: 0..<0, count: expertCount)
     for (number, request) in grouping.requests.enumerated() {
       groups[request.expert] = grouping.starts[number]..<grouping.starts[number + 1]
@@ -229,7 +230,7 @@ private struct DispatchLayer {
       products.append(expert.gate, rows, into: gate)
       products.append(expert.up, rows, into: up)
       team.multiply(products)
-      team.swiglu(gate: gate, up: up)
+      team.activate(.swiGLU, gate: gate, up: up)
       let innerRows = ActivationRows(
         inner.bytes, rowCount: group.count, columnCount: width, form: input.form)
       team.quantize(gate, into: innerRows)

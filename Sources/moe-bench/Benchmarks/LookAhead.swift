@@ -1,4 +1,5 @@
 internal import MoECache
+internal import MoECore
 
 /// What guessing from selections costs a decoded token: a run is one token through all layers of
 /// the shape of Qwen3-30B-A3B.
@@ -41,7 +42,10 @@ enum LookAheadBenchmark {
     }
 
     mutating func decode() {
-      if tokenCount % Self.sequenceTokenCount == 0 { predictor.beginSequence() }
+      if tokenCount % Self.sequenceTokenCount == 0 {
+        predictor.endSequence(SequenceID(rawValue: 0))
+        predictor.beginSequence(SequenceID(rawValue: 0))
+      }
       let kind = tokenCount / Self.sequenceTokenCount % Self.kindCount
       (guessCount, rightCount) = (0, 0)
       for layer in 0..<layerCount {

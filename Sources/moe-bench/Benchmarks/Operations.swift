@@ -12,14 +12,17 @@ enum OperationBenchmark {
           team.rmsNorm(x, weight: y.row(0), epsilon: 1e-6, into: x)
         },
         elementwise("swiglu", rows, columns, context, restores: true) {
-          $0.swiglu(gate: $1, up: $2)
+          $0.activate(.swiGLU, gate: $1, up: $2)
+        },
+        elementwise("geglu", rows, columns, context, restores: true) {
+          $0.activate(.geGLU, gate: $1, up: $2)
         },
         elementwise("add", rows, columns, context) { $0.add($2.storage, to: $1.storage) },
         elementwise("rope", rows, columns, context) { team, x, y in
           let angles = FloatRows(y.storage, rowCount: x.rowCount, columnCount: 16)
           team.rotate(
             x, headCount: x.columnCount / 32, headDimension: 32, cosines: angles, sines: angles,
-            pairing: .halves)
+            pairing: .neox)
         },
       ]
     }

@@ -22,6 +22,8 @@ struct Frontier: AsyncParsableCommand {
     help: ArgumentHelp("Files with the texts, UTF-8.", valueName: "file"), completion: .file())
   var text: [String] = []
 
+  @OptionGroup var special: SpecialTokenOptions
+
   @Option(
     help: ArgumentHelp(
       "A setting to measure, besides off; may be repeated. (default: some of each kind) "
@@ -84,7 +86,8 @@ struct Frontier: AsyncParsableCommand {
     let candidates =
       try gating.isEmpty
       ? GatingCandidates.all(
-        expertsPerToken: engine.plan.expertsPerToken, layerCount: engine.plan.layerCount)
+        expertsPerToken: engine.plan.expertsPerToken.max() ?? 0,
+        layerCount: engine.plan.layerCount)
       : gating
     let measurement = GatingMeasurement(
       engine: engine, texts: texts, windowTokenCount: ctxSize, decodedTokenCount: decodeTokens,
@@ -100,7 +103,8 @@ struct Frontier: AsyncParsableCommand {
   private func tokens(of contents: [String], _ engine: Engine) throws(Failure) -> [[Int32]] {
     var texts: [[Int32]] = []
     for (path, content) in zip(text, contents) {
-      let tokens = engine.tokenizer.encode(content, addSpecial: false, parseSpecial: true)
+      let tokens = engine.tokenizer.encode(
+        content, addSpecial: false, parseSpecial: special.parsesSpecial)
       guard tokens.count >= 2 else {
         throw .usage("the text '\(path)' has \(tokens.count) tokens; give at least 2")
       }

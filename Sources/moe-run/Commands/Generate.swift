@@ -14,6 +14,7 @@ struct Generate: AsyncParsableCommand {
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Text") var prompt: PromptOptions
+  @OptionGroup(title: "Text") var specialTokens: SpecialTokenOptions
 
   @Option(
     name: [.customShort("n"), .long], parsing: .unconditional,
@@ -150,7 +151,7 @@ struct Generate: AsyncParsableCommand {
   /// The prompt; one line break at the end of a file is the editor's and not meant.
   private func promptText() throws(Failure) -> String {
     let text = try prompt.text()
-    return prompt.prompt == nil && text.hasSuffix("\n") ? String(text.dropLast()) : text
+    return prompt.prompt == nil ? InputText.withoutLastLineBreak(text) : text
   }
 
   /// The gating of the run; what `auto` found is said.
@@ -172,6 +173,7 @@ struct Generate: AsyncParsableCommand {
     options.tokenCountMax = predict == -1 ? nil : predict
     options.sampling = sampling.samplingOptions()
     options.ignoresEnd = ignoreEos
+    options.parsesSpecialTokens = specialTokens.parsesSpecial
     options.rendersSpecialTokens = special
     options.routingTrace = trace.map { RoutingTraceOptions(path: $0) }
     options.promptProgress = ProgressBar("reading the prompt", isQuiet: quiet).update

@@ -13,6 +13,7 @@ struct Perplexity: AsyncParsableCommand {
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Text") var prompt: PromptOptions
+  @OptionGroup(title: "Text") var special: SpecialTokenOptions
 
   @Option(
     name: [.customShort("c"), .long],
@@ -82,6 +83,7 @@ struct Perplexity: AsyncParsableCommand {
     options.stride = stride
     options.gating = gating.gating
     options.scoring = PerplexityOptions.Scoring(rawValue: score) ?? options.scoring
+    options.parsesSpecialTokens = special.parsesSpecial
     options.tokenCountMax = maxTokens
     options.progress = ProgressBar("reading the text", isQuiet: quiet).update
     return options

@@ -107,7 +107,7 @@ struct Report: AsyncParsableCommand {
       (label: TraceRecord.stem(path), text: try InputText.file(path))
     }
     return ReportRunner(
-      texts: texts,
+      texts: texts, parsesSpecialTokens: input.special.parsesSpecial,
       engineOptions: experts.engineOptions(
         memory: nil, threadCount: threads, contextLength: nil),
       sequenceTokenCount: input.sequenceLength, tokenCountMax: input.maxTokens,

@@ -11,6 +11,8 @@ struct Tokenize: ParsableCommand {
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Text") var prompt: PromptOptions
 
+  @OptionGroup(title: "Text") var special: SpecialTokenOptions
+
   @Flag(help: "Write the ids alone, on one line.")
   var ids = false
 
@@ -18,10 +20,7 @@ struct Tokenize: ParsableCommand {
   var json = false
 
   @Flag(
-    help: """
-      Neither add the tokens that the model begins or ends with, nor read names of special tokens \
-      as those tokens.
-      """)
+    help: "Do not add the tokens that the model begins or ends with.")
   var noSpecial = false
 
   func validate() throws {
@@ -32,7 +31,7 @@ struct Tokenize: ParsableCommand {
     let path = try model.path()
     let text = try prompt.text()
     let tokenizer = try Engine.tokenizer(ofModelAt: path)
-    let tokens = tokenizer.encode(text, addSpecial: !noSpecial, parseSpecial: !noSpecial)
+    let tokens = tokenizer.encode(text, addSpecial: !noSpecial, parseSpecial: special.parsesSpecial)
     let report = TokenReport(tokens, tokenizer: tokenizer)
     try StandardOutput.write(
       json ? JSON.text(report) : ids ? report.idLine : report.lines)

@@ -21,6 +21,8 @@ struct TraceRecord: AsyncParsableCommand {
     help: ArgumentHelp("Files with the texts, UTF-8.", valueName: "file"), completion: .file())
   var text: [String] = []
 
+  @OptionGroup var special: SpecialTokenOptions
+
   @Option(
     name: [.customShort("o"), .long], parsing: .unconditional,
     help: ArgumentHelp("The trace, a .moetrace file.", valueName: "file"),
@@ -79,7 +81,8 @@ struct TraceRecord: AsyncParsableCommand {
     _ texts: [(label: String, text: String)], _ engine: Engine
   ) async throws -> RecordedRouting {
     let samples = texts.map { label, text in
-      let tokens = engine.tokenizer.encode(text, addSpecial: false, parseSpecial: true)
+      let tokens = engine.tokenizer.encode(
+        text, addSpecial: false, parseSpecial: special.parsesSpecial)
       return RoutingText(label: label, tokens: Array(tokens.prefix(maxTokens ?? tokens.count)))
     }
     var trace = RoutingTraceOptions(path: output)

@@ -31,6 +31,14 @@ struct BenchRunner {
   /// What has been measured so far, also where a run ends early.
   private(set) var rows: [BenchRow] = []
   private var loaded: (engine: Engine, seconds: Double, canResetPeak: Bool)?
+  /// Why a repetition that was to be cold was not, the last time that happened in a test.
+  private var warmReason: String? {
+    didSet {
+      guard let warmReason, warmReason != oldValue else { return }
+      ProgressBar.eraseAny()
+      StandardError.write("moe-run: not measured cold: \(warmReason)\n")
+    }
+  }
   /// The tokens of prompts; longer ones repeat them.
   private var tokens: [Int32] = []
 
@@ -66,10 +74,13 @@ struct BenchRunner {
   mutating func run() async throws {
     for setting in settings {
       for test in tests {
+        warmReason = nil
         let samples = try await measure(test, setting)
         if let loaded {
           rows.append(
-            BenchRow(test, setting, plan: loaded.engine.plan, isCold: isCold, samples: samples))
+            BenchRow(
+              test, setting, plan: loaded.engine.plan, isCold: isCold && warmReason == nil,
+              samples: samples))
         }
       }
       await unload()
@@ -94,7 +105,7 @@ struct BenchRunner {
     for repetition in 0..<repetitionCount {
       if isCold {
         await unload()
-        try PageCache.drop(modelAt: path)
+        warmReason = try PageCache.drop(modelAt: path).obstacle ?? warmReason
         try await load(setting)
       }
       let title = "\(test.name), budget \(setting.budget)"
@@ -145,7 +156,7 @@ struct BenchRunner {
     guard tokens.isEmpty, let engine = loaded?.engine else { return }
     let tokenizer = engine.tokenizer
     if let text {
-      tokens = tokenizer.encode(text, addSpecial: true, parseSpecial: true)
+      tokens = tokenizer.encode(text)
       guard !tokens.isEmpty else {
         throw Failure.usage("the text of --file is empty; give a longer one")
       }

@@ -61,15 +61,17 @@ struct GatingCalibration {
 
   /// - Parameter text: Nil: the one that comes with the program.
   func run(on text: String?) async throws -> Outcome {
-    let text = text ?? String(decoding: PackageResources.calibration_txt, as: UTF8.self)
-    let tokens = engine.tokenizer.encode(text, addSpecial: false, parseSpecial: true)
-      .prefix(Self.tokenCountMax)
+    // The program's own text has a chat in it; a person's text is text alone.
+    let own = String(decoding: PackageResources.calibration_txt, as: UTF8.self)
+    let tokens = engine.tokenizer.encode(
+      text ?? own, addSpecial: false, parseSpecial: text == nil
+    ).prefix(Self.tokenCountMax)
     guard tokens.count >= 2 else {
       throw Failure.usage("the calibration text has \(tokens.count) tokens; give a longer one")
     }
     let plan = engine.plan
     let candidates = try GatingCandidates.all(
-      expertsPerToken: plan.expertsPerToken, layerCount: plan.layerCount)
+      expertsPerToken: plan.expertsPerToken.max() ?? 0, layerCount: plan.layerCount)
     let request = request(candidates, Array(tokens))
     let cache = ResultCache<Request, [GatingFrontier.Point]>(
       prefix: "gating", environment: ProcessInfo.processInfo.environment)

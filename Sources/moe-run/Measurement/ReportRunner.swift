@@ -1,14 +1,9 @@
 import FoundationEssentials
 import MoEAnalysis
 import MoECore
+private import MoEPlatform
 import MoERuntime
 import MoETokenizer
-
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
 
 /// Makes a side of a report of a model, its texts and its trace, or of a trace alone.
 ///
@@ -17,6 +12,8 @@ import MoETokenizer
 struct ReportRunner {
   /// Texts by label, whole.
   let texts: [(label: String, text: String)]
+  /// Whether names of special tokens in the texts are these tokens.
+  let parsesSpecialTokens: Bool
   /// Of the engine; its memory is that of recording.
   let engineOptions: EngineOptions
   let sequenceTokenCount: Int
@@ -169,10 +166,7 @@ struct ReportRunner {
   private func record(_ path: String, contextLength: Int) async throws -> RoutingTrace {
     let folder = try Self.temporaryFolder()
     let file = folder + "/report.moetrace"
-    defer {
-      _ = unsafe unlink(file)
-      _ = unsafe rmdir(folder)
-    }
+    defer { Folder.remove(folder, with: ["report.moetrace"]) }
     let count = min(sequenceTokenCount, contextLength)
     var options = engineOptions
     options.contextLength = count
@@ -180,7 +174,8 @@ struct ReportRunner {
     let engine = try await Engine(modelAt: path, options: options, progress: loading.update)
     loading.erase()
     let samples = texts.map { label, text in
-      let tokens = engine.tokenizer.encode(text, addSpecial: false, parseSpecial: true)
+      let tokens = engine.tokenizer.encode(
+        text, addSpecial: false, parseSpecial: parsesSpecialTokens)
       return RoutingText(label: label, tokens: Array(tokens.prefix(tokenCountMax ?? tokens.count)))
     }
     let bar = ProgressBar("recording", isQuiet: isQuiet)
@@ -198,14 +193,10 @@ struct ReportRunner {
 
   private static func temporaryFolder() throws(Failure) -> String {
     let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
-    var template = Array("\(base)/moe-run-report-XXXXXX".utf8CString)
-    let isMade = unsafe template.withUnsafeMutableBufferPointer { buffer in
-      guard let start = buffer.baseAddress else { return false }
-      return unsafe mkdtemp(start) != nil
+    do throws(FileError) {
+      return try Folder.makeTemporary(in: base)
+    } catch {
+      throw .runtime("no folder for the recording can be made in \(base): \(error.reason)")
     }
-    guard isMade else {
-      throw .runtime("no folder for the recording can be made in \(base): \(systemMessage(errno))")
-    }
-    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }

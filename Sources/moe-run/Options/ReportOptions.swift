@@ -11,6 +11,8 @@ struct ReportInput: ParsableArguments {
     completion: .file())
   var text: [String] = []
 
+  @OptionGroup var special: SpecialTokenOptions
+
   @Option(
     help: ArgumentHelp(
       "A routing trace (.moetrace or .npz): of the model, in place of texts, or without one.",

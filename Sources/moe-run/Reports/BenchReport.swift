@@ -50,7 +50,7 @@ struct BenchRow: Encodable {
   let tokens: Int
   /// Tokens in the context before them.
   let depth: Int
-  /// Whether each repetition had an engine of its own and an empty page cache.
+  /// Whether each repetition had an engine of its own and a page cache that could be emptied.
   let cold: Bool
   let repetitions: Int
 

@@ -47,6 +47,8 @@ struct InspectionReport: Encodable {
   /// Whether the engine can run the model and, where not, why.
   let supported: Bool
   let obstacle: String?
+  /// Absent where nothing is known to be missing of the files.
+  let missing: String?
   let experts: Experts?
   let parameters: ParameterReport
   let formats: [Format]
@@ -61,6 +63,7 @@ struct InspectionReport: Encodable {
     name = model.name
     supported = model.obstacle == nil
     obstacle = model.obstacle
+    missing = model.hole?.description
     experts = model.experts.map { experts in
       Experts(
         layers: experts.layers.map {
@@ -74,7 +77,7 @@ struct InspectionReport: Encodable {
       Format(
         name: $0.format, tensors: $0.tensorCount, bytes: $0.byteCount, supported: $0.isSupported)
     }
-    metadata = model.metadata.map { MetadataReport(key: $0.key, $0.value) }
+    metadata = model.metadata.map { MetadataReport($0) }
     tensors = model.tensors.map {
       Tensor(
         name: $0.name, format: $0.format, shape: $0.shape, bytes: $0.extent.byteCount,
@@ -92,6 +95,7 @@ extension InspectionReport {
     architecture \(architecture?.quotedForMessage ?? "not named"), GGUF \(ggufVersion), \
     \(ByteSize(bytes))
     runs here \(obstacle.map { "no: " + $0 } ?? "yes")
+    \(missing.map { "missing   \($0)\n" } ?? "")\
     experts   \(expertText)
     weights   \(parameters.text)
     formats

@@ -1,10 +1,8 @@
 import MoECore
+import MoERuntime
 
 /// A metadata value as JSON and as text; of long arrays only the start.
 struct MetadataReport: Encodable {
-  /// Elements of an array that are shown.
-  static let elementCountMax = 8
-
   let key: String
   /// `string`, `integer`, `float`, `bool`, or `array`.
   let type: String
@@ -33,16 +31,16 @@ struct MetadataReport: Encodable {
     }
   }
 
-  init(key: String, _ value: MetadataValue) {
-    self.key = key
-    self.value = Value(value)
-    count = if case .array(let array) = value { array.count } else { nil }
+  init(_ entry: ModelInspection.Entry) {
+    key = entry.key
+    value = Value(entry.value)
+    count = entry.elementCount
     type =
-      switch value {
+      switch entry.value {
       case .unsigned, .signed: "integer"
       case .float: "float"
       case .bool: "bool"
-      case .string: "string"
+      case .string, .bytes: "string"
       case .array: "array"
       }
   }
@@ -63,21 +61,20 @@ extension MetadataReport.Value {
     case .float(let value): self = .float(value)
     case .bool(let value): self = .bool(value)
     case .string(let value): self = .string(value)
-    case .array(let array): self = .array(Self.start(of: array))
+    case .bytes(let bytes): self = .string(String(decoding: bytes, as: UTF8.self))
+    case .array(let array): self = .array(Self.elements(of: array))
     }
   }
 
-  private static func start(of array: MetadataArray) -> [Self] {
-    let max = MetadataReport.elementCountMax
-    return switch array {
-    case .unsigned(let values): values.prefix(max).map { .unsigned($0) }
-    case .signed(let values): values.prefix(max).map { .signed($0) }
-    case .float(let values): values.prefix(max).map { .float(Double($0)) }
-    case .double(let values): values.prefix(max).map { .float($0) }
-    case .bool(let values): values.prefix(max).map { .bool($0) }
-    case .strings(let values):
-      (0..<min(max, values.count)).map { .string(values.string(at: $0)) }
-    case .nested(let values): values.prefix(max).map { .array(start(of: $0)) }
+  private static func elements(of array: MetadataArray) -> [Self] {
+    switch array {
+    case .unsigned(let values): values.map { .unsigned($0) }
+    case .signed(let values): values.map { .signed($0) }
+    case .float(let values): values.map { .float(Double($0)) }
+    case .double(let values): values.map { .float($0) }
+    case .bool(let values): values.map { .bool($0) }
+    case .strings(let values): (0..<values.count).map { .string(values.string(at: $0)) }
+    case .nested(let values): values.map { .array(elements(of: $0)) }
     }
   }
 

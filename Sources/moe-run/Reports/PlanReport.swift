@@ -24,8 +24,9 @@ struct PlanReport: Encodable {
   let architecture: String
   let modelBytes: Int
   let layers: Int
-  let expertsPerLayer: Int
-  let expertsPerToken: Int
+  /// By layer, 0 where it has none.
+  let expertsPerLayer: [Int]
+  let expertsPerToken: [Int]
   let expertBytes: Int
   let expertBytesPerToken: Int
 
@@ -48,6 +49,8 @@ struct PlanReport: Encodable {
   let store: String
   let cachePolicy: String
   let instructionSet: String
+  /// Absent where nothing is known to be missing of the files.
+  let missing: String?
   /// Absent without a probe, and where the budget is too small to run.
   let prediction: PredictionReport?
 
@@ -57,7 +60,7 @@ struct PlanReport: Encodable {
     architecture = plan.architecture
     modelBytes = plan.modelByteCount
     layers = plan.layerCount
-    expertsPerLayer = plan.expertCountPerLayer
+    expertsPerLayer = plan.expertCounts
     expertsPerToken = plan.expertsPerToken
     expertBytes = plan.expertByteCount
     expertBytesPerToken = plan.expertByteCountPerToken
@@ -79,7 +82,23 @@ struct PlanReport: Encodable {
     store = plan.store
     cachePolicy = plan.cachePolicy
     instructionSet = plan.instructionSet
+    missing = plan.missing
     self.prediction = prediction.map(PredictionReport.init)
+  }
+
+  private static func experts(_ plan: RunPlan) -> String {
+    let routed = plan.expertCounts.indices.filter { plan.expertCounts[$0] > 0 }
+    guard !routed.isEmpty else { return "none; \(plan.layerCount) dense layers" }
+    func range(_ counts: [Int]) -> String {
+      let values = Set(routed.map { counts[$0] }).sorted()
+      return values.count > 1 ? "\(values[0]) to \(values[values.count - 1])" : "\(values[0])"
+    }
+    let layers =
+      routed.count == plan.layerCount
+      ? "each of \(plan.layerCount) layers" : "\(routed.count) of \(plan.layerCount) layers"
+    return "\(range(plan.expertsPerToken)) of \(range(plan.expertCounts)) in \(layers); "
+      + "\(ByteSize(plan.expertByteCount)) in all, "
+      + "\(ByteSize(plan.expertByteCountPerToken)) per token"
   }
 
   /// The plan for people.
@@ -88,13 +107,12 @@ struct PlanReport: Encodable {
     let memory = plan.memory
     return """
       model     \(plan.path)\(name), \(plan.architecture), \(ByteSize(plan.modelByteCount))
-      experts   \(plan.expertsPerToken) of \(plan.expertCountPerLayer) in each of \
-      \(plan.layerCount) layers; \(ByteSize(plan.expertByteCount)) in all, \
-      \(ByteSize(plan.expertByteCountPerToken)) per token
+      experts   \(experts(plan))
       placement \(memory.placement.rawValue), \(memory.slotCount + memory.lentSlotCount) slots for \
       \(memory.expertCount) experts, policy \(plan.cachePolicy)
       store     \(plan.store)
       kernels   \(plan.instructionSet), \(memory.threadCount) threads
+      \(plan.missing.map { "missing   \($0)\n" } ?? "")\
       memory
       \(memory.table)
 

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  private import Glibc
-#else
-  private import Musl
-#endif
+private import MoEPlatform
 
 /// A file that a report goes to at the end of a run, checked at its start.
 ///
@@ -10,38 +6,34 @@
 /// are written as they are.
 struct ReportFile {
   private let path: String
-  /// Written first and then renamed; nil where `path` is no regular file.
-  private let temporaryPath: String?
+  private let isReplaced: Bool
 
   /// Throws where the file could not be written, as far as can be told without writing it.
   ///
   /// - Parameter flag: The flag that named it, for messages.
   init(_ path: String, flag: String) throws(Failure) {
     guard !path.isEmpty else { throw .usage("\(flag) needs the name of a file") }
-    var status = stat()
-    let exists = unsafe stat(path, &status) == 0
-    let kind = status.st_mode & S_IFMT
-    if exists && kind == S_IFDIR { throw Self.failure(path, "it is a directory") }
-    if exists && kind != S_IFREG {
-      self.path = path
-      temporaryPath = nil
-      guard unsafe access(path, W_OK) == 0 else { throw Self.failure(path, systemMessage(errno)) }
-      return
+    self.path = path
+    switch FileStatus(path: path)?.kind {
+    case .directory: throw Self.failure(path, "it is a directory")
+    case .regular, nil:
+      isReplaced = true
+      do throws(FileError) {
+        try ReplacementFile.check(path)
+      } catch {
+        throw Self.failure(path, error.reason)
+      }
+    default:
+      isReplaced = false
+      let code = FileWriting.refusal(of: path)
+      guard code == 0 else { throw Self.failure(path, systemMessage(code)) }
     }
-    // A link stays one: what it points to is replaced.
-    self.path = exists ? Self.resolved(path) : path
-    let temporaryPath = "\(self.path).\(getpid()).tmp"
-    self.temporaryPath = temporaryPath
-    let descriptor = try Self.create(temporaryPath, for: path)
-    close(descriptor)
-    unsafe unlink(temporaryPath)
   }
 
   func write(_ text: String) throws(Failure) {
     let output = try begin()
-    var code = writeAll(text, to: output)
-    finish(output, &code)
-    guard code == 0 else { throw Self.failure(path, systemMessage(code)) }
+    try output.write(text)
+    try output.finish()
   }
 
   /// Writes a text that comes in pieces, for what is too large to be one.
@@ -49,54 +41,70 @@ struct ReportFile {
     pieces: (_ write: @escaping @Sendable (String) throws -> Void) async throws -> Value
   ) async throws -> Value {
     let output = try begin()
-    do {
-      let value = try await pieces { [path] piece in
-        let code = writeAll(piece, to: output)
-        guard code == 0 else { throw Self.failure(path, systemMessage(code)) }
-      }
-      var code: Int32 = 0
-      finish(output, &code)
-      guard code == 0 else { throw Self.failure(path, systemMessage(code)) }
-      return value
+    let value = try await pieces { piece in try output.write(piece) }
+    try output.finish()
+    return value
+  }
+
+  private func begin() throws(Failure) -> Output {
+    guard isReplaced else { return try Output(existing: path) }
+    do throws(FileError) {
+      return Output(path: path, try ReplacementFile(path))
     } catch {
-      var code = ECANCELED
-      finish(output, &code)
-      throw error
+      throw Self.failure(path, error.reason)
     }
   }
 
-  /// Opens what is written to.
-  private func begin() throws(Failure) -> Int32 {
-    let descriptor =
-      if let temporaryPath { try Self.create(temporaryPath, for: path) } else {
-        unsafe open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY)
+  /// What is written to: a replacement, which is removed where it is not finished, or what is there.
+  private final class Output: Sendable {
+    private enum Target {
+      case replacement(ReplacementFile)
+      case descriptor(Int32)
+    }
+
+    private let path: String
+    private let target: Target
+
+    init(path: String, _ file: ReplacementFile) {
+      self.path = path
+      target = .replacement(file)
+    }
+
+    init(existing path: String) throws(Failure) {
+      let descriptor = FileWriting.openExisting(path)
+      guard descriptor >= 0 else { throw ReportFile.failure(path, systemMessage(-descriptor)) }
+      self.path = path
+      target = .descriptor(descriptor)
+    }
+
+    deinit {
+      if case .descriptor(let descriptor) = target { _ = FileWriting.close(descriptor) }
+    }
+
+    func write(_ text: String) throws(Failure) {
+      do throws(FileError) {
+        switch target {
+        case .replacement(let file): try file.write(text.utf8.span)
+        case .descriptor(let descriptor):
+          let code = writeAll(text, to: descriptor)
+          guard code == 0 else { throw .system(path: path, code: code) }
+        }
+      } catch {
+        throw ReportFile.failure(path, error.reason)
       }
-    guard descriptor >= 0 else { throw Self.failure(path, systemMessage(errno)) }
-    return descriptor
-  }
+    }
 
-  /// Closes it and puts it in its place, or removes it where `code` is that of a failure.
-  private func finish(_ descriptor: Int32, _ code: inout Int32) {
-    if close(descriptor) != 0 && code == 0 { code = errno }
-    guard let temporaryPath else { return }
-    if code == 0, unsafe rename(temporaryPath, path) != 0 { code = errno }
-    if code != 0 { unsafe unlink(temporaryPath) }
-  }
-
-  private static func create(_ temporaryPath: String, for path: String) throws(Failure) -> Int32 {
-    let mode: mode_t = 0o666
-    let descriptor = unsafe open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
-    guard descriptor >= 0 else { throw failure(path, systemMessage(errno)) }
-    return descriptor
+    func finish() throws(Failure) {
+      guard case .replacement(let file) = target else { return }
+      do throws(FileError) {
+        try file.commit()
+      } catch {
+        throw ReportFile.failure(path, error.reason)
+      }
+    }
   }
 
   private static func failure(_ path: String, _ reason: String) -> Failure {
     .runtime("the report '\(path)' cannot be written: \(reason)")
-  }
-
-  private static func resolved(_ path: String) -> String {
-    guard let name = unsafe realpath(path, nil) else { return path }
-    defer { unsafe free(name) }
-    return unsafe String(cString: name)
   }
 }

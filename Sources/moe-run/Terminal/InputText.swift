@@ -3,6 +3,7 @@
 #else
   private import Musl
 #endif
+private import MoEPlatform
 
 /// Reads texts that users give: whole, checked to be UTF-8, and of a bounded size.
 enum InputText {
@@ -27,10 +28,24 @@ enum InputText {
 
   private static func text(of descriptor: Int32, name: String) throws(Failure) -> String {
     let bytes = try readAll(descriptor, name: name)
-    guard let text = String(validating: bytes, as: UTF8.self) else {
+    // Some editors begin a text with a byte order mark, which is not part of it.
+    let content = bytes.starts(with: byteOrderMark) ? bytes.dropFirst(3) : bytes[...]
+    guard let text = String(validating: content, as: UTF8.self) else {
       throw .runtime("\(name) is not valid UTF-8; save the text as UTF-8")
     }
     return text
+  }
+
+  /// U+FEFF in UTF-8.
+  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+  /// The text less one line break at its end, of one character or of two.
+  static func withoutLastLineBreak(_ text: String) -> String {
+    var scalars = text.unicodeScalars[...]
+    guard scalars.last == "\n" else { return text }
+    scalars.removeLast()
+    if scalars.last == "\r" { scalars.removeLast() }
+    return String(scalars)
   }
 
   private static func readAll(_ descriptor: Int32, name: String) throws(Failure) -> [UInt8] {

@@ -3,6 +3,7 @@
 #else
   private import Musl
 #endif
+private import MoEPlatform
 
 /// Text for the user's next program: unbuffered, so that each token shows when it is made.
 enum StandardOutput {
@@ -25,27 +26,7 @@ enum StandardError {
   static func write(_ text: String) { _ = writeAll(text, to: STDERR_FILENO) }
 }
 
-/// Writes all bytes; returns 0 or the `errno` of the failure.
+/// Writes all of a text; returns 0 or the `errno` value of the failure.
 func writeAll(_ text: String, to descriptor: Int32) -> Int32 {
-  var text = text
-  return text.withUTF8 { bytes in
-    var start = 0
-    while start < bytes.count {
-      let rest = unsafe UnsafeBufferPointer(rebasing: bytes[start...])
-      let count = unsafe write(descriptor, rest.baseAddress, rest.count)
-      if count >= 0 {
-        start += count
-      } else if errno == EAGAIN {
-        // Someone made the stream non-blocking; wait until it takes more.
-        var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        _ = unsafe poll(&request, 1, -1)
-      } else if errno != EINTR {
-        return errno
-      }
-    }
-    return 0
-  }
+  FileWriting.writeAll(text.utf8.span, to: descriptor)
 }
-
-/// The system's words for an `errno`.
-func systemMessage(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }

@@ -35,8 +35,9 @@ static void expect_scalar_bits(const char *what, size_t columns, const float *fo
   digest_floats(found, count);
 }
 
-static void check_swiglu(const moe_operations *level, const moe_operations *scalar, size_t columns,
-                         int kind) {
+/* Every curve without a gate and with one, and a clamped gate both ways. */
+static void check_activate(const moe_operations *level, const moe_operations *scalar,
+                           size_t columns, int kind, moe_curve curve, int gated, moe_clamp clamp) {
   enum { ROWS = 3, GAP = 3 };
   generator g = {columns};
   size_t stride = columns + GAP, count = (ROWS - 1) * stride + columns;
@@ -44,11 +45,24 @@ static void check_swiglu(const moe_operations *level, const moe_operations *scal
   float *found = guarded_floats(count), *wanted = guarded_floats(count);
   copy(found, gate, count);
   copy(wanted, gate, count);
-  run(level->swiglu, &(moe_swiglu_job){found, up, ROWS, columns, stride, stride});
-  run(scalar->swiglu, &(moe_swiglu_job){wanted, up, ROWS, columns, stride, stride});
-  expect_scalar_bits("swiglu", columns, found, wanted, count);
-  report("swiglu columns %zu kind %d", columns, kind);
+  moe_activate_job job = {found, gated ? up : NULL, ROWS, columns, stride, stride,
+                          curve, clamp, 1.702f, 0.9f, 1.0f};
+  run(level->activate, &job);
+  job.x = wanted;
+  run(scalar->activate, &job);
+  expect_scalar_bits("activate", columns, found, wanted, count);
+  report("activate curve %d gated %d clamp %d columns %zu kind %d", (int)curve, gated, (int)clamp,
+         columns, kind);
   release_all();
+}
+
+static void check_curves(const moe_operations *level, const moe_operations *scalar, size_t columns,
+                         int kind) {
+  for (int curve = MOE_CURVE_SILU; curve <= MOE_CURVE_RELU_SQUARED; curve++)
+    for (int gated = 0; gated < 2; gated++)
+      check_activate(level, scalar, columns, kind, (moe_curve)curve, gated, MOE_CLAMP_NONE);
+  check_activate(level, scalar, columns, kind, MOE_CURVE_SILU, 1, MOE_CLAMP_BEFORE);
+  check_activate(level, scalar, columns, kind, MOE_CURVE_SILU, 1, MOE_CLAMP_AFTER);
 }
 
 /* The exponential function over its whole range. */
@@ -60,10 +74,13 @@ static void check_exponential(const moe_operations *level, const moe_operations 
     found[i] = wanted[i] = ((float)i - 120000) / 960; /* -125 ... 125 */
     up[i] = 1;
   }
-  run(level->swiglu, &(moe_swiglu_job){found, up, 1, count, count, count});
-  run(scalar->swiglu, &(moe_swiglu_job){wanted, up, 1, count, count, count});
+  moe_activate_job job = {found, up, 1, count, count, count, MOE_CURVE_SILU, MOE_CLAMP_NONE,
+                          1, INFINITY, 0};
+  run(level->activate, &job);
+  job.x = wanted;
+  run(scalar->activate, &job);
   expect_scalar_bits("exponential", count, found, wanted, count);
-  report("swiglu over the range of exp");
+  report("activate over the range of exp");
   release_all();
 }
 
@@ -78,6 +95,27 @@ static void check_add(const moe_operations *level, const moe_operations *scalar,
   run(scalar->add, &(moe_add_job){wanted, y, columns});
   expect_scalar_bits("add", columns, found, wanted, columns);
   report("add columns %zu kind %d", columns, kind);
+  release_all();
+}
+
+static void check_add_rows(const moe_operations *level, const moe_operations *scalar,
+                           size_t columns, int kind) {
+  enum { ROWS = 3 };
+  generator g = {columns};
+  float *x = draw_floats(ROWS * columns, kind, &g), *y = draw_floats(ROWS * columns, kind, &g);
+  float *gates = draw_floats(ROWS, 0, &g);
+  for (int gated = 0; gated < 2; gated++) {
+    float *found = guarded_floats(ROWS * columns), *wanted = guarded_floats(ROWS * columns);
+    copy(found, x, ROWS * columns);
+    copy(wanted, x, ROWS * columns);
+    moe_add_rows_job job = {found, columns, y,    columns, gated ? gates : NULL,
+                            1,     1.5f,    ROWS, columns};
+    run(level->add_rows, &job);
+    job.x = wanted;
+    run(scalar->add_rows, &job);
+    expect_scalar_bits("add_rows", columns, found, wanted, ROWS * columns);
+    report("add_rows gated %d columns %zu kind %d", gated, columns, kind);
+  }
   release_all();
 }
 
@@ -177,7 +215,8 @@ void check_elements(moe_isa isa) {
   for (size_t i = 0; i < COLUMN_COUNTS; i++) {
     size_t columns = column_count(i);
     for (int kind = 0; kind < 3; kind++) {
-      check_swiglu(level, scalar, columns, kind);
+      check_curves(level, scalar, columns, kind);
+      check_add_rows(level, scalar, columns, kind);
       check_add(level, scalar, columns, kind);
       check_scatter_add(level, scalar, columns, kind);
       check_kv_append(level, scalar, columns, MOE_KV_F16, kind);
@@ -209,6 +248,12 @@ static void check_vector(const moe_operations *level, const moe_operations *scal
   if (largest != scalar->argmax(x, count)) complain("argmax of %zu: not the scalar level's", count);
   digest_double((double)largest);
   double found = level->log_sum_exp(x, count), reference = scalar->log_sum_exp(x, count);
+  float *sigmoids = guarded_floats(count), *reference_sigmoids = guarded_floats(count);
+  copy(sigmoids, x, count);
+  copy(reference_sigmoids, x, count);
+  level->sigmoid(sigmoids, count);
+  scalar->sigmoid(reference_sigmoids, count);
+  expect_scalar_bits("sigmoid", count, sigmoids, reference_sigmoids, count);
   float total = level->softmax(x, count);
   scalar->softmax(wanted, count);
   if (kind < 2 && !(fabs(found - reference) <= 5e-7 * fmax(1, fabs(reference))))

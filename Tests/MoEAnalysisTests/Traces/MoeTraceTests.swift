@@ -97,9 +97,8 @@ import Testing
   }
 
   /// Damage under a checksum that fits it.
-  @Test func damageThatTheChecksumHidesNeverTraps() throws {
-    let iterations = ProcessInfo.processInfo.environment["MOE_FUZZ_ITERATIONS"].flatMap(Int.init)
-    for seed in 0..<UInt64(iterations ?? 4000) {
+  @Test func damageThatTheChecksumHidesNeverTrapsUnderFuzz() throws {
+    for seed in Fuzz.seeds(4000) {
       var random = SeededGenerator(seed: seed)
       var sample = TraceBytes.small
       for _ in 0..<Int.random(in: 1...3, using: &random) {

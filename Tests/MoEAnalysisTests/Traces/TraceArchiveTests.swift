@@ -90,6 +90,19 @@ import Testing
       }.contains("phase changes at token 1"))
   }
 
+  /// Sizes in the archive have 32 bits; what does not fit is refused before it is made.
+  @Test func refusesAnArchiveOfFourGibibytesBeforeItIsMade() throws {
+    for byteCounts in [[1 << 32], [1 << 31, 1 << 31], [.max, .max], [3 << 30, (1 << 30) - 1]] {
+      let error = #expect(throws: RoutingTraceWriteError.self) {
+        try RoutingTrace.checkArchive(byteCounts: byteCounts, name: "a.npz")
+      }
+      #expect(error?.path == "a.npz")
+      #expect(error?.reason.contains(".moetrace") == true, "\(byteCounts)")
+    }
+    try RoutingTrace.checkArchive(byteCounts: [3 << 30, (1 << 30) - (1 << 20)], name: "a.npz")
+    try RoutingTrace.checkArchive(byteCounts: [], name: "a.npz")
+  }
+
   @Test(arguments: ["qwen3-30b-a3b-chat", "mixtral-8x7b-humaneval", "gemma-4-26b-a4b-chat"])
   func recordedTracesSurviveTheWayThereAndBack(_ name: String) throws {
     let file = try RoutingTraceFile("real/" + name)

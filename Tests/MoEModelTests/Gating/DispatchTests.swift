@@ -1,3 +1,4 @@
+import MoECache
 import MoECore
 import MoEExperts
 import MoEKernels
@@ -36,12 +37,12 @@ import Testing
           weightView[token * expertsPerToken + rank] = isThere ? values[token][rank] : 0
         }
       }
-      var grouping = ExpertGrouping(expertCount: expertCount)
+      var grouping = ExpertGrouping(expertCountMax: expertCount)
       grouping.group(
         Selection(
           tokenCount: choices.count, expertsPerToken: expertsPerToken, experts: chosen,
           weights: weightView, expertStride: expertsPerToken, weightStride: expertsPerToken),
-        tokens: tokenNumbers, weights: groupedWeights)
+        expertCount: expertCount, tokens: tokenNumbers, weights: groupedWeights)
       experts = grouping.requests.map(\.expert)
       counts = grouping.requests.map(\.tokenCount)
       let total = counts.reduce(0, +)

@@ -17,10 +17,40 @@ struct RoutedTokens {
     _ logits: [[Float]], expertsPerToken: Int, renormalizes: Bool = true, layer: Int = 0,
     residents: Set<Int> = [], gating: inout (any Gating)?
   ) throws {
-    let (tokenCount, expertCount) = (logits.count, logits[0].count)
+    try self.init(
+      logits,
+      router: RouterDescription(
+        expertCount: logits[0].count, expertsPerToken: expertsPerToken,
+        renormalizesWeights: renormalizes),
+      layer: layer, residents: residents, gating: &gating)
+  }
+
+  /// - Parameters:
+  ///   - logits: (token, expert)
+  ///   - bias, scales: (expert), where the router has them.
+  ///   - text: A gating, written as the command line has it.
+  init(
+    _ logits: [[Float]], router description: RouterDescription, bias: [Float]? = nil,
+    scales: [Float]? = nil, residents: Set<Int> = [], gating text: String = "off"
+  ) throws {
+    var gating = try Self.gating(
+      text, expertCount: description.expertCount, expertsPerToken: description.expertsPerToken)
+    try self.init(
+      logits, router: description, bias: bias, scales: scales, residents: residents,
+      gating: &gating)
+  }
+
+  private init(
+    _ logits: [[Float]], router description: RouterDescription, bias: [Float]? = nil,
+    scales: [Float]? = nil, layer: Int = 0, residents: Set<Int> = [],
+    gating: inout (any Gating)?
+  ) throws {
+    let (tokenCount, expertCount) = (logits.count, description.expertCount)
+    let expertsPerToken = description.expertsPerToken
+    let selectedCount = tokenCount * expertsPerToken
     let memory = try RoutedMemory(
-      floatCount: 2 * tokenCount * expertCount + tokenCount * expertsPerToken,
-      indexCount: tokenCount * expertsPerToken)
+      floatCount: 2 * tokenCount * expertCount + selectedCount + 2 * expertCount,
+      indexCount: selectedCount)
     defer { withExtendedLifetime(memory) {} }
     let logitCount = tokenCount * expertCount
     let rows = FloatRows(
@@ -33,20 +63,26 @@ struct RoutedTokens {
       columnCount: expertCount)
     let selection = Selection(
       tokenCount: tokenCount, expertsPerToken: expertsPerToken, experts: memory.indices,
-      weights: memory.floats.slice(2 * logitCount, count: tokenCount * expertsPerToken),
+      weights: memory.floats.slice(2 * logitCount, count: selectedCount),
       expertStride: expertsPerToken, weightStride: expertsPerToken)
-    let router = Router(
-      description: RouterDescription(
-        expertCount: expertCount, expertsPerToken: expertsPerToken,
-        renormalizesWeights: renormalizes))
-    var total = tokenCount * expertsPerToken
+    func vector(_ values: [Float]?, _ index: Int) -> FloatView? {
+      let start = 2 * logitCount + selectedCount + index * expertCount
+      let view = memory.floats.slice(start, count: expertCount)
+      values?.enumerated().forEach { view[$0] = $1 }
+      return values == nil ? nil : view
+    }
+    let (biasView, scaleView) = (vector(bias, 0), vector(scales, 1))
+    let router = Router(description: description)
+    var total = selectedCount
     if var some = gating {
       total = router.select(
-        logits: rows, probabilities: scratch, into: selection, layer: layer,
-        residency: Residents(residents), gating: &some)
+        logits: rows, probabilities: scratch, selectionBias: biasView, expertScales: scaleView,
+        into: selection, layer: layer, residency: Residents(residents), gating: &some)
       gating = some
     } else {
-      router.select(logits: rows, probabilities: scratch, into: selection)
+      router.select(
+        logits: rows, probabilities: scratch, selectionBias: biasView, expertScales: scaleView,
+        into: selection)
     }
     for token in 0..<tokenCount {
       let ranks = 0..<selection.count(token: token)

@@ -43,7 +43,7 @@ extension BudgetContractTests {
     let folder = try TemporaryFolder()
     let group = try MemoryGroup()
     let share = try #require(Double(memory.dropLast())) / 100
-    try group.limit(to: Int(share * Double(BudgetModel.description.estimatedByteCount)))
+    try group.limit(to: Int(share * Double(try BudgetModel.description.byteCount())))
     var run = BudgetedRun(memory: memory, promptTokenCount: 500)
     run.cold = try ColdProgram(of: BudgetedRun.program, in: folder.url)
     _ = try await run.requireSuccess(model: model, in: group)

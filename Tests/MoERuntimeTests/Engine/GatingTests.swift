@@ -44,20 +44,20 @@ import Testing
   private func logits(_ engine: Engine, _ gating: String?) async throws -> [UInt32] {
     let prompt = prompt
     return try await engine.withDecoder { decoder in
-      decoder.gating = try gating.flatMap {
+      let sequence = try #require(decoder.beginSequence())
+      defer { decoder.endSequence(sequence) }
+      sequence.gating = try gating.flatMap {
         try GatingRegistry.parse($0)?(GatingShape(decoder.description))
       }
-      defer { decoder.gating = nil }
-      decoder.truncate()
       var (bits, start) = ([UInt32](), 0)
       while start < 25 {
-        let count = min(decoder.chunkTokenCountMax, 25 - start)
-        try decoder.forward(prompt[start..<start + count], phase: .prefill)
+        let count = min(decoder.stepRowCountMax, 25 - start)
+        try decoder.forward(prompt[start..<start + count], of: sequence, phase: .prefill)
         start += count
       }
       bits += decoder.lastLogits().array().map(\.bitPattern)
       for token in prompt[25...] {
-        try decoder.forward(CollectionOfOne(token), phase: .decode)
+        try decoder.forward(CollectionOfOne(token), of: sequence, phase: .decode)
         bits += decoder.lastLogits().array().map(\.bitPattern)
       }
       return bits

@@ -121,6 +121,29 @@ import Testing
     #expect(try await engine.generate("hello there", .greedy(9)).collect() == expected)
   }
 
+  @Test func onlySegmentsAndTheOptionMakeControlTokensOfText() async throws {
+    let engine = try await TinyModel().engine()
+    let tokenizer = engine.tokenizer
+    let end = try #require(tokenizer.endToken)
+    let name = try #require(tokenizer.text(of: end))
+    let steering = try await engine.generate(tokens: [97, end], .greedy(9)).collect()
+    let text = try await engine.generate(
+      tokens: tokenizer.encode("a" + name), .greedy(9)
+    ).collect()
+    try #require(text != steering)
+    var options = GenerationOptions.greedy(9)
+    #expect(try await engine.generate("a" + name, options).collect() == text)
+    #expect(try await engine.generate([.text("a" + name)], options).collect() == text)
+    #expect(try await engine.generate([.markup("a" + name)], options).collect() == steering)
+    let segments: [PromptSegment] = [.text("a"), .token(end)]
+    #expect(try await engine.generate(segments, options).collect() == steering)
+    options.parsesSpecialTokens = true
+    #expect(try await engine.generate("a" + name, options).collect() == steering)
+    await #expect(throws: EngineError.self) {
+      _ = try await engine.generate([.text("a"), .token(512)], options).collect()
+    }
+  }
+
   @Test func theEndTokenEndsTheTextUnlessIgnored() async throws {
     let engine = try await TinyModel { $0.contextLength = 4096 }.engine()
     let end = try #require(engine.tokenizer.endToken)

@@ -13,9 +13,10 @@ import Testing
   /// The negative log-likelihoods of a window's tokens but the first.
   private func losses(_ window: [Int32], _ engine: Engine) async throws -> [Double] {
     try await engine.withDecoder { decoder in
-      decoder.truncate()
+      let sequence = try #require(decoder.beginSequence())
+      defer { decoder.endSequence(sequence) }
       return try window.dropLast().enumerated().map { index, token in
-        try decoder.forward(CollectionOfOne(token), phase: .decode)
+        try decoder.forward(CollectionOfOne(token), of: sequence, phase: .decode)
         let probabilities = NaiveSampling.softmax(decoder.lastLogits().array().map(Double.init))
         return -log(probabilities[Int(window[index + 1])])
       }

@@ -93,7 +93,7 @@ import Testing
       let ids = engine.tokenizer.encode(item.prompt, addSpecial: true, parseSpecial: true)
       #expect(ids == item.promptIds)
       let count = item.margins.firstIndex { $0 < lead } ?? item.margins.count
-      let found = try await engine.generate(item.prompt, .greedy(count)).collect()
+      let found = try await engine.generate([.markup(item.prompt)], .greedy(count)).collect()
       #expect(found.map(\.id) == Array(item.greedyIds.prefix(count)), "\(item.prompt)")
     }
   }

@@ -1,5 +1,6 @@
 import Foundation
 import MoECore
+import MoEPlatform
 import MoERuntime
 import Testing
 
@@ -46,8 +47,8 @@ import Testing
   }
 
   @Test func filesThatAreNotThereReadAsNothing() {
-    #expect(SystemFile.read("/proc/no/such/file") == nil)
-    #expect(SystemFile.read("/proc/self/status")?.hasPrefix("Name:") == true)
+    #expect(KernelFile.text("/proc/no/such/file") == nil)
+    #expect(KernelFile.text("/proc/self/status")?.hasPrefix("Name:") == true)
   }
 }
 

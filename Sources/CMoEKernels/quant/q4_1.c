@@ -1,0 +1,36 @@
+/* Q4_1: blocks of 32. An element is scale * q + minimum, with q of 4 bits; both are 16-bit floats.
+ * Activations are Q8_0. */
+#include "unpacked.h"
+
+enum { ELEMENTS = 32, GROUP_ELEMENTS = 32, QUANT_MAX = 15, OFFSET = 0 };
+
+typedef struct {
+  uint8_t scale[2], minimum[2];
+  uint8_t quants[ELEMENTS / 2]; /* elements 0...15 in the low halves, 16...31 in the high ones */
+} block;
+_Static_assert(sizeof(block) == 20, "as in the file");
+_Static_assert(_Alignof(block) == 1, "readable at any address");
+enum { BLOCK_BYTES = sizeof(block) };
+
+MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_0 *out,
+                              const moe_unpack_level *level) {
+  const block *b = (const block *)blocks + index;
+  moe_bytes_32 quants;
+  moe_load_halves(&quants, b->quants);
+  memcpy(out->quants, &quants, sizeof quants);
+  out->scales[0] = level->half(b->scale);
+  out->minimum = -level->half(b->minimum);
+}
+
+static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
+  for (size_t i = 0; i < elements / ELEMENTS; i++, out += ELEMENTS) {
+    moe_unpacked_0 b;
+    unpack(blocks, i, &b, &moe_unpack_scalar);
+    for (int j = 0; j < ELEMENTS; j++) out[j] = b.scales[0] * (float)b.quants[j] - b.minimum;
+  }
+}
+
+#include "unpacked_0.h"
+
+MOE_UNPACKED_PRODUCTS(q4_1, BLOCK_BYTES, ELEMENTS)
+MOE_DEFINE_FORMAT(q4_1, "Q4_1", 3, ELEMENTS, BLOCK_BYTES, Q8_0, INTEGER)

@@ -1,0 +1,110 @@
+package import MoECore
+package import MoEKernels
+
+/// What a part of an expert is for.
+///
+/// A gated feed-forward expert (SwiGLU, arXiv 2002.05202) has three matrices. Files may keep gate
+/// and up as one, an expert without a gate has none, and each matrix may have a bias.
+package enum ExpertPartRole: Sendable, Hashable, CaseIterable {
+  case gate, up
+  /// Gate and up in one matrix: first the gate's rows, then up's.
+  case gateUp
+  case down
+  case gateBias, upBias
+  /// The gate's bias, then up's.
+  case gateUpBias
+  case downBias
+
+  /// Whether it is a matrix that rows are multiplied with; the others are vectors of 32-bit floats.
+  package var isMatrix: Bool {
+    switch self {
+    case .gate, .up, .gateUp, .down: true
+    case .gateBias, .upBias, .gateUpBias, .downBias: false
+    }
+  }
+}
+
+/// One part of each expert of a layer: what it is, where its bytes are stored, and what it takes in
+/// memory.
+package struct ExpertPart: Sendable, Hashable {
+  /// Where the bytes of all experts' parts are.
+  package enum Storage: Sendable, Hashable {
+    /// One tensor in which the experts follow each other.
+    case stack(FileExtent)
+    /// A tensor for each expert, by its index.
+    case single([FileExtent])
+  }
+
+  package let role: ExpertPartRole
+  /// The tensor's name in the file; of tensors for single experts, with `*` for the expert.
+  package let name: String
+  package let format: QuantFormat
+  /// (row, column); a vector is one row.
+  package let rowCount: Int
+  package let columnCount: Int
+  package let storage: Storage
+  /// Bytes of one expert's part once it is in memory.
+  package let slotByteCount: Int
+  package let expertCount: Int
+
+  /// Sizes have been checked against the file's header: the experts' parts are all of one size.
+  package init(
+    _ role: ExpertPartRole, name: String, format: QuantFormat, rowCount: Int, columnCount: Int,
+    storage: Storage
+  ) {
+    precondition(rowCount > 0 && columnCount > 0)
+    let isFloat = format.blockElementCount == 1 && format.blockByteCount == 4
+    precondition(role.isMatrix || (rowCount == 1 && isFloat))
+    let size = rowCount * format.rowByteCount(columnCount: columnCount)
+    switch storage {
+    case .stack(let extent):
+      precondition(extent.byteCount > 0 && extent.byteCount % size == 0)
+      expertCount = extent.byteCount / size
+    case .single(let extents):
+      precondition(!extents.isEmpty && extents.allSatisfy { $0.byteCount == size })
+      expertCount = extents.count
+    }
+    self.role = role
+    self.name = name
+    self.format = format
+    self.rowCount = rowCount
+    self.columnCount = columnCount
+    self.storage = storage
+    slotByteCount = size
+  }
+
+  /// Bytes of one expert's part in the file. Parts are kept as they are stored.
+  package var storedByteCount: Int { slotByteCount }
+
+  /// Where one expert's part is stored.
+  package func extent(ofExpert expert: Int) -> FileExtent {
+    switch storage {
+    case .stack(let extent): extent.part(expert, of: expertCount)
+    case .single(let extents): extents[expert]
+    }
+  }
+
+  /// All experts' parts, as they lie in the file: one run of bytes, or one for each expert.
+  package var runs: [FileExtent] {
+    switch storage {
+    case .stack(let extent): [extent]
+    case .single(let extents): extents
+    }
+  }
+
+  /// The same part in another format, for sizes and not for reading: offsets stay.
+  package func converted(to format: QuantFormat) -> ExpertPart {
+    let size = rowCount * format.rowByteCount(columnCount: columnCount)
+    func resized(_ extent: FileExtent, count: Int) -> FileExtent {
+      FileExtent(fileIndex: extent.fileIndex, offset: extent.offset, byteCount: count * size)
+    }
+    let storage: Storage =
+      switch storage {
+      case .stack(let extent): .stack(resized(extent, count: expertCount))
+      case .single(let extents): .single(extents.map { resized($0, count: 1) })
+      }
+    return ExpertPart(
+      role, name: name, format: format, rowCount: rowCount, columnCount: columnCount,
+      storage: storage)
+  }
+}

@@ -1,0 +1,94 @@
+package import MoECore
+import MoEKernels
+
+/// One text in progress: how far it has come, and what the model's layers keep of it.
+///
+/// A decoder begins and ends it (`Decoder.beginSequence`), and a step takes rows of any number of
+/// them. Its pages are the pool's, which it gives back when it ends.
+///
+/// Invariant: the pages hold every position below `position` that a later one may see, unless the
+/// state `isIntact` no more; then it must be cut to 0, or restored.
+@safe package final class SequenceState {
+  package let id: SequenceID
+  /// Tokens that the state holds.
+  package internal(set) var position = 0
+  /// What changes the router's choices in this text; nil: nothing does. To be changed between
+  /// steps.
+  package var gating: (any Gating)?
+  /// Positions that were written, those of a step that failed included.
+  var writtenCount = 0
+  /// Tokens that were restored, of whose windows no more is there than the next token sees.
+  var restoredCount = 0
+  /// (group, number of the page in the text, or in the ring): pages of the pool.
+  private(set) var pages: [[Int]]
+  /// (group, page): the addresses of its pages; none where there is no page.
+  private let tables: [UnsafeMutablePointer<UnsafeMutableRawPointer?>]
+  private let layout: StateLayout
+
+  init(id: SequenceID, layout: StateLayout) {
+    self.id = id
+    self.layout = layout
+    pages = layout.groups.map { group in
+      var pages: [Int] = []
+      pages.reserveCapacity(group.pageCountPerSequence)
+      return pages
+    }
+    unsafe tables = layout.groups.map { group in
+      let table = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(
+        capacity: group.pageCountPerSequence)
+      unsafe table.initialize(repeating: nil, count: group.pageCountPerSequence)
+      return unsafe table
+    }
+  }
+
+  deinit { for table in unsafe tables { unsafe table.deallocate() } }
+
+  func append(_ page: Int, memory: ByteView, group: Int) {
+    unsafe tables[group][pages[group].count] = memory.pointer
+    pages[group].append(page)
+  }
+
+  /// Takes the last page of a group off.
+  func removeLastPage(group: Int) -> Int {
+    let page = pages[group].removeLast()
+    unsafe tables[group][pages[group].count] = nil
+    return page
+  }
+
+  /// One layer's keys and values, as the kernels take them.
+  func view(layer: Int) -> KVView {
+    let location = layout.locations[layer]
+    let group = layout.groups[location.group]
+    let attention = location.attention
+    return KVView(
+      pages: unsafe PageTable(
+        tables[location.group], count: group.pageCountPerSequence,
+        pageByteCount: group.pageByteStride),
+      keyOffset: location.keyOffset, valueOffset: location.valueOffset, type: layout.type,
+      headCount: attention.keyValueHeadCount, keyHeadDimension: attention.headDimension,
+      valueHeadDimension: attention.valueDimension, pagePositionCount: group.pagePositionCount,
+      ringPageCount: group.ringPageCount, capacity: layout.contextLength)
+  }
+
+  /// The first position that each of a group's pages still has, where they go round.
+  func firstKeptPosition(group number: Int) -> Int {
+    let group = layout.groups[number]
+    guard let ringPageCount = group.ringPageCount, let window = group.window, writtenCount > 0
+    else { return 0 }
+    let lastPage = (writtenCount - 1) / group.pagePositionCount
+    let inPages = max(0, lastPage - ringPageCount + 1) * group.pagePositionCount
+    return max(inPages, restoredCount - window + 1)
+  }
+
+  /// Whether the text can go on at a position: nothing that it would see is gone.
+  package func canGoOn(at position: Int) -> Bool {
+    position <= self.position
+      && layout.groups.indices.allSatisfy { number in
+        guard let window = layout.groups[number].window else { return true }
+        return max(0, position - window + 1) >= firstKeptPosition(group: number)
+      }
+  }
+
+  /// False where a step that failed has overwritten what the text needs to go on.
+  package var isIntact: Bool { canGoOn(at: position) }
+}

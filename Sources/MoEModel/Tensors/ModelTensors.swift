@@ -1,0 +1,43 @@
+package import MoECore
+package import MoEExperts
+import MoEKernels
+
+/// Which tensors of a file the decoder reads: every one found, of the right shape and in a format
+/// that has kernels. No bytes are read here.
+package struct ModelTensors: Sendable {
+  /// What lies beside the layers.
+  package var ends: TensorSet
+  /// By layer.
+  package var layers: [TensorSet]
+  package var experts: ExpertLayout
+
+  package var sets: [TensorSet] { [ends] + layers }
+
+  /// The matrix that turns hidden states into logits: the embedding itself where the model ties
+  /// them.
+  package var output: DenseTensor? { ends[.output] ?? ends[.embedding] }
+
+  /// The dense tensors, each once, in the order in which they lie in the files.
+  package var dense: [DenseTensor] {
+    sets.flatMap(\.tensors).sorted {
+      ($0.extent.fileIndex, $0.extent.offset) < ($1.extent.fileIndex, $1.extent.offset)
+    }
+  }
+
+  package init(
+    description: ModelDescription, tensors: [TensorDescriptor], file: String
+  ) throws(ModelError) {
+    var finder = TensorFinder(description: description, tensors: tensors, file: file)
+    ends = try finder.find(description.endTensors)
+    layers = []
+    var expertLayers: [ExpertLayer] = []
+    for (number, layer) in description.layers.enumerated() {
+      layers.append(try finder.find(layer.tensors(number, description)))
+      expertLayers.append(
+        try finder.experts(
+          layer.feedForward.routed, layer: number, hiddenSize: description.hiddenSize))
+    }
+    experts = ExpertLayout(layers: expertLayers)
+    try finder.requireAllUsed()
+  }
+}

@@ -1,0 +1,69 @@
+import MoECore
+import MoEExperts
+import MoEKernels
+
+/// Looks the tensors of tables up in a file's header, checks them, and remembers which were used.
+struct TensorFinder {
+  private let description: ModelDescription
+  private let file: String
+  private let tensors: [String: TensorDescriptor]
+  private var unused: Set<String>
+
+  init(description: ModelDescription, tensors: [TensorDescriptor], file: String) {
+    self.description = description
+    self.file = file
+    self.tensors = Dictionary(
+      tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    unused = Set(tensors.map(\.name))
+  }
+
+  /// The tensors of a table: all but optional ones must be there.
+  mutating func find(_ table: TensorTable) throws(ModelError) -> TensorSet {
+    var set = TensorSet()
+    for row in table.rows where !row.isOptional || tensors[row.name] != nil {
+      let (tensor, format) = try find(row.name, shape: row.dimensions)
+      let dimensions = row.dimensions
+      set.append(
+        DenseTensor(
+          name: row.name, format: format, rowCount: dimensions.dropFirst().first ?? 1,
+          columnCount: dimensions[0], isVector: row.isVector, extent: tensor.extent),
+        as: row.role)
+    }
+    return set
+  }
+
+  /// A tensor of a shape, innermost first.
+  mutating func find(
+    _ name: String, shape: [Int]
+  ) throws(ModelError) -> (TensorDescriptor, QuantFormat) {
+    guard let tensor = tensors[name] else {
+      throw .missingTensor(name: name, architecture: description.architecture, file: file)
+    }
+    guard tensor.shape(rank: shape.count) == shape else {
+      throw .wrongShape(tensor: name, expected: shape, found: tensor.shape, file: file)
+    }
+    guard let format = QuantFormat(ggmlType: tensor.formatID),
+      shape[0] % format.blockElementCount == 0
+    else {
+      throw unsupportedFormat(name, "ggml type \(tensor.formatID)")
+    }
+    unused.remove(name)
+    return (tensor, format)
+  }
+
+  func unsupportedFormat(_ name: String, _ found: String) -> ModelError {
+    .unsupportedFormat(
+      tensor: name, found: found, supported: QuantFormat.all.map(\.name), file: file)
+  }
+
+  /// What is not understood may change the mathematics. What the family is known to carry without
+  /// need is not meant.
+  func requireAllUsed() throws(ModelError) {
+    let foreign = unused.filter { name in
+      !description.leftOutTensors.contains { name.hasPrefix($0) }
+    }
+    if let name = foreign.sorted().first {
+      throw .unexpectedTensor(name: name, architecture: description.architecture, file: file)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import MoEKernels
+
+/// What a dense tensor is to the block that reads it. Each block names its own; the names are those
+/// of its own file.
+package struct TensorRole: RawRepresentable, Sendable, Hashable {
+  package let rawValue: String
+
+  package init(rawValue: String) { self.rawValue = rawValue }
+}
+
+/// One dense tensor that a block reads, as it must stand in the file: a row of the block's table,
+/// the only place where the tensor's name and shape are written down.
+package struct TensorRow: Sendable, Equatable {
+  package enum Shape: Sendable, Equatable {
+    /// Stays in the file's format, to be multiplied with.
+    case matrix(rowCount: Int, columnCount: Int)
+    /// Widened to floats when it is loaded.
+    case vector(count: Int)
+  }
+
+  package var role: TensorRole
+  /// As the file has it, the layer's prefix included.
+  package var name: String
+  package var shape: Shape
+  /// Whether a model may do without.
+  package var isOptional: Bool
+
+  /// Innermost first, as the file gives them.
+  package var dimensions: [Int] {
+    switch shape {
+    case .matrix(let rowCount, let columnCount): [columnCount, rowCount]
+    case .vector(let count): [count]
+    }
+  }
+
+  package var isVector: Bool { if case .vector = shape { true } else { false } }
+}
+
+/// The dense tensors of a layer, or of what lies beside the layers.
+package struct TensorTable: Sendable, Equatable {
+  package private(set) var rows: [TensorRow] = []
+  private let prefix: String
+
+  /// - Parameter layer: The layer's number in the file; nil for what belongs to none.
+  package init(layer: Int? = nil) { prefix = layer.map(Self.prefix) ?? "" }
+
+  /// What the names of a layer's tensors begin with.
+  package static func prefix(layer: Int) -> String { "blk.\(layer)." }
+
+  /// - Parameter name: Without the layer's prefix.
+  package mutating func matrix(
+    _ role: TensorRole, _ name: String, rows: Int, columns: Int, isOptional: Bool = false
+  ) {
+    append(role, name, .matrix(rowCount: rows, columnCount: columns), isOptional)
+  }
+
+  package mutating func vector(
+    _ role: TensorRole, _ name: String, count: Int, isOptional: Bool = false
+  ) {
+    append(role, name, .vector(count: count), isOptional)
+  }
+
+  private mutating func append(
+    _ role: TensorRole, _ name: String, _ shape: TensorRow.Shape, _ isOptional: Bool
+  ) {
+    precondition(!rows.contains { $0.role == role }, "a layer has one tensor of a role")
+    rows.append(
+      TensorRow(role: role, name: prefix + name, shape: shape, isOptional: isOptional))
+  }
+}

@@ -1,0 +1,118 @@
+#if canImport(Glibc)
+  private import Glibc
+#else
+  private import Musl
+#endif
+private import Synchronization
+
+/// A file that is written under another name beside its place and then takes that place, so that
+/// nobody ever reads a part of it, and what was there stays until all of it is there.
+///
+/// The other name is random and must not be taken, and no link is followed to it: neither another
+/// run of the program nor anyone who may write to the folder can make it write elsewhere. Until it
+/// takes its place, nobody but the user can read it.
+package final class ReplacementFile: Sendable {
+  /// The place: where the path that was given is a link, what that points to.
+  package let path: String
+  private let temporaryPath: String
+  private let descriptor: Int32
+  private let permissions: UInt32
+  private let isOpen = Atomic(true)
+
+  /// Names that were tried before giving up: one is enough unless someone guesses them.
+  private static let nameCountMax = 100
+
+  /// - Parameter isPrivate: Whether nobody but the user shall ever read it. Else it keeps the
+  ///   permissions of the file it replaces, or gets those of every new file of the user.
+  package init(_ path: String, isPrivate: Bool = false) throws(FileError) {
+    guard !path.isEmpty, !path.utf8.contains(0) else { throw .impossibleName(path: path) }
+    let status = FileStatus(path: path)
+    if let kind = status?.kind, kind != .regular { throw .notRegular(path: path, kind: kind) }
+    self.path = status == nil ? path : Self.resolved(path)
+    (temporaryPath, descriptor) = try Self.create(besides: self.path)
+    permissions = isPrivate ? 0o600 : status?.permissions ?? (0o666 & ~Self.userMask())
+  }
+
+  deinit { discard() }
+
+  /// Throws where `path` cannot be written, as far as can be told without writing it.
+  package static func check(_ path: String) throws(FileError) {
+    try ReplacementFile(path).discard()
+  }
+
+  package func write(_ bytes: Span<UInt8>) throws(FileError) {
+    try check(FileWriting.writeAll(bytes, to: descriptor))
+  }
+
+  /// The same for memory of any kind.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    try check(unsafe FileWriting.writeAll(bytes, to: descriptor))
+  }
+
+  private func check(_ code: Int32) throws(FileError) {
+    guard code == 0 else { throw .system(path: path, code: code) }
+  }
+
+  /// Takes back what was written from `byteCount` on; writing goes on there.
+  package func truncate(to byteCount: Int) throws(FileError) {
+    guard ftruncate(descriptor, off_t(byteCount)) == 0,
+      lseek(descriptor, off_t(byteCount), SEEK_SET) >= 0
+    else { throw .system(path: path, code: errno) }
+  }
+
+  /// Puts the file in its place once all of it is on the disk. What was there is gone then; where
+  /// this throws, it is still there.
+  package func commit() throws(FileError) {
+    guard isOpen.exchange(false, ordering: .relaxed) else { return }
+    var code: Int32 = 0
+    if fchmod(descriptor, mode_t(permissions)) != 0 { code = errno }
+    // Some file systems have no such call; then there is nothing to wait for.
+    if code == 0, fsync(descriptor) != 0, errno != EINVAL, errno != ENOSYS { code = errno }
+    if close(descriptor) != 0 && code == 0 { code = errno }
+    if code == 0, unsafe rename(temporaryPath, path) != 0 { code = errno }
+    guard code != 0 else { return }
+    unsafe unlink(temporaryPath)
+    throw .system(path: path, code: code)
+  }
+
+  /// Removes what was written; the place stays as it was.
+  package func discard() {
+    guard isOpen.exchange(false, ordering: .relaxed) else { return }
+    close(descriptor)
+    unsafe unlink(temporaryPath)
+  }
+
+  private static func create(
+    besides path: String
+  ) throws(FileError) -> (temporaryPath: String, descriptor: Int32) {
+    let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
+    var code: Int32 = 0
+    for _ in 0..<nameCountMax {
+      // Not made of the file's name, which may be as long as names can be.
+      let name = String(UInt64.random(in: .min ... .max), radix: 36)
+      let temporaryPath = "\(folder).\(name).tmp"
+      let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+      let descriptor = unsafe open(temporaryPath, flags, 0o600)
+      if descriptor >= 0 { return (temporaryPath, descriptor) }
+      code = errno
+      guard code == EEXIST || code == EINTR else { break }
+    }
+    throw .system(path: path, code: code)
+  }
+
+  private static func resolved(_ path: String) -> String {
+    guard let name = unsafe realpath(path, nil) else { return path }
+    defer { unsafe free(name) }
+    return unsafe String(cString: name)
+  }
+
+  /// The permissions that the user's new files don't get. The system call that tells them also sets
+  /// them, for all threads, so the kernel's file is asked; where it can't be read, only the user
+  /// gets any.
+  private static func userMask() -> UInt32 {
+    let line = (KernelFile.text("/proc/self/status") ?? "").split(separator: "\n")
+      .first { $0.hasPrefix("Umask:") }
+    let digits = line?.split(whereSeparator: \.isWhitespace).last ?? ""
+    return UInt32(digits, radix: 8) ?? 0o077
+  }
+}
