@@ -105,8 +105,8 @@ package final class Decoder {
   /// The caller has checked the ids against the vocabulary, and that they fit the step and the
   /// context; each sequence is named once. Throws `ExpertError` where weights cannot be read and
   /// `CancellationError`; the positions are then what they were, and the same tokens may be tried
-  /// again as long as a sequence `isIntact`. `progress` is called after each layer with how many are
-  /// done.
+  /// again as long as a sequence `isIntact`. `progress` is called after each layer with how many
+  /// are done.
   package func forward(
     _ inputs: [StepInput], cancellation: CancellationFlag? = nil,
     progress: ((_ layerCount: Int) -> Void)? = nil

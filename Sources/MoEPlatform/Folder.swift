@@ -6,7 +6,8 @@
 
 /// Folders that the program keeps files in.
 package enum Folder {
-  /// Makes a folder that only the user can look into, where there is none; its parent must be there.
+  /// Makes a folder that only the user can look into, where there is none; its parent must be
+  /// there.
   package static func make(_ path: String) { _ = unsafe mkdir(path, 0o700) }
 
   /// Makes a new folder in another, under a name that nobody can guess; throws the reason.

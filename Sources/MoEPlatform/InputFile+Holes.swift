@@ -20,8 +20,8 @@ extension InputFile {
     return start..<(next < 0 ? end : min(next, end))
   }
 
-  /// All such runs of the file, in ascending order; one for each call of the closure, which ends the
-  /// search by returning false.
+  /// All such runs of the file, in ascending order; one for each call of the closure, which ends
+  /// the search by returning false.
   package func forEachHole(_ body: (Range<Int>) -> Bool) {
     var start = 0
     while let hole = firstHole(in: start..<identity.byteCount) {

@@ -82,10 +82,7 @@ final class EngineCore {
     do {
       decoder = try Decoder(
         description: header.description, weights: dense.decoderWeights, experts: experts,
-        team: team,
-        scratch: ScratchLayout(
-          description: header.description, tensors: tensors, tokenCount: plan.chunkTokenCount,
-          logitRowCount: options.logitRowCount),
+        team: team, scratch: prepared.scratchLayout,
         states: plan.stateLayout(header.description, type: options.kvCacheType.kvType),
         predictor: isResident ? LookAheadRegistry.off : options.lookAheadEntry)
     } catch {
@@ -130,7 +127,8 @@ final class EngineCore {
   /// its first token and their count, `progress` after every layer with about how many tokens are
   /// done.
   func prefill(
-    _ tokens: [Int32], of sequence: SequenceState, cancellation: CancellationFlag, progress: ((Int) -> Void)? = nil,
+    _ tokens: [Int32], of sequence: SequenceState, cancellation: CancellationFlag,
+    progress: ((Int) -> Void)? = nil,
     each: (_ start: Int, _ count: Int) throws -> Void
   ) throws {
     let layerCount = header.description.layerCount

@@ -13,7 +13,8 @@ package enum ReadPriority: Int, Sendable {
 /// bytes afterwards would cost more than telling the kernels where they begin.
 @safe package struct ReadPart {
   package var extent: FileExtent
-  /// Aligned to `ReadPlacement.alignmentMax`. The bytes before and after the extent are overwritten with its neighbours.
+  /// Aligned to `ReadPlacement.alignmentMax`. The bytes before and after the extent are overwritten
+  /// with its neighbours.
   package var destination: UnsafeMutableRawPointer
   /// Bytes at `destination`; `ReadPlacement.slotByteCount(for:)` of them are enough.
   package var capacity: Int

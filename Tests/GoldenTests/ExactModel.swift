@@ -4,8 +4,8 @@ import MoEFormats
 import MoEKernels
 import MoETestSupport
 
-/// A golden model's file with all weights in F32: the file itself, or a copy whose quantised weights
-/// have been widened, which goes with this object.
+/// A golden model's file with all weights in F32: the file itself, or a copy whose quantised
+/// weights have been widened, which goes with this object.
 final class ExactModel {
   let path: String
   private let folder: TemporaryFolder?

@@ -7,8 +7,9 @@ import Testing
 
 /// The decoder against Hugging Face transformers in float32, on the golden models.
 ///
-/// A file of quantised weights is held to the reference twice: as it is, to a loose bound, since its
-/// activations are rounded to 8 bits; and its weights widened to F32, to the bound of any F32 model.
+/// A file of quantised weights is held to the reference twice: as it is, to a loose bound, since
+/// its activations are rounded to 8 bits; and its weights widened to F32, to the bound of any F32
+/// model.
 @Suite struct GoldenLogitsTests {
   @Test(arguments: ArchitectureRegistry.all.map(\.name))
   func everyArchitectureHasAGolden(_ architecture: String) {

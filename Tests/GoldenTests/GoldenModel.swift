@@ -6,8 +6,8 @@ import Testing
 
 /// One model file of the golden folders, with the outputs that an independent implementation gave.
 struct GoldenModel: Sendable, CustomTestStringConvertible {
-  /// How far from the reference a run in float32 may be: three times what two implementations or two
-  /// precisions differ by. The golden's own report says it.
+  /// How far from the reference a run in float32 may be: three times what two implementations or
+  /// two precisions differ by. The golden's own report says it.
   struct Bounds: Sendable, Decodable {
     var logits, kl, hidden, routerLogits, routerWeights: Double
 

@@ -6,8 +6,8 @@ import MoEStore
 import MoETestSupport
 import Testing
 
-/// Random steps, prefetches, loans and warm-ups: whatever the order, every expert that is handed out
-/// has the bytes of the file, and nothing stays held.
+/// Random steps, prefetches, loans and warm-ups: whatever the order, every expert that is handed
+/// out has the bytes of the file, and nothing stays held.
 @Suite struct OffloadedExpertsFuzz {
   /// What the runs came across, so that the test cannot become empty unnoticed.
   private struct Tally {

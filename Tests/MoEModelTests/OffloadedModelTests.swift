@@ -19,11 +19,7 @@ import Testing
     var model = EditedModel.synthetic(architecture)
     model.formats = Self.formats[format]
     // Whole blocks of 256 for the four-bit formats.
-    (model.hiddenSize, model.expertWidth, model.headDimension) = (256, 256, 64)
-    for key in ["feed_forward_length", "expert_shared_feed_forward_length"]
-    where model[key] != nil {
-      model[key] = .unsigned(256)
-    }
+    model.useWholeBlocks()
     let folder = try TemporaryFolder()
     let url = folder.url.appending(path: "model.gguf")
     try model.write(to: url)

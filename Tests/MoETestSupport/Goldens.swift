@@ -4,8 +4,8 @@ import Testing
 /// Where the reference outputs of independent implementations lie.
 ///
 /// A compact set is committed (`Tests/Fixtures/goldens`): models of every supported architecture,
-/// blocks of every format, small tokenizers. `MOE_GOLDENS` names a folder with more of them; without
-/// it, one beside the package is looked for. What lies in both is taken from there.
+/// blocks of every format, small tokenizers. `MOE_GOLDENS` names a folder with more of them;
+/// without it, one beside the package is looked for. What lies in both is taken from there.
 package enum Goldens {
   /// The folders to look in, the first that has a file being the one.
   package static var directories: [URL] {

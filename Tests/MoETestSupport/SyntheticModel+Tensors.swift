@@ -66,9 +66,10 @@ struct SyntheticTensors {
         plans += experts(routed, layer: number, description)
       }
     }
-    return plans + ends.filter { $0.role != .embedding && isWritten($0) }.map {
-      plan($0, description)
-    }
+    return plans
+      + ends.filter { $0.role != .embedding && isWritten($0) }.map {
+        plan($0, description)
+      }
   }
 
   private func isWritten(_ row: TensorRow) -> Bool {
@@ -109,8 +110,8 @@ struct SyntheticTensors {
     _ routed: RoutedExpertsDescription, layer: Int, _ description: ModelDescription
   ) -> [Plan] {
     let router = routed.router
-    // Routing weights are some 1 / expertsPerToken each; where they are not normalised, their sum is
-    // some 0.6.
+    // Routing weights are some 1 / expertsPerToken each; where they are not normalised, their sum
+    // is some 0.6.
     let routingSum: Float = router.renormalizesWeights ? 1 : 0.6
     let down =
       blockGain(description) * Float(router.expertsPerToken).squareRoot()

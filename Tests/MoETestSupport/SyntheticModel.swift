@@ -6,10 +6,10 @@ package import MoEModel
 /// A complete model with random weights of any registered architecture: the metadata, tensor names,
 /// shapes and tokenizer of a real one, so that every part of the program can load and run it.
 ///
-/// Nothing here knows an architecture: the tensors are those of the description that the architecture
-/// makes of the metadata. Matrices are Gaussian with variance 1 / columns, and what blocks add to
-/// the residual stream is scaled by the depth, so activations stay near one at any depth. The same
-/// metadata gives the same file, byte for byte.
+/// Nothing here knows an architecture: the tensors are those of the description that the
+/// architecture makes of the metadata. Matrices are Gaussian with variance 1 / columns, and what
+/// blocks add to the residual stream is scaled by the depth, so activations stay near one at any
+/// depth. The same metadata gives the same file, byte for byte.
 package struct SyntheticModel: Sendable {
   /// A name of the registry.
   package struct Architecture: RawRepresentable, Hashable, Sendable, CaseIterable {
@@ -109,6 +109,15 @@ package struct SyntheticModel: Sendable {
   package var contextLength: Int {
     get { self[count: "context_length"] }
     set { self[count: "context_length"] = newValue }
+  }
+
+  /// Makes every row of a matrix a whole number of blocks of 256, which the K formats need.
+  package mutating func useWholeBlocks() {
+    (hiddenSize, headDimension) = (256, 64)
+    let widths = [
+      "feed_forward_length", "expert_feed_forward_length", "expert_shared_feed_forward_length",
+    ]
+    for key in widths where values[key] != nil { self[count: key] = 256 }
   }
 
   /// What the decoder is told of the model.

@@ -15,8 +15,8 @@ package struct Estimate: Sendable, Equatable {
 
 /// Confidence intervals by drawing whole sequences again and again with replacement.
 ///
-/// The interval is [2θ - q97.5, 2θ - q2.5] of the redrawn figures (basic bootstrap), as in "Not All
-/// Models Suit Expert Offloading" (arXiv 2505.16056), with its order statistics: of 1000 sorted
+/// The interval is [2θ - q97.5, 2θ - q2.5] of the redrawn figures (basic bootstrap), as in "Not
+/// All Models Suit Expert Offloading" (arXiv 2505.16056), with its order statistics: of 1000 sorted
 /// figures the quantiles are number 25 and number 975, counted from 0.
 package struct Bootstrap: Sendable {
   package var resampleCount: Int

@@ -7,6 +7,8 @@ private import CZlib
 package func inflate(
   _ bytes: ArraySlice<UInt8>, byteCount: Int
 ) throws(InflateError) -> [UInt8] {
+  // A size that no such data can have is refused before there is room for it.
+  guard byteCount >= 0, byteCount / expansionMax <= bytes.count else { throw InflateError() }
   var stream = unsafe z_stream()
   // Negative: no header and no checksum around the data.
   let started = unsafe inflateInit2_(
@@ -29,6 +31,10 @@ package func inflate(
 }
 
 package struct InflateError: Error {}
+
+/// Bytes that one byte of deflate data can stand for at most: the longest repetition, 258 bytes, in
+/// two bits.
+private let expansionMax = 1032
 
 /// Runs the stream from source to target; returns the status with which it ended.
 private func inflate(

@@ -8,7 +8,8 @@ import MoEKernels
 enum GLM4MoE {
   static let architecture = Architecture(
     name: "glm4moe",
-    summary: "GLM-4.5, 4.6: sigmoid scores with selection bias, a shared expert, dense layers first.",
+    summary:
+      "GLM-4.5, 4.6: sigmoid scores with selection bias, a shared expert, dense layers first.",
     smallModel: [
       "block_count": .unsigned(3), "rope.dimension_count": .unsigned(8),
       "rope.freq_base": .float(1e6), "expert_shared_count": .unsigned(1),

@@ -6,7 +6,8 @@ import MoEKernels
 enum Llama {
   static let architecture = Architecture(
     name: "llama",
-    summary: "Mixtral: renormalised softmax top-k, rotary pairs; Llama and Mistral without experts.",
+    summary:
+      "Mixtral: renormalised softmax top-k, rotary pairs; Llama and Mistral without experts.",
     smallModel: ["rope.freq_base": .float(1e6)]
   ) { reader throws(ModelError) in
     try reader.refuseOtherMathematics(apartFrom: ["attention.sliding_window"])

@@ -62,7 +62,8 @@ extension Decoder {
   private func giveBackPages(of sequence: SequenceState, keptPositionCount: Int) {
     for (number, group) in pool.layout.groups.enumerated() {
       let isKept = group.ringPageCount != nil && keptPositionCount > 0
-      let count = isKept ? sequence.pages[number].count : group.pageCount(positions: keptPositionCount)
+      let count =
+        isKept ? sequence.pages[number].count : group.pageCount(positions: keptPositionCount)
       while sequence.pages[number].count > count {
         pool.giveBack(sequence.removeLastPage(group: number), group: number)
       }
@@ -91,8 +92,8 @@ extension Decoder {
 
   /// Takes memory for all pages in use, what they lend to the experts being taken back first.
   ///
-  /// - Parameter isNew: Whether a sequence has just begun: what others have left is then given back,
-  ///   to be lent again.
+  /// - Parameter isNew: Whether a sequence has just begun: what others have left is then given
+  ///   back, to be lent again.
   func holdPages(isNew: Bool) {
     let isLending = experts.loanByteCount > 0
     let isGrowing = !pool.holdsWhatIsUsed

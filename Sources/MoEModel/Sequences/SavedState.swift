@@ -57,8 +57,9 @@ struct SavedState {
   }
 
   /// The runs of bytes in a sequence's pages that are saved, in order.
-  func forEachRun(of sequence: SequenceState, in pool: borrowing PagePool, _ body: (ByteView) -> Void)
-  {
+  func forEachRun(
+    of sequence: SequenceState, in pool: borrowing PagePool, _ body: (ByteView) -> Void
+  ) {
     for location in layout.locations {
       let attention = location.attention
       for (offset, dimension) in [
@@ -105,8 +106,8 @@ extension StateLayout {
 }
 
 extension Decoder {
-  /// What a sequence keeps, as bytes that `restore` takes: the same model then goes on with the same
-  /// bits. Not the state of its gating.
+  /// What a sequence keeps, as bytes that `restore` takes: the same model then goes on with the
+  /// same bits. Not the state of its gating.
   package func save(_ sequence: SequenceState) -> [UInt8] {
     precondition(sequence.isIntact)
     let state = SavedState(layout: pool.layout, position: sequence.position)

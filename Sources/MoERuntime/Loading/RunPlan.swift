@@ -97,6 +97,12 @@ struct PreparedRun {
       missing: header.hole?.description)
   }
 
+  var scratchLayout: ScratchLayout {
+    ScratchLayout(
+      description: header.description, tensors: header.tensors, tokenCount: plan.chunkTokenCount,
+      logitRowCount: options.logitRowCount)
+  }
+
   func makeReader() throws(EngineError) -> ExtentReader {
     var limits = ExtentReader.Limits()
     limits.depth = options.inputDepth

@@ -58,8 +58,8 @@ package enum DirectAccess {
   }
 
   /// A block of the file that the page cache does not hold, so that it can be seen whether a read
-  /// puts it there. Where every candidate is held, the first: another program may be using the file,
-  /// it may be new, or live in the page cache altogether.
+  /// puts it there. Where every candidate is held, the first: another program may be using the
+  /// file, it may be new, or live in the page cache altogether.
   private static func probePlace(
     _ file: InputFile, alignment: Int
   ) -> (bytes: Range<Int>, isUncached: Bool) {

@@ -25,7 +25,8 @@ package import MoEPlatform
   /// How often in a row the kernel had no memory or room for requests.
   private var refusalCount = 0
   /// Set by the first error of the ring itself. From then on nothing is read until the ring is
-  /// closed: requests that nobody waits for any more may be in it, and their memory given to others.
+  /// closed: requests that nobody waits for any more may be in it, and their memory given to
+  /// others.
   private var failure: StoreError?
 
   private static let registryName = "ring"

@@ -55,7 +55,8 @@ struct ReportFile {
     }
   }
 
-  /// What is written to: a replacement, which is removed where it is not finished, or what is there.
+  /// What is written to: a replacement, which is removed where it is not finished, or what is
+  /// there.
   private final class Output: Sendable {
     private enum Target {
       case replacement(ReplacementFile)
