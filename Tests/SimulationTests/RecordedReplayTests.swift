@@ -135,7 +135,7 @@ import Testing
       replay.run(run.trace) { pass, layer, counts in
         steps.append(
           CountingObserver.Step(
-            pass: pass, layer: run.trace.layers[layer], requestCount: counts.requestCount,
+            pass: pass, layer: run.experts.layout.routedLayers[layer], requestCount: counts.requestCount,
             hitCount: counts.hitCount))
       }
       #expect(steps == run.steps, "seed \(seed)")
