@@ -9,18 +9,29 @@ package struct RunCosts: Sendable, Equatable {
     package var expert: CostCurve
     package var denseByteCount: Int
     package var expertByteCount: Int
-    /// Which class of slots its experts share (`CacheGeometry`).
-    package var sizeClass: Int
+    /// Which class of slots its experts share (`CacheGeometry`); nil for a layer without experts.
+    package var sizeClass: Int?
+    /// Keys and values of one position.
+    package var keyValueByteCount: Int
+    /// Positions that a token attends to at most, itself among them; nil: all.
+    package var attendedPositionMax: Int?
 
     package init(
       dense: CostCurve, expert: CostCurve, denseByteCount: Int, expertByteCount: Int,
-      sizeClass: Int
+      sizeClass: Int?, keyValueByteCount: Int, attendedPositionMax: Int? = nil
     ) {
       self.dense = dense
       self.expert = expert
       self.denseByteCount = denseByteCount
       self.expertByteCount = expertByteCount
       self.sizeClass = sizeClass
+      self.keyValueByteCount = keyValueByteCount
+      self.attendedPositionMax = attendedPositionMax
+    }
+
+    /// Positions that the token at `position` attends to, of those before it and its own.
+    package func attended(position: Int) -> Int {
+      min(position, attendedPositionMax ?? position)
     }
   }
 
@@ -64,7 +75,7 @@ package struct RunCosts: Sendable, Equatable {
   /// (chunk, class): the slots while each chunk of a prompt is run, which is as long as that
   /// position; empty where they are as many as at the position.
   package var promptSlotCounts: [[Int]]
-  /// Experts of each layer.
+  /// Experts of the layer that has most.
   package var expertCount: Int
   package var expertsPerToken: Int
   /// All experts are in memory before the first token; there are no misses.
@@ -75,8 +86,6 @@ package struct RunCosts: Sendable, Equatable {
   package var attentionSecondsPerPosition: Double
   /// The same where many tokens of a prompt are run together.
   package var chunkAttentionSecondsPerPosition: Double
-  /// Keys and values of one position, in one layer.
-  package var keyValueByteCount: Int
   /// Final norm and output matrix for one token.
   package var outputSeconds: Double
   package var outputByteCount: Int
@@ -92,9 +101,8 @@ package struct RunCosts: Sendable, Equatable {
     layers: [Layer], slotCounts: [Int], ownSlotCounts: [Int]? = nil,
     promptSlotCounts: [[Int]] = [], expertCount: Int, expertsPerToken: Int, isResident: Bool,
     chunkTokenCount: Int, attentionSecondsPerPosition: Double,
-    chunkAttentionSecondsPerPosition: Double, keyValueByteCount: Int, outputSeconds: Double,
-    outputByteCount: Int, samplingSeconds: Double, forkSeconds: Double,
-    memoryBytesPerSecond: Double, disk: Disk
+    chunkAttentionSecondsPerPosition: Double, outputSeconds: Double, outputByteCount: Int,
+    samplingSeconds: Double, forkSeconds: Double, memoryBytesPerSecond: Double, disk: Disk
   ) {
     self.layers = layers
     self.slotCounts = slotCounts
@@ -106,7 +114,6 @@ package struct RunCosts: Sendable, Equatable {
     self.chunkTokenCount = chunkTokenCount
     self.attentionSecondsPerPosition = attentionSecondsPerPosition
     self.chunkAttentionSecondsPerPosition = chunkAttentionSecondsPerPosition
-    self.keyValueByteCount = keyValueByteCount
     self.outputSeconds = outputSeconds
     self.outputByteCount = outputByteCount
     self.samplingSeconds = samplingSeconds
@@ -127,9 +134,12 @@ package struct RunCosts: Sendable, Equatable {
     return min(Double(slotCounts[sizeClass]) / Double(max(1, count)), Double(expertCount))
   }
 
-  /// The same, over all layers.
+  /// The same, over all layers that have experts.
   package var meanSlotsPerLayer: Double {
-    let sum = layers.reduce(0.0) { $0 + slotsPerLayer($1.sizeClass) }
-    return sum / Double(max(1, layers.count))
+    let classes = layers.compactMap(\.sizeClass)
+    return classes.reduce(0.0) { $0 + slotsPerLayer($1) } / Double(max(1, classes.count))
   }
+
+  /// Layers that have experts.
+  package var routedLayerCount: Int { layers.count { $0.sizeClass != nil } }
 }

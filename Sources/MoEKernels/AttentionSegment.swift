@@ -48,6 +48,9 @@ package enum AttentionLimits: Sendable, Hashable {
     }
   }
 
+  /// Positions that a row sees at most, its own among them; nil where all are seen.
+  package var positionMax: Int? { size > 0 ? size : nil }
+
   var cValue: moe_attention_limits {
     switch self {
     case .causal: MOE_ATTENTION_CAUSAL

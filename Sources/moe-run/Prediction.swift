@@ -94,7 +94,7 @@ struct Prediction {
     let trace = try TraceArgument.trace(at: path)
     do {
       try trace.check(
-        layerCount: planned.costs.layers.count, expertCount: planned.costs.expertCount,
+        layerCount: planned.costs.routedLayerCount, expertCount: planned.costs.expertCount,
         expertsPerToken: planned.costs.expertsPerToken, name: path)
       return trace
     } catch {

@@ -8,11 +8,11 @@ import Testing
   private func costs(slots: Int = 4, isResident: Bool = false) -> RunCosts {
     let layer = RunCosts.Layer(
       dense: curve([(1, 10), (11, 20)]), expert: curve([(1, 4), (5, 8)]), denseByteCount: 100,
-      expertByteCount: 50, sizeClass: 0)
+      expertByteCount: 50, sizeClass: 0, keyValueByteCount: 3)
     return RunCosts(
       layers: [layer, layer], slotCounts: [2 * slots], expertCount: 8, expertsPerToken: 2,
       isResident: isResident, chunkTokenCount: 10, attentionSecondsPerPosition: 0.5,
-      chunkAttentionSecondsPerPosition: 0.25, keyValueByteCount: 3, outputSeconds: 7,
+      chunkAttentionSecondsPerPosition: 0.25, outputSeconds: 7,
       outputByteCount: 60, samplingSeconds: 1, forkSeconds: 0.5, memoryBytesPerSecond: 100,
       disk: RunCosts.Disk(latencySeconds: 1, bytesPerSecond: 10, computeSlowdown: 1.25))
   }
@@ -29,6 +29,45 @@ import Testing
         DistinctExperts.Point(demand: 0.1, share: 0.5),
         DistinctExperts.Point(demand: 1000, share: 0.5),
       ]), basis: .user, note: "")
+  }
+
+  /// A layer without experts in front: its dense work and attention count, and no request is its.
+  @Test(arguments: [false, true]) func layersWithoutExpertsCostNoExperts(isResident: Bool) {
+    let routed = costs(isResident: isResident)
+    var mixed = routed
+    var dense = routed.layers[0]
+    (dense.expert, dense.expertByteCount, dense.sizeClass) = (.zero, 0, nil)
+    mixed.layers.insert(dense, at: 0)
+    let (plain, more) = (
+      PerformanceModel(costs: routed, routing: routing(0.2)),
+      PerformanceModel(costs: mixed, routing: routing(0.2))
+    )
+    let (before, after) = (plain.decode(position: 6), more.decode(position: 6))
+    // Dense 10, attention 3.
+    #expect(abs(after.seconds - before.seconds - 13) < 1e-9)
+    #expect(after.readByteCount == before.readByteCount && after.hitRate == before.hitRate)
+    let prompts = (plain.prefill(promptTokenCount: 25), more.prefill(promptTokenCount: 25))
+    // Chunks of 10, 10 and 5: dense 19, 19 and 14, attention over 55, 155 and 115 positions.
+    #expect(abs(prompts.1.seconds - prompts.0.seconds - 52 - 0.25 * 325) < 1e-9)
+    #expect(prompts.1.readByteCount == prompts.0.readByteCount)
+    #expect(prompts.1.hitRate == prompts.0.hitRate)
+    #expect(mixed.meanSlotsPerLayer == routed.meanSlotsPerLayer)
+  }
+
+  @Test func attentionGrowsOnlyToItsWindow() {
+    var costs = costs(isResident: true)
+    for layer in costs.layers.indices { costs.layers[layer].attendedPositionMax = 8 }
+    let model = PerformanceModel(costs: costs, routing: routing(0.2))
+    #expect(model.decode(position: 8) == model.decode(position: 100))
+    #expect(model.decode(position: 7).seconds < model.decode(position: 8).seconds)
+    var whole = costs
+    for layer in whole.layers.indices { whole.layers[layer].attendedPositionMax = nil }
+    let unlimited = PerformanceModel(costs: whole, routing: routing(0.2))
+    // Positions 1 to 8 and then 8 each, in place of 1 to 25, in two layers.
+    let fewer = 2 * (325 - 36 - 17 * 8)
+    let seconds = unlimited.prefill(promptTokenCount: 25).seconds
+    #expect(
+      abs(seconds - model.prefill(promptTokenCount: 25).seconds - 0.25 * Double(fewer)) < 1e-9)
   }
 
   @Test func decodesAtTheSumOfItsPartsWhereAllIsResident() {

@@ -12,14 +12,14 @@ import Testing
     let layers = (0..<Self.layerCount).map {
       RunCosts.Layer(
         dense: curve, expert: curve, denseByteCount: 100, expertByteCount: Self.expertByteCount,
-        sizeClass: $0)
+        sizeClass: $0, keyValueByteCount: 0)
     }
     return RunCosts(
       layers: layers, slotCounts: Array(repeating: slots + lent, count: Self.layerCount),
       ownSlotCounts: Array(repeating: slots, count: Self.layerCount),
       expertCount: Self.expertCount, expertsPerToken: Self.expertsPerToken, isResident: false,
       chunkTokenCount: chunk, attentionSecondsPerPosition: 0, chunkAttentionSecondsPerPosition: 0,
-      keyValueByteCount: 0, outputSeconds: 0, outputByteCount: 0, samplingSeconds: 0,
+      outputSeconds: 0, outputByteCount: 0, samplingSeconds: 0,
       forkSeconds: 0, memoryBytesPerSecond: 1e9,
       disk: RunCosts.Disk(latencySeconds: 0, bytesPerSecond: 1e6, computeSlowdown: 1))
   }

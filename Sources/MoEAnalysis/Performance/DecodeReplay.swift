@@ -34,8 +34,8 @@ struct DecodeReplay {
         let run = phases[start..<sequence.upperBound].prefix { $0 == phase }.count
         let count = phase == .decode ? 1 : min(run, chunkTokenCount)
         replay.beginPass(phase, [SequenceRun(name, rowCount: count)])
-        for layer in 0..<trace.layerCount {
-          var step = RoutedStep(trace, tokens: start..<start + count, layer: layer)
+        for (place, layer) in geometry.expertLayers.enumerated() {
+          var step = RoutedStep(trace, tokens: start..<start + count, layer: place)
           replay.run(&step, layer: layer)
           if phase == .decode { self.count(step) }
         }

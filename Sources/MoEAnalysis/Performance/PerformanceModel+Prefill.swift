@@ -59,7 +59,7 @@ extension PerformanceModel {
         estimate.diskSeconds += part.diskSeconds
         estimate.readByteCount += part.missCount * Double(layer.expertByteCount)
         let touched =
-          Double(layer.denseByteCount + (start + count) * costs.keyValueByteCount)
+          Double(layer.denseByteCount + attendedCount(layer, start: start, tokenCount: count) * layer.keyValueByteCount)
           + part.requestCount * Double(layer.expertByteCount)
         estimate.memorySeconds += touched / costs.memoryBytesPerSecond
         missCount += part.missCount
@@ -71,15 +71,26 @@ extension PerformanceModel {
   }
 
   private func denseSeconds(_ layer: RunCosts.Layer, start: Int, tokenCount: Int) -> Double {
-    let positions = Double(tokenCount) * (Double(start) + Double(tokenCount + 1) / 2)
+    // The first tokens of a sequence see less than a window.
+    let full = layer.attendedPositionMax ?? start + tokenCount
+    let growing = min(max(full - start, 0), tokenCount)
+    let positions =
+      Double(growing) * (Double(start) + Double(growing + 1) / 2)
+      + Double((tokenCount - growing) * full)
     return layer.dense.seconds(Double(tokenCount))
       + costs.chunkAttentionSecondsPerPosition * positions
+  }
+
+  /// Positions whose keys and values a chunk's tokens read between them.
+  private func attendedCount(_ layer: RunCosts.Layer, start: Int, tokenCount: Int) -> Int {
+    min(start + tokenCount, (layer.attendedPositionMax ?? start) + tokenCount)
   }
 
   private func expertPart(
     _ layer: RunCosts.Layer, _ step: RoutedStep, dense: Double
   ) -> ExpertPart {
     var part = ExpertPart()
+    if layer.sizeClass == nil { return part }
     let missCount = step.requests.count - step.hitCount
     part.requestCount = Double(step.requests.count)
     part.missCount = Double(missCount)

@@ -77,7 +77,8 @@ package struct PerformanceModel: Sendable {
     var missCount = 0.0
     for layer in costs.layers {
       let distribution = missDistribution(layer)
-      let attention = costs.attentionSecondsPerPosition * Double(position)
+      let attended = layer.attended(position: position)
+      let attention = costs.attentionSecondsPerPosition * Double(attended)
       let dense = layer.dense.seconds(1) + attention
       for (misses, probability) in distribution.enumerated() where probability > 0 {
         let step = decodeStep(layer, dense: dense, missCount: misses)
@@ -86,13 +87,13 @@ package struct PerformanceModel: Sendable {
         missCount += probability * Double(misses)
         estimate.readByteCount += probability * Double(misses * layer.expertByteCount)
       }
-      let expertCount = Double(costs.expertsPerToken)
+      let expertCount = layer.sizeClass == nil ? 0 : Double(costs.expertsPerToken)
       estimate.computeSeconds += dense + expertCount * layer.expert.seconds(1)
       estimate.memorySeconds +=
         (Double(layer.denseByteCount) + expertCount * Double(layer.expertByteCount)
-          + Double(position * costs.keyValueByteCount)) / costs.memoryBytesPerSecond
+          + Double(attended * layer.keyValueByteCount)) / costs.memoryBytesPerSecond
     }
-    let requestCount = Double(costs.layers.count * costs.expertsPerToken)
+    let requestCount = Double(costs.routedLayerCount * costs.expertsPerToken)
     estimate.hitRate = requestCount > 0 ? 1 - missCount / requestCount : 1
     return estimate
   }
@@ -120,9 +121,10 @@ package struct PerformanceModel: Sendable {
     max(reading, computing + reading * (1 - 1 / costs.disk.computeSlowdown))
   }
 
-  /// Misses of a step; none where the layer's slots hold all its experts.
+  /// Misses of a step; none where the layer has no experts, or its slots hold them all.
   private func missDistribution(_ layer: RunCosts.Layer) -> [Double] {
-    let holdsAll = costs.slotsPerLayer(layer.sizeClass) >= Double(costs.expertCount)
+    guard let sizeClass = layer.sizeClass else { return [1] }
+    let holdsAll = costs.slotsPerLayer(sizeClass) >= Double(costs.expertCount)
     return costs.isResident || holdsAll ? [1] : routing.missDistribution
   }
 }

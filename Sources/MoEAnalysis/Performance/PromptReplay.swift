@@ -25,25 +25,31 @@ struct PromptReplay: ~Copyable {
     self.costs = costs
     self.routing = routing
     drawn = Array(repeating: [], count: costs.layers.count)
-    let layers = costs.layers.map {
-      LayerGeometry(expertCount: costs.expertCount, sizeClass: $0.sizeClass)
-    }
     // A sequence lends most at its beginning.
     let slotCounts = zip(costs.slotCounts(ofChunk: 0), costs.slotCounts).map { max($0, $1) }
     replay = PassReplay(
-      geometry: CacheGeometry(layers: layers, slotCounts: slotCounts),
+      geometry: CacheGeometry(layers: costs.layerGeometries, slotCounts: slotCounts),
       policy: PolicyRegistry.entry(named: routing.policy) ?? PolicyRegistry.defaultEntry,
       ownSlotCounts: zip(costs.ownSlotCounts, slotCounts).map { min($0, $1) })
   }
 
-  /// (layer): one chunk's steps. Chunks that are left out, the cache does not see.
+  /// (layer): one chunk's steps, empty ones for layers without experts. Chunks that are left out,
+  /// the cache does not see.
   mutating func steps(chunk index: Int, start: Int, tokenCount: Int) -> [RoutedStep] {
     var steps: [RoutedStep] = []
     replay.use(slotCounts: costs.slotCounts(ofChunk: index))
     if index == 0 { replay.beginSequence(sequence) }
     replay.beginPass(.prefill, [SequenceRun(sequence, rowCount: tokenCount)])
-    for layer in costs.layers.indices {
-      var step = wants(layer: layer, start: start, tokenCount: tokenCount)
+    var place = 0
+    for (layer, cost) in costs.layers.enumerated() {
+      guard cost.sizeClass != nil else {
+        steps.append(
+          RoutedStep(
+            tokenCount: tokenCount, expertsPerToken: 0, requests: [], lastExperts: []))
+        continue
+      }
+      var step = wants(layer: layer, place: place, start: start, tokenCount: tokenCount)
+      place += 1
       if costs.isResident { step.findAll() } else { replay.run(&step, layer: layer) }
       steps.append(step)
     }
@@ -51,10 +57,13 @@ struct PromptReplay: ~Copyable {
     return steps
   }
 
-  private mutating func wants(layer: Int, start: Int, tokenCount: Int) -> RoutedStep {
+  /// - Parameter place: The layer's among those with experts: a trace has no others.
+  private mutating func wants(
+    layer: Int, place: Int, start: Int, tokenCount: Int
+  ) -> RoutedStep {
     if let trace = routing.trace {
       let tokens = (start..<start + tokenCount).map { $0 % trace.tokenCount }
-      return RoutedStep(trace, tokens: tokens, layer: layer)
+      return RoutedStep(trace, tokens: tokens, layer: place)
     }
     return draw(layer: layer, tokenCount: tokenCount)
   }
@@ -111,5 +120,15 @@ struct PromptReplay: ~Copyable {
     return RoutedStep(
       tokenCount: tokenCount, expertsPerToken: perToken,
       requests: requests.sorted { $0.wanted.expert < $1.wanted.expert }, lastExperts: lastExperts)
+  }
+}
+
+extension RunCosts {
+  /// (layer): as the cache sees them.
+  var layerGeometries: [LayerGeometry] {
+    layers.map {
+      LayerGeometry(
+        expertCount: $0.sizeClass == nil ? 0 : expertCount, sizeClass: $0.sizeClass ?? 0)
+    }
   }
 }

@@ -87,9 +87,7 @@ package struct RoutingEstimate: Sendable, Equatable {
     let isWhole = trace.expertsPerToken == costs.expertsPerToken
     let slotCounts = costs.slotCounts.map { $0 * trace.expertsPerToken / costs.expertsPerToken }
     let geometry = CacheGeometry(
-      layers: costs.layers.map {
-        LayerGeometry(expertCount: costs.expertCount, sizeClass: $0.sizeClass)
-      }, slotCounts: isWhole ? costs.slotCounts : slotCounts)
+      layers: costs.layerGeometries, slotCounts: isWhole ? costs.slotCounts : slotCounts)
     let entry = PolicyRegistry.entry(named: policy) ?? PolicyRegistry.defaultEntry
     var estimate = RoutingEstimate(
       hitRate: 1, expertsPerToken: costs.expertsPerToken, distinct: distinct, basis: .measured,

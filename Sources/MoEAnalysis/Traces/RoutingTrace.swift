@@ -103,12 +103,14 @@ package struct RoutingTrace: Sendable, Equatable {
   }
 
   /// Refuses a trace of another model: errors say what was wanted and what was found.
+  ///
+  /// - Parameter layerCount: Layers that have experts.
   package func check(
     layerCount: Int, expertCount: Int, expertsPerToken: Int, name: String
   ) throws(RoutingTraceError) {
     guard self.layerCount == layerCount else {
       throw RoutingTraceError(
-        name: name, problem: "it has \(self.layerCount) layers, but the model has \(layerCount)")
+        name: name, problem: "it has \(self.layerCount) layers with experts, but the model has \(layerCount)")
     }
     guard self.expertCount <= expertCount else {
       throw RoutingTraceError(

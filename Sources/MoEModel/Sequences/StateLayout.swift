@@ -163,6 +163,11 @@ package struct StateLayout: Sendable, Equatable {
     locations.reduce(0) { $0 + Self.byteCount($1.attention, type) }
   }
 
+  /// The same for one layer.
+  package func byteCountPerPosition(ofLayer layer: Int) -> Int {
+    Self.byteCount(locations[layer].attention, type)
+  }
+
   /// Bytes of one position in one layer.
   static func byteCount(_ attention: AttentionDescription, _ type: KVType) -> Int {
     (attention.keyWidth + attention.valueWidth) * type.elementByteCount

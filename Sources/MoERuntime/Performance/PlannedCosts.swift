@@ -106,6 +106,7 @@ extension PreparedRun {
     _ tensors: ModelTensors, plan: MemoryPlan, at position: Int, probe: ProbeResult
   ) -> RunCosts {
     func cost(_ shape: ProbeShape) -> CostCurve { probe.cost(of: shape) ?? .zero }
+    let states = plan.stateLayout(header.description, type: options.kvCacheType.kvType)
     let pool = PoolLayout(tensors.experts)
     let layers = header.description.layers.indices.map { index in
       let (dense, experts) = (tensors.layers[index], tensors.experts.layers[index])
@@ -113,9 +114,10 @@ extension PreparedRun {
         dense: dense.matrices.reduce(probe.layerRest) { $0 + cost(ProbeShape($1)) },
         expert: experts.matrices.reduce(.zero) { $0 + cost(ProbeShape($1)) },
         denseByteCount: dense.byteCount, expertByteCount: experts.storedByteCountPerExpert,
-        sizeClass: pool.classOfLayer[index] ?? 0)
+        sizeClass: pool.classOfLayer[index],
+        keyValueByteCount: states.byteCountPerPosition(ofLayer: index),
+        attendedPositionMax: states.locations[index].attention.limits.positionMax)
     }
-    let states = plan.stateLayout(header.description, type: options.kvCacheType.kvType)
     let isResident = plan.placement == .resident
     let residentCounts = pool.classes.map(\.expertCount)
     let slots =
@@ -141,7 +143,6 @@ extension PreparedRun {
       chunkTokenCount: plan.chunkTokenCount,
       attentionSecondsPerPosition: probe.attentionSecondsPerPosition,
       chunkAttentionSecondsPerPosition: probe.chunkAttentionSecondsPerPosition,
-      keyValueByteCount: states.byteCountPerPosition / max(1, layers.count),
       outputSeconds: tensors.output.map { cost(ProbeShape($0)).seconds(1) } ?? 0,
       outputByteCount: tensors.output?.extent.byteCount ?? 0,
       samplingSeconds: probe.samplingSeconds,

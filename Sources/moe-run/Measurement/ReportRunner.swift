@@ -68,7 +68,7 @@ struct ReportRunner {
     let costs = table.rows[0].costs
     do {
       try trace.check(
-        layerCount: costs.layers.count, expertCount: costs.expertCount,
+        layerCount: costs.routedLayerCount, expertCount: costs.expertCount,
         expertsPerToken: costs.expertsPerToken, name: name)
     } catch {
       throw Failure.runtime(error.description)

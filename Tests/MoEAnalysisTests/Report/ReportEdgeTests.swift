@@ -78,11 +78,12 @@ import Testing
   private func costs(slots: Int) -> RunCosts {
     let curve = CostCurve([CostCurve.Point(tokenCount: 1, seconds: 0.001)])
     let layer = RunCosts.Layer(
-      dense: curve, expert: curve, denseByteCount: 100, expertByteCount: 1000, sizeClass: 0)
+      dense: curve, expert: curve, denseByteCount: 100, expertByteCount: 1000, sizeClass: 0,
+      keyValueByteCount: 1)
     return RunCosts(
       layers: [layer, layer], slotCounts: [slots], expertCount: 7, expertsPerToken: 2,
       isResident: slots >= 14, chunkTokenCount: 8, attentionSecondsPerPosition: 0,
-      chunkAttentionSecondsPerPosition: 0, keyValueByteCount: 1, outputSeconds: 0.002,
+      chunkAttentionSecondsPerPosition: 0, outputSeconds: 0.002,
       outputByteCount: 10, samplingSeconds: 0.001, forkSeconds: 0, memoryBytesPerSecond: 1e9,
       disk: RunCosts.Disk(latencySeconds: 0.0001, bytesPerSecond: 1e6, computeSlowdown: 1))
   }
