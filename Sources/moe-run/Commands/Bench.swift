@@ -100,10 +100,11 @@ struct Bench: AsyncParsableCommand {
 
   private static func budget(_ text: String) throws -> Budget {
     if text == "none" { return Budget(text: text, size: nil) }
-    guard let size = SizeSpecification(parsing: text) else {
+    do {
+      return Budget(text: text, size: try SizeSpecification(parsing: text))
+    } catch {
       throw ValidationError("give sizes such as 8G, shares such as 40%, or none")
     }
-    return Budget(text: text, size: size)
   }
 
   func run() async throws {

@@ -66,7 +66,7 @@ struct Frontier: AsyncParsableCommand {
   var quiet = false
 
   /// The pool where neither flag says anything.
-  private static let pool = "25%"
+  private static let pool = SizeSpecification.fraction(0.25)
 
   func run() async throws {
     let path = try model.path()
@@ -76,7 +76,7 @@ struct Frontier: AsyncParsableCommand {
     var options = memory.engineOptions(contextLength: ctxSize)
     options.logitRowCount = 16
     if memory.memory == nil && options.expertPool == nil && options.placement == .automatic {
-      options.expertPool = SizeSpecification(parsing: Self.pool)
+      options.expertPool = Self.pool
     }
     let loading = ProgressBar("loading", isQuiet: quiet, format: ProgressBar.sizes)
     let engine = try await Engine(modelAt: path, options: options, progress: loading.update)

@@ -10,7 +10,7 @@ import Testing
   private func budget(
     _ text: String? = nil, available: Int? = nil, process: Int = 0, limit: Int? = nil
   ) throws -> MemoryBudget {
-    let specification = try text.map { try #require(SizeSpecification(parsing: $0)) }
+    let specification = try text.map { try SizeSpecification(parsing: $0) }
     let folder = try TemporaryFolder()
     if let limit {
       try Data("\(limit)".utf8).write(to: folder.url.appending(path: "memory.max"))

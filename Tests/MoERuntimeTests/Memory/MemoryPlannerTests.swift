@@ -71,7 +71,7 @@ import Testing
     let smallest = refused.smallestBudgetByteCount
     #expect(try plan(smallest, context: context).fits)
     #expect(try !plan(smallest - 3 * Self.mebibyte, context: context).fits)
-    let argument = try #require(SizeSpecification(parsing: refused.smallestBudgetArgument))
+    let argument = try SizeSpecification(parsing: refused.smallestBudgetArgument)
     let rounded = argument.byteCount(of: 0)
     #expect(rounded >= smallest && rounded - smallest < Self.mebibyte)
     #expect(try plan(rounded, context: context).smallestBudgetByteCount == smallest)
