@@ -41,8 +41,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case .store(let text), .gating(let text), .trace(let text), .outOfMemory(let text): return text
     case .budgetTooSmall(let plan):
       return
-        "a memory budget of \(ByteSize(plan.budgetByteCount)) is too small for this model: give at "
-        + "least --memory \(plan.smallestBudgetArgument)"
+        "a memory budget of \(ByteSize(plan.budgetByteCount)) is too small for this model: give "
+        + plan.remedies.map(\.description).joined(separator: ", or ")
     case .invalidOption(let name, let wanted, let found):
       return "\(name) must be \(wanted), but is \(found)"
     case .invalidToken(let id, let vocabularySize):
@@ -50,7 +50,7 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case .contextExceeded(let tokenCount, let contextLength):
       return
         "the prompt has \(tokenCount) tokens, but the context holds \(contextLength); shorten it "
-        + "or give a larger context (-c)"
+        + "or give a larger context"
     case .emptyPrompt:
       return "the prompt is empty and the model has no token to begin with; give some text"
     case .logitsAreNoNumbers(let file):

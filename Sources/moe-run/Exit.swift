@@ -27,10 +27,10 @@ func end(reporting error: any Error) -> Never {
   case let failure as Failure:
     end(reporting: failure)
   case EngineError.budgetTooSmall(let plan):
-    StandardError.write(plan.table + "\n")
-    end(1, "\(EngineError.budgetTooSmall(plan))")
+    StandardError.write(plan.flagTable + "\n")
+    end(1, EngineError.budgetTooSmall(plan).flagDescription)
   case let error as EngineError:
-    end(1, "\(error)")
+    end(1, error.flagDescription)
   case is CancellationError:
     end(reporting: Failure.interrupted(signal: Interruption.received ?? SIGINT))
   default:

@@ -49,7 +49,9 @@ struct PreparedRun {
     self.options = options
     threadCount = options.threadCount ?? ProcessorCount.usable()
     let modelContext = header.description.contextLength
-    let contextLength = options.contextLength ?? min(modelContext, 4096)
+    let contextLength =
+      options.contextLength.map { $0 == 0 ? modelContext : $0 }
+      ?? min(modelContext, MemoryPlanner.contextLengthStandard)
     guard contextLength <= modelContext else {
       throw .invalidOption(
         name: "the context length", wanted: "at most \(modelContext), which the model was made for",
@@ -61,7 +63,7 @@ struct PreparedRun {
     plan = try Self.planner(
       header, options: options, tensors: header.tensors, threadCount: threadCount,
       contextLength: contextLength, processByteCount: processByteCount, budget: budget
-    ).plan()
+    ).fittingPlan()
   }
 
   private static func planner(
@@ -81,7 +83,7 @@ struct PreparedRun {
     return try Self.planner(
       header, options: options, tensors: tensors, threadCount: threadCount,
       contextLength: plan.contextLength, processByteCount: processByteCount, budget: budget
-    ).plan()
+    ).fittingPlan()
   }
 
   func runPlan(storeReport: String) -> RunPlan {
@@ -122,7 +124,7 @@ extension EngineOptions {
           name: name, wanted: "from \(range.lowerBound) to \(range.upperBound)", found: "\(value)")
       }
     }
-    try require("the context length", contextLength, 1...1 << 24)
+    try require("the context length", contextLength, 0...1 << 24)
     try require("the thread count", threadCount, 1...256)
     try require("the chunk of prompt tokens", chunkTokenCount, 1...1 << 16)
     try require("the I/O depth", inputDepth, 1...1024)

@@ -6,7 +6,7 @@ package struct MemoryBudget {
   package var basis: MemoryPlan.Basis
   package var note: String
 
-  /// What `--memory` says, else what the cgroup and the machine leave.
+  /// What the options say, else what the cgroup and the machine leave.
   ///
   /// - Parameters:
   ///   - specification: A size, or a share of the `modelByteCount` of the model's files.
@@ -21,8 +21,8 @@ package struct MemoryBudget {
       byteCount = specification.byteCount(of: modelByteCount)
       basis = .user
       switch specification {
-      case .bytes: note = "--memory"
-      case .fraction: note = "--memory \(specification) of \(ByteSize(modelByteCount))"
+      case .bytes: note = "as given"
+      case .fraction: note = "as given: \(specification) of \(ByteSize(modelByteCount))"
       }
       return
     }

@@ -114,7 +114,7 @@ struct PlanReport: Encodable {
       kernels   \(plan.instructionSet), \(memory.threadCount) threads
       \(plan.missing.map { "missing   \($0)\n" } ?? "")\
       memory
-      \(memory.table)
+      \(memory.flagTable)
 
       """
   }

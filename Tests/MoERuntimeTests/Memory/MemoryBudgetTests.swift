@@ -24,7 +24,7 @@ import Testing
 
   @Test func theUsersWordCounts() throws {
     let size = try budget("8G", available: gibibyte, limit: gibibyte)
-    #expect(size.byteCount == 8 * gibibyte && size.basis == .user && size.note == "--memory")
+    #expect(size.byteCount == 8 * gibibyte && size.basis == .user && size.note == "as given")
     let share = try budget("40%")
     #expect(share.byteCount == 4 * gibibyte && share.basis == .user)
     #expect(share.note.contains("40.0%") && share.note.contains("10.0 GiB"))
