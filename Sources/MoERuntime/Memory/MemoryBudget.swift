@@ -28,15 +28,23 @@ package struct MemoryBudget {
     }
     // What this process holds already is part of the budget, so it counts as available to it.
     let available = (availableByteCount ?? 4 << 30) + processByteCount
-    let room = group?.roomByteCount(forProcessOf: processByteCount)
-    if let room, room < available {
-      byteCount = room - Self.reserve(room)
-      note = "cgroup limit less what others hold and a reserve of \(ByteSize(Self.reserve(room)))"
+    let room = group?.room(forProcessOf: processByteCount)
+    if let room, room.byteCount < available {
+      let reserve = Self.reserve(room.byteCount)
+      byteCount = room.byteCount - reserve
+      basis = .measured
+      note =
+        "cgroup limit (\(room.limitName)) less what others hold and a reserve of "
+        + "\(ByteSize(reserve))"
     } else {
-      byteCount = available - Self.reserve(available)
-      note = "available memory less a reserve of \(ByteSize(Self.reserve(available)))"
+      let reserve = Self.reserve(available)
+      byteCount = available - reserve
+      basis = availableByteCount == nil ? .default : .measured
+      let source =
+        availableByteCount == nil
+        ? "the system does not say what is available, so 4 GiB are assumed" : "available memory"
+      note = "\(source) less a reserve of \(ByteSize(reserve))"
     }
-    basis = .measured
   }
 
   /// Left to the rest of the machine: a twentieth, between 64 MiB and 1 GiB.
