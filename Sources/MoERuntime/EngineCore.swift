@@ -50,7 +50,9 @@ final class EngineCore {
     }
     let team: WorkerTeam
     do {
-      team = try WorkerTeam(workerCount: prepared.threadCount, timeline: timeline)
+      team = try WorkerTeam(
+        workerCount: prepared.threadCount, timeline: timeline,
+        spinsBriefly: prepared.processors.hasQuota)
     } catch {
       throw .outOfMemory("\(error)")
     }

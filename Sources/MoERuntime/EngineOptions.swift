@@ -13,7 +13,8 @@ public struct EngineOptions: Sendable {
   public var contextLength: Int?
   /// Texts whose state is held at the same time, each of up to `contextLength` positions.
   package var sequenceCount = 1
-  /// Nil: one per online processor that the process may run on.
+  /// Nil: one per processor that the process may run on, or as many as its quota of processor time
+  /// has whole processors.
   public var threadCount: Int?
   /// Number type of keys and values.
   public var kvCacheType = KVCacheType.f16

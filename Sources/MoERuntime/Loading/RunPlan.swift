@@ -28,6 +28,9 @@ public struct RunPlan: Sendable, Codable {
   /// The name of the instruction set that the kernels use.
   public var instructionSet: String
 
+  /// Where the number of threads comes from.
+  public var threadNote: String
+
   public var layerCount: Int { expertCounts.count }
   /// What is missing of the files, for which a run would be refused; nil where nothing is known to.
   public var missing: String?
@@ -39,6 +42,7 @@ struct PreparedRun {
   let options: EngineOptions
   let plan: MemoryPlan
   let threadCount: Int
+  let processors: ProcessorCount
   let budget: MemoryBudget
   private let processByteCount: Int
 
@@ -47,7 +51,8 @@ struct PreparedRun {
     try options.check()
     header = try LoadedHeader(path: path)
     self.options = options
-    threadCount = options.threadCount ?? ProcessorCount.usable()
+    processors = .current
+    threadCount = options.threadCount ?? processors.count
     let modelContext = header.description.contextLength
     let contextLength =
       options.contextLength.map { $0 == 0 ? modelContext : $0 }
@@ -96,6 +101,7 @@ struct PreparedRun {
       expertByteCountPerToken: experts.byteCountPerToken,
       memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
       lookAhead: options.lookAhead, instructionSet: InstructionSet.current.name,
+      threadNote: options.threadCount == nil ? processors.note : "as given",
       missing: header.hole?.description)
   }
 
