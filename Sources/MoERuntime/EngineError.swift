@@ -28,6 +28,10 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
   case emptyPrompt
   /// The model gave no number for any token.
   case logitsAreNoNumbers(file: String)
+  /// The engine was unloaded before the request had its turn.
+  case unloaded
+  /// The request was cancelled before it was done.
+  case cancelled
   /// A text that is too short to be scored.
   case textTooShort(tokenCount: Int, wanted: Int)
 
@@ -55,8 +59,21 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
       return "the prompt is empty and the model has no token to begin with; give some text"
     case .logitsAreNoNumbers(let file):
       return "\(file): the model's output is not a number for any token; the file is damaged"
+    case .unloaded: return "the engine has been unloaded; load the model again"
+    case .cancelled: return "the request was cancelled"
     case .textTooShort(let tokenCount, let wanted):
       return "the text has \(tokenCount) tokens; at least \(wanted) are needed"
+    }
+  }
+}
+
+extension EngineError {
+  /// What a request ended with.
+  init(_ error: any Error) {
+    switch error {
+    case let error as EngineError: self = error
+    case is CancellationError: self = .cancelled
+    default: self = .store("\(error)")
     }
   }
 }

@@ -29,10 +29,10 @@ func end(reporting error: any Error) -> Never {
   case EngineError.budgetTooSmall(let plan):
     StandardError.write(plan.flagTable + "\n")
     end(1, EngineError.budgetTooSmall(plan).flagDescription)
+  case is CancellationError, EngineError.cancelled:
+    end(reporting: Failure.interrupted(signal: Interruption.received ?? SIGINT))
   case let error as EngineError:
     end(1, error.flagDescription)
-  case is CancellationError:
-    end(reporting: Failure.interrupted(signal: Interruption.received ?? SIGINT))
   default:
     let code = MoERun.exitCode(for: error)
     guard code.isSuccess else { end(code.rawValue, MoERun.message(for: error)) }
