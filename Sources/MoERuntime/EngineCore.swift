@@ -150,6 +150,16 @@ final class EngineCore {
     }
   }
 
+  /// What to say where the output is no number: the weight that is to blame. Looking for it reads
+  /// the files, which is done only then.
+  func notANumber() throws(EngineError) -> EngineError {
+    let path = header.files[0].path
+    guard let weight = try DamagedWeight.first(inModelAt: path) else {
+      return .logitsAreNoNumbers(file: path)
+    }
+    return .damagedWeight(weight)
+  }
+
   /// Runs the next tokens; what is wrong with the experts becomes an `EngineError`.
   func forward(
     _ tokens: some Collection<Int32>, of sequence: SequenceState, phase: InferencePhase,

@@ -26,7 +26,9 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
   case invalidToken(id: Int32, vocabularySize: Int)
   case contextExceeded(tokenCount: Int, contextLength: Int)
   case emptyPrompt
-  /// The model gave no number for any token.
+  /// Weights that are no numbers, so that nothing computed with them is one.
+  case damagedWeight(DamagedWeight)
+  /// The model gave no number for any token, though its weights are numbers.
   case logitsAreNoNumbers(file: String)
   /// The engine was unloaded before the request had its turn.
   case unloaded
@@ -57,8 +59,10 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
         + "or give a larger context"
     case .emptyPrompt:
       return "the prompt is empty and the model has no token to begin with; give some text"
+    case .damagedWeight(let weight): return weight.description
     case .logitsAreNoNumbers(let file):
-      return "\(file): the model's output is not a number for any token; the file is damaged"
+      return
+        "\(file): the model's output is not a number, though its weights are; the file is damaged"
     case .unloaded: return "the engine has been unloaded; load the model again"
     case .cancelled: return "the request was cancelled"
     case .textTooShort(let tokenCount, let wanted):
