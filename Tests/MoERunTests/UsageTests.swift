@@ -239,9 +239,9 @@ import Testing
   }
 
   private func smallestBudget(_ arguments: String...) async throws -> Int {
-    let plan = try await Program.run(
-      ["plan", Self.model, "--json", "--memory", "5M"] + arguments
-    ).json()
+    let plan = try await Program(
+      ["plan", Self.model, "--json", "--memory", "5M"] + arguments, input: ""
+    ).end().json()
     return ((try #require(plan["smallest_budget_bytes"] as? Int)) >> 20) + 2
   }
 

@@ -25,7 +25,9 @@ import Testing
     #expect(weight.path == tiny.path && weight.tensor == "output_norm.weight")
     #expect(weight.expert == nil && weight.offset == norm.extent.offset)
     let unscored = await #expect(throws: EngineError.self) {
-      _ = try await engine.perplexity(of: [1, 2, 3, 4])
+      var options = PerplexityOptions()
+      options.windowTokenCount = 64
+      _ = try await engine.perplexity(of: [1, 2, 3, 4], options)
     }
     #expect(unscored?.description == error?.description)
   }

@@ -146,7 +146,7 @@ extension MemoryPlannerTests {
     #expect(least < smallest - (300 << 20))
     #expect(try fitting(1).contextLength == 1024)
     var previous = 0
-    for byteCount in stride(from: least, through: smallest + (8 << 20), by: 16 << 20) {
+    for byteCount in stride(from: least, to: smallest, by: 16 << 20) {
       let found = try fitting(byteCount)
       #expect(found.fits && found.remedies.isEmpty)
       #expect(found.contextLength >= previous && found.contextLength >= 1024)
@@ -159,7 +159,8 @@ extension MemoryPlannerTests {
       }
       previous = found.contextLength
     }
-    #expect(previous == Self.standard)
+    #expect(previous < Self.standard)
+    #expect(try fitting(smallest).contextLength == Self.standard)
   }
 
   @Test func aContextThatWasAskedForStays() throws {
