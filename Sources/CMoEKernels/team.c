@@ -30,8 +30,9 @@ enum {
   STACK_BYTES = 256 << 10,
   /* Some tens of microseconds: longer than the gap between two operations of a layer. */
   SPIN_PAUSES = 1500,
-  /* With more workers than processors a spinning thread holds up the one it waits for. */
-  SPIN_PAUSES_OVERSUBSCRIBED = 20,
+  /* With more workers than processors a spinning thread holds up the one it waits for; under a quota
+   * of processor time it spends what that one needs. */
+  SPIN_PAUSES_BRIEF = 20,
   CACHE_LINE_BYTES = 64,
 };
 
@@ -200,7 +201,7 @@ static unsigned start_threads(moe_team *team) {
   return count;
 }
 
-moe_team *moe_team_create(unsigned worker_count) {
+moe_team *moe_team_create(unsigned worker_count, int spins_briefly) {
   if (worker_count < 1 || worker_count > WORKER_COUNT_MAX) return NULL;
   size_t bytes = sizeof(moe_team) + (worker_count - 1) * sizeof(worker_thread);
   bytes = (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
@@ -219,8 +220,8 @@ moe_team *moe_team_create(unsigned worker_count) {
   team->times = NULL;
   team->stopping = 0;
   team->worker_count = worker_count;
-  team->spin_pauses =
-      worker_count > available_processors() ? SPIN_PAUSES_OVERSUBSCRIBED : SPIN_PAUSES;
+  team->spin_pauses = spins_briefly || worker_count > available_processors() ? SPIN_PAUSES_BRIEF
+                                                                              : SPIN_PAUSES;
 
   /* Threads inherit the mask: signals are for the threads of the program, never for workers. */
   sigset_t all, before;

@@ -49,15 +49,18 @@ public enum SizeSpecification: Hashable, Sendable, CustomStringConvertible {
   /// A fraction, 0.4 for `40%`.
   case fraction(Double)
 
-  /// Nil where the text is neither a size nor a percentage above zero.
-  public init?(parsing text: String) {
+  /// A size above zero, or a percentage above zero. Throws where the text is neither: nil is what
+  /// "no limit" looks like where sizes are optional, and a typo must not take a limit away.
+  public init(parsing text: String) throws(SizeError) {
     let trimmed = text.trimmingSpaces()
     if trimmed.hasSuffix("%") {
       guard let percent = Double(trimmed.dropLast()), percent.isFinite, percent > 0, percent <= 1e6
-      else { return nil }
+      else { throw SizeError(found: text) }
       self = .fraction(percent / 100)
     } else {
-      guard let size = ByteSize(parsing: trimmed), size.byteCount > 0 else { return nil }
+      guard let size = ByteSize(parsing: trimmed), size.byteCount > 0 else {
+        throw SizeError(found: text)
+      }
       self = .bytes(size.byteCount)
     }
   }
@@ -75,6 +78,20 @@ public enum SizeSpecification: Hashable, Sendable, CustomStringConvertible {
     case .bytes(let count): ByteSize(count).description
     case .fraction(let share): "\((share * 10000).rounded() / 100)%"
     }
+  }
+}
+
+/// A text that is neither a size nor a share.
+public struct SizeError: Error, Hashable, Sendable, CustomStringConvertible {
+  public var found: String
+
+  /// What a size looks like.
+  public static let wanted = "a size such as 8G or 512M, or a share such as 40%"
+
+  public init(found: String) { self.found = found }
+
+  public var description: String {
+    "\(found.quotedForMessage) is no size; give \(Self.wanted)"
   }
 }
 

@@ -38,6 +38,11 @@ package struct CostCurve: Sendable, Codable, Equatable {
     CostCurve(points.map { Point(tokenCount: $0.tokenCount, seconds: $0.seconds * factor) })
   }
 
+  /// The same, where a difference of measured times came out below zero nothing at all.
+  package var notNegative: CostCurve {
+    CostCurve(points.map { Point(tokenCount: $0.tokenCount, seconds: max(0, $0.seconds)) })
+  }
+
   /// The sum, exact at every point of either.
   package static func + (left: CostCurve, right: CostCurve) -> CostCurve {
     let counts = Set((left.points + right.points).map(\.tokenCount))

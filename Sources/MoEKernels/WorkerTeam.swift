@@ -24,11 +24,14 @@ private import Synchronization
   /// - Parameters:
   ///   - workerCount: threads that compute, the caller among them, 1 to `workerCountMax`.
   ///   - timeline: made for as many workers; receives the times of all operations.
+  ///   - spinsBriefly: for a process whose processor time is limited: waiting threads then leave it
+  ///     to those that compute.
   package convenience init(
-    workerCount: Int, timeline: Timeline? = nil
+    workerCount: Int, timeline: Timeline? = nil, spinsBriefly: Bool = false
   ) throws(WorkerTeamError) {
     unsafe try self.init(
-      workerCount, operations: moe_operations_current(), .current, timeline: timeline)
+      workerCount, operations: moe_operations_current(), .current, timeline: timeline,
+      spinsBriefly: spinsBriefly)
   }
 
   /// A team that uses one level of instructions, for comparing levels; nil where this machine or
@@ -42,12 +45,12 @@ private import Synchronization
 
   private init(
     _ workerCount: Int, operations: UnsafePointer<moe_operations>,
-    _ instructionSet: InstructionSet, timeline: Timeline? = nil
+    _ instructionSet: InstructionSet, timeline: Timeline? = nil, spinsBriefly: Bool = false
   ) throws(WorkerTeamError) {
     guard workerCount >= 1, workerCount <= Self.workerCountMax else {
       throw WorkerTeamError.countOutOfRange(workerCount)
     }
-    guard let team = unsafe moe_team_create(UInt32(workerCount)) else {
+    guard let team = unsafe moe_team_create(UInt32(workerCount), spinsBriefly ? 1 : 0) else {
       throw WorkerTeamError.threadsUnavailable(workerCount)
     }
     precondition(timeline == nil || timeline?.workerCount == workerCount)

@@ -3,6 +3,7 @@
 #else
   private import Musl
 #endif
+import MoECore
 private import Synchronization
 
 /// The one thread that owns a model's decoder, ring and pool.
@@ -10,8 +11,16 @@ private import Synchronization
 /// Work is handed to it as closures that it runs in order; the rings' interfaces and the worker
 /// team want a single caller, and an actor may run on a different thread each time.
 final class DriverThread: Sendable {
+  private struct Job {
+    /// Whose job it is; nil: nobody can take it back.
+    var request: CancellationFlag?
+    var run: @Sendable () -> Void
+    /// Called in place of `run` where the request is cancelled before its turn.
+    var withdraw: @Sendable () -> Void = {}
+  }
+
   private struct State {
-    var jobs: [@Sendable () -> Void] = []
+    var jobs: [Job] = []
     var isStopping = false
   }
 
@@ -56,13 +65,40 @@ final class DriverThread: Sendable {
         let (job, isStopping) = driver.state.withLock { state in
           (state.jobs.isEmpty ? nil : state.jobs.removeFirst(), state.isStopping)
         }
-        if let job { job() } else if isStopping { return }
+        if let job { job.run() } else if isStopping { return }
       }
     }
   }
 
   /// Runs a closure on the thread after those handed over before.
   func enqueue(_ job: @escaping @Sendable () -> Void) {
+    append(Job(request: nil, run: job))
+  }
+
+  /// The same for a request, which may be cancelled before it has its turn: `onWithdrawal` is then
+  /// called at once in place of the job, on the thread that cancels.
+  func enqueue(
+    for request: CancellationFlag, _ job: @escaping @Sendable () -> Void,
+    onWithdrawal: @escaping @Sendable () -> Void
+  ) {
+    append(Job(request: request, run: job, withdraw: onWithdrawal))
+    // Whoever cancelled before the job was in the queue did not find it.
+    if request.isCancelled { cancel(request) }
+  }
+
+  /// Cancels a request: one that runs ends soon, one that waits is gone.
+  func cancel(_ request: CancellationFlag) {
+    request.cancel()
+    let job = state.withLock { state -> Job? in
+      guard let index = state.jobs.firstIndex(where: { $0.request === request }) else {
+        return nil
+      }
+      return state.jobs.remove(at: index)
+    }
+    job?.withdraw()
+  }
+
+  private func append(_ job: Job) {
     state.withLock { $0.jobs.append(job) }
     wake.signal()
   }

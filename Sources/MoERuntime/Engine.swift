@@ -3,7 +3,6 @@ import MoECore
 package import MoEModel
 import MoEStore
 public import MoETokenizer
-private import Synchronization
 
 /// A Mixture-of-Experts model, ready to generate text within the memory it was given.
 ///
@@ -73,7 +72,7 @@ public final class Engine: Sendable {
   }
 
   /// Frees the model's memory and returns when that is done; requests that come later end with
-  /// `CancellationError`. An engine that is just let go of frees it some time after, which is too
+  /// `EngineError.unloaded`. An engine that is just let go of frees it some time after, which is too
   /// late where the next engine needs the same memory.
   public func unload() async {
     await withCheckedContinuation { continuation in
@@ -113,7 +112,7 @@ public final class Engine: Sendable {
   /// Generates text from a prompt, as an asynchronous sequence of tokens.
   ///
   /// Starts at once, or when the engine is free. Ends early when the task that iterates is
-  /// cancelled or drops the sequence. Throws `EngineError`, or `CancellationError`.
+  /// cancelled or drops the sequence. Throws `EngineError`.
   public func generate(
     _ prompt: String, _ options: GenerationOptions = GenerationOptions()
   ) -> Generation {
@@ -143,56 +142,54 @@ public final class Engine: Sendable {
     prompt: @escaping @Sendable (EngineCore) throws(EngineError) -> [Int32]
   ) -> Generation {
     let outcome = GenerationOutcome()
-    let cancellation = CancellationFlag()
+    let request = CancellationFlag()
+    let cancel: @Sendable () -> Void = { [driver] in driver.cancel(request) }
     let stream = AsyncThrowingStream<GeneratedToken, any Error> { continuation in
-      continuation.onTermination = { _ in cancellation.cancel() }
-      driver.enqueue { [box] in
+      continuation.onTermination = { _ in cancel() }
+      driver.enqueue(for: request) { [box] in
         do {
-          guard let core = box.core else { throw CancellationError() }
+          guard let core = box.core else { throw EngineError.unloaded }
           let statistics = try core.generate(
-            try prompt(core), options: options, cancellation: cancellation
+            try prompt(core), options: options, cancellation: request
           ) { token in
             continuation.yield(token)
-            return !cancellation.isCancelled
+            return !request.isCancelled
           }
           outcome.set(statistics)
           continuation.finish()
         } catch {
           continuation.finish(throwing: error)
         }
+      } onWithdrawal: { [plan] in
+        // Nothing was done, and that is no error.
+        var statistics = GenerationStatistics()
+        statistics.peakByteCount = ProcessMemory.peakByteCount()
+        statistics.budgetByteCount = plan.memory.budgetByteCount
+        outcome.set(statistics)
+        continuation.finish()
       }
     }
-    return Generation(
-      stream: stream, outcome: outcome, cancellation: cancellation, engine: self)
+    return Generation(stream: stream, outcome: outcome, cancel: cancel, engine: self)
   }
 
-  /// How well the model predicts a text.
+  /// How well the model predicts a text. Ends with `EngineError.cancelled` when the task is
+  /// cancelled.
   public func perplexity(
     of text: String, _ options: PerplexityOptions = PerplexityOptions()
-  ) async throws -> PerplexityResult {
+  ) async throws(EngineError) -> PerplexityResult {
     let tokens = tokenizer.encode(
       text, addSpecial: false, parseSpecial: options.parsesSpecialTokens)
     return try await perplexity(of: tokens, options)
   }
 
-  /// How well the model predicts a sequence of tokens.
+  /// How well the model predicts a sequence of tokens. Ends with `EngineError.cancelled` when the
+  /// task is cancelled.
   public func perplexity(
     of tokens: [Int32], _ options: PerplexityOptions = PerplexityOptions()
-  ) async throws -> PerplexityResult {
-    let cancellation = CancellationFlag()
-    return try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { continuation in
-        driver.enqueue { [box] in
-          continuation.resume(
-            with: Result {
-              guard let core = box.core else { throw CancellationError() }
-              return try core.perplexity(
-                of: try core.checked(tokens), options: options, cancellation: cancellation)
-            })
-        }
-      }
-    } onCancel: {
-      cancellation.cancel()
+  ) async throws(EngineError) -> PerplexityResult {
+    try await request { core, cancellation in
+      try core.perplexity(
+        of: try core.checked(tokens), options: options, cancellation: cancellation)
     }
   }
 
@@ -207,46 +204,40 @@ public final class Engine: Sendable {
   func withCore<Value: Sendable>(
     _ body: @escaping @Sendable (EngineCore) throws -> Value
   ) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-      driver.enqueue { [box] in
+    try await result(of: CancellationFlag()) { core, _ in try body(core) }.get()
+  }
+
+  /// The same for a request that ends when its task is cancelled, at once where it still waits for
+  /// its turn.
+  func request<Value: Sendable>(
+    _ body: @escaping @Sendable (EngineCore, CancellationFlag) throws -> Value
+  ) async throws(EngineError) -> Value {
+    let request = CancellationFlag()
+    let outcome = await withTaskCancellationHandler {
+      await result(of: request, body)
+    } onCancel: { [driver] in
+      driver.cancel(request)
+    }
+    switch outcome {
+    case .success(let value): return value
+    case .failure(let error): throw EngineError(error)
+    }
+  }
+
+  private func result<Value: Sendable>(
+    of request: CancellationFlag,
+    _ body: @escaping @Sendable (EngineCore, CancellationFlag) throws -> Value
+  ) async -> Result<Value, any Error> {
+    await withCheckedContinuation { continuation in
+      driver.enqueue(for: request) { [box] in
         continuation.resume(
-          with: Result {
-            guard let core = box.core else { throw CancellationError() }
-            return try body(core)
+          returning: Result {
+            guard let core = box.core else { throw EngineError.unloaded }
+            return try body(core, request)
           })
+      } onWithdrawal: {
+        continuation.resume(returning: .failure(EngineError.cancelled))
       }
     }
   }
-}
-
-/// The tokens of one generation, as they are made.
-public struct Generation: AsyncSequence, Sendable {
-  public typealias Element = GeneratedToken
-  public typealias Failure = any Error
-
-  let stream: AsyncThrowingStream<GeneratedToken, any Error>
-  let outcome: GenerationOutcome
-  let cancellation: CancellationFlag
-  /// An engine in use stays alive.
-  let engine: Engine
-
-  public func makeAsyncIterator() -> AsyncThrowingStream<GeneratedToken, any Error>.AsyncIterator {
-    stream.makeAsyncIterator()
-  }
-
-  /// What the generation did; nil until it has ended without an error.
-  public var statistics: GenerationStatistics? { outcome.statistics }
-
-  /// Ends the generation after the layer that is being computed: the sequence then ends without an
-  /// error, and `statistics` tells what was done until then. Safe from any thread.
-  public func stop() { cancellation.cancel() }
-}
-
-/// Where a generation leaves its statistics.
-final class GenerationOutcome: Sendable {
-  private let state = Mutex<GenerationStatistics?>(nil)
-
-  var statistics: GenerationStatistics? { state.withLock { $0 } }
-
-  func set(_ statistics: GenerationStatistics) { state.withLock { $0 = statistics } }
 }

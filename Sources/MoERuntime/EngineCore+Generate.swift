@@ -63,7 +63,7 @@ extension EngineCore {
     history.reserveCapacity(prompt.count + limit)
     for step in 0..<limit {
       guard logits[VectorMath.argmax(logits)] > -.infinity else {
-        throw EngineError.logitsAreNoNumbers(file: header.files[0].path)
+        throw try notANumber()
       }
       let token = decoder.timed(.sample) { sampler.sample(logits, history: history) }
       if header.tokenizer.isEnd(token) && !options.ignoresEnd {

@@ -36,6 +36,8 @@ extension EngineCore {
           : score(window, from: first, in: sequence, cancellation: cancellation)
       }
       readCount += window.count
+      // A sum that is no number stays none, whatever comes.
+      guard scored.sum.isFinite else { throw try notANumber() }
       sum += scored.sum
       count += scored.count
       options.progress?(end, tokens.count)

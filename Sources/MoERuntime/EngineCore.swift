@@ -50,7 +50,9 @@ final class EngineCore {
     }
     let team: WorkerTeam
     do {
-      team = try WorkerTeam(workerCount: prepared.threadCount, timeline: timeline)
+      team = try WorkerTeam(
+        workerCount: prepared.threadCount, timeline: timeline,
+        spinsBriefly: prepared.processors.hasQuota)
     } catch {
       throw .outOfMemory("\(error)")
     }
@@ -144,6 +146,16 @@ final class EngineCore {
       try each(start, count)
       start += count
     }
+  }
+
+  /// What to say where the output is no number: the weight that is to blame. Looking for it reads
+  /// the files, which is done only then.
+  func notANumber() throws(EngineError) -> EngineError {
+    let path = header.files[0].path
+    guard let weight = try DamagedWeight.first(inModelAt: path) else {
+      return .logitsAreNoNumbers(file: path)
+    }
+    return .damagedWeight(weight)
   }
 
   /// Runs the next tokens; what is wrong with the experts becomes an `EngineError`.

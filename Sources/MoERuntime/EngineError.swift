@@ -26,8 +26,14 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
   case invalidToken(id: Int32, vocabularySize: Int)
   case contextExceeded(tokenCount: Int, contextLength: Int)
   case emptyPrompt
-  /// The model gave no number for any token.
+  /// Weights that are no numbers, so that nothing computed with them is one.
+  case damagedWeight(DamagedWeight)
+  /// The model gave no number for any token, though its weights are numbers.
   case logitsAreNoNumbers(file: String)
+  /// The engine was unloaded before the request had its turn.
+  case unloaded
+  /// The request was cancelled before it was done.
+  case cancelled
   /// A text that is too short to be scored.
   case textTooShort(tokenCount: Int, wanted: Int)
 
@@ -41,8 +47,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case .store(let text), .gating(let text), .trace(let text), .outOfMemory(let text): return text
     case .budgetTooSmall(let plan):
       return
-        "a memory budget of \(ByteSize(plan.budgetByteCount)) is too small for this model: give at "
-        + "least --memory \(plan.smallestBudgetArgument)"
+        "a memory budget of \(ByteSize(plan.budgetByteCount)) is too small for this model: give "
+        + plan.remedies.map(\.description).joined(separator: ", or ")
     case .invalidOption(let name, let wanted, let found):
       return "\(name) must be \(wanted), but is \(found)"
     case .invalidToken(let id, let vocabularySize):
@@ -50,13 +56,28 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case .contextExceeded(let tokenCount, let contextLength):
       return
         "the prompt has \(tokenCount) tokens, but the context holds \(contextLength); shorten it "
-        + "or give a larger context (-c)"
+        + "or give a larger context"
     case .emptyPrompt:
       return "the prompt is empty and the model has no token to begin with; give some text"
+    case .damagedWeight(let weight): return weight.description
     case .logitsAreNoNumbers(let file):
-      return "\(file): the model's output is not a number for any token; the file is damaged"
+      return
+        "\(file): the model's output is not a number, though its weights are; the file is damaged"
+    case .unloaded: return "the engine has been unloaded; load the model again"
+    case .cancelled: return "the request was cancelled"
     case .textTooShort(let tokenCount, let wanted):
       return "the text has \(tokenCount) tokens; at least \(wanted) are needed"
+    }
+  }
+}
+
+extension EngineError {
+  /// What a request ended with.
+  init(_ error: any Error) {
+    switch error {
+    case let error as EngineError: self = error
+    case is CancellationError: self = .cancelled
+    default: self = .store("\(error)")
     }
   }
 }

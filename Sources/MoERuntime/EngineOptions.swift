@@ -8,11 +8,13 @@ public struct EngineOptions: Sendable {
   /// Caps the pool of routed experts alone: a size, or a share of all experts. Nil: what the memory
   /// budget leaves.
   public var expertPool: SizeSpecification?
-  /// Positions that keys and values are held for. Nil: the model's own, at most 4096.
+  /// Positions that keys and values are held for; 0: the model's own. Nil: the model's own, at most
+  /// 4096, and down to 1024 where only so many fit the memory.
   public var contextLength: Int?
   /// Texts whose state is held at the same time, each of up to `contextLength` positions.
   package var sequenceCount = 1
-  /// Nil: one per online processor that the process may run on.
+  /// Nil: one per processor that the process may run on, or as many as its quota of processor time
+  /// has whole processors.
   public var threadCount: Int?
   /// Number type of keys and values.
   public var kvCacheType = KVCacheType.f16
@@ -50,6 +52,14 @@ public struct EngineOptions: Sendable {
 /// Number type of cached keys and values.
 public enum KVCacheType: String, Sendable, CaseIterable, Codable {
   case f16, f32
+
+  /// Of one number.
+  var byteCount: Int {
+    switch self {
+    case .f16: 2
+    case .f32: 4
+    }
+  }
 }
 
 /// How weights are read from disk.

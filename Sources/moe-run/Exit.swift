@@ -27,12 +27,12 @@ func end(reporting error: any Error) -> Never {
   case let failure as Failure:
     end(reporting: failure)
   case EngineError.budgetTooSmall(let plan):
-    StandardError.write(plan.table + "\n")
-    end(1, "\(EngineError.budgetTooSmall(plan))")
-  case let error as EngineError:
-    end(1, "\(error)")
-  case is CancellationError:
+    StandardError.write(plan.flagTable + "\n")
+    end(1, EngineError.budgetTooSmall(plan).flagDescription)
+  case is CancellationError, EngineError.cancelled:
     end(reporting: Failure.interrupted(signal: Interruption.received ?? SIGINT))
+  case let error as EngineError:
+    end(1, error.flagDescription)
   default:
     let code = MoERun.exitCode(for: error)
     guard code.isSuccess else { end(code.rawValue, MoERun.message(for: error)) }

@@ -41,12 +41,21 @@ import Testing
     ("40%", 400), ("100%", 1000), ("0.5%", 5), ("250%", 2500), ("512", 512), ("1K", 1024),
   ])
   func specificationsAreBytesOrShares(text: String, byteCount: Int) throws {
-    #expect(try #require(SizeSpecification(parsing: text)).byteCount(of: 1000) == byteCount)
+    #expect(try SizeSpecification(parsing: text).byteCount(of: 1000) == byteCount)
   }
 
   @Test(arguments: ["0", "0%", "-5%", "%", "nan%", "inf%", "1e9%", "G", ""])
   func refusesWhatIsNoSpecification(_ text: String) {
-    #expect(SizeSpecification(parsing: text) == nil)
+    let error = #expect(throws: SizeError.self) { try SizeSpecification(parsing: text) }
+    #expect(error?.found == text)
+  }
+
+  /// A limit is optional: were a typo nil, it would be no limit at all.
+  @Test func aTypoIsNamedAndSaysWhatIsWanted() {
+    let error = #expect(throws: SizeError.self) { try SizeSpecification(parsing: "8 Gb\u{1b}") }
+    #expect(
+      error?.description == "\("8 Gb\u{1b}".quotedForMessage) is no size; give a size such as 8G or "
+        + "512M, or a share such as 40%")
   }
 
   @Test func aShareOfVeryMuchDoesNotOverflow() {

@@ -20,4 +20,17 @@ import Testing
     #expect((curve + .zero) == curve)
     #expect(curve.scaled(by: 3).seconds(2.5) == 7.5)
   }
+
+  @Test func aDifferenceBelowZeroCostsNothing() {
+    let curve = CostCurve([
+      CostCurve.Point(tokenCount: 1, seconds: -2e-6),
+      CostCurve.Point(tokenCount: 16, seconds: 3e-6),
+      CostCurve.Point(tokenCount: 64, seconds: -1e-6),
+    ])
+    for count in stride(from: 0.0, through: 200, by: 0.5) {
+      #expect(curve.notNegative.seconds(count) >= 0)
+    }
+    #expect(curve.notNegative.seconds(16) == 3e-6)
+    #expect(curve.notNegative.seconds(200) == 0)
+  }
 }

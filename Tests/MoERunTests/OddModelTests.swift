@@ -96,6 +96,36 @@ import Testing
     #expect(try await text(links.appending(path: "m-00001-of-00002.GGUF").path) == usual)
   }
 
+  @Test func aWeightThatIsNoNumberIsNamed() async throws {
+    let scratch = try Scratch()
+    let writer = try GGUFWriter(copyOf: TrainedModel.path)
+    try writer.write(to: scratch.url("nan.gguf"))
+    let path = scratch.url("nan.gguf").path
+    let good = try await Program.run("inspect", path, "--check")
+    #expect(good.code == 0 && good.text.contains("checked   every weight is a finite number"))
+    let report = try await Program.run("inspect", path, "--json").json()
+    let tensors = try #require(report["tensors"] as? [[String: Any]])
+    let stack = try #require(tensors.first { $0["name"] as? String == "blk.2.ffn_up_exps.weight" })
+    let (start, count) = (stack["offset"] as? Int ?? 0, stack["bytes"] as? Int ?? 0)
+    let file = try FileHandle(forUpdating: scratch.url("nan.gguf"))
+    for expert in 0..<32 where expert != 5 {
+      try file.seek(toOffset: UInt64(start + count / 32 * expert))
+      try file.write(contentsOf: Data([0x00, 0x7E]))
+    }
+    try file.close()
+    let name = "\"blk.2.ffn_up_exps.weight\", expert "
+    let checked = try await Program.run("inspect", path, "--check")
+    #expect(checked.code == 1 && checked.text.contains(name + "4:"))
+    #expect(!checked.text.contains(name + "5:"))
+    for arguments in [["generate", path, "-n", "4"], ["perplexity", path]] {
+      let output = try await Program(
+        arguments + ["-p", "Once upon a time there was a cat"], input: ""
+      ).end()
+      #expect(output.code == 1 && output.errors.contains(path), "\(output.errors)")
+      #expect(output.errors.contains(name), "\(output.errors)")
+    }
+  }
+
   @Test func otherFilesSayWhatTheyAre() async throws {
     let scratch = try Scratch()
     var adapter = try GGUFWriter(copyOf: TrainedModel.path)

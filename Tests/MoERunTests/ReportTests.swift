@@ -26,7 +26,7 @@ import Testing
         "experts_per_layer", "experts_per_token", "fits", "instruction_set", "layers",
         "lent_bytes", "lent_slots", "memory",
         "model", "model_bytes", "name", "placement", "pool_slots", "smallest_budget_bytes",
-        "store", "threads", "total_bytes",
+        "store", "threads", "threads_note", "total_bytes",
       ])
     #expect(plan["budget_bytes"] as? Int == 64 << 20)
     #expect(plan["context_length"] as? Int == 256)

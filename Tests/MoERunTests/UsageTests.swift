@@ -66,7 +66,8 @@ import Testing
     (["MODEL", "-p", "x", "--seed", "-2"], 64, ["--seed", "-2"]),
     (["MODEL", "-p", "x", "-n", "-2"], 64, ["-n", "-2"]),
     (["MODEL", "-p", "x", "-n", "99999999999999999999"], 64, ["-n"]),
-    (["MODEL", "-p", "x", "-c", "0"], 64, ["-c", "0"]),
+    (["MODEL", "-p", "x", "-c", "-1"], 64, ["-c", "-1"]),
+    (["perplexity", "MODEL", "-c", "1"], 64, ["-c", "1"]),
     (["MODEL", "-p", "x", "-t", "0"], 64, ["-t", "0"]),
     (["MODEL", "-p", "x", "--chunk", "0"], 64, ["--chunk", "0"]),
     (["MODEL", "-p", "x", "--io-depth", "5000"], 64, ["--io-depth", "1024"]),
@@ -206,7 +207,42 @@ import Testing
     #expect(output.errors.contains("  KV cache "))
     let last = try #require(output.errorLines.last)
     #expect(last.hasPrefix("moe-run: a memory budget of 5.0 MiB is too small"))
-    #expect(last.contains("--memory "))
+    #expect(last.contains("give at least --memory "))
+  }
+
+  @Test func aContextOfZeroIsTheModels() async throws {
+    let plan = try await Program.run(
+      "plan", Self.model, "--json", "--probe", "none", "-c", "0", "--memory", "256M"
+    ).json()
+    #expect(plan["context_length"] as? Int == 1024)
+    let perplexity = try await Program.run(
+      "perplexity", Self.model, "-p", "Once upon a time there was", "-c", "0", "--json"
+    ).json()
+    #expect(perplexity["window_tokens"] as? Int == 1024)
+  }
+
+  @Test func aRefusedBudgetNamesTheFlagsThatHelp() async throws {
+    let smallest = try await smallestBudget("-c", "256")
+    let refused = try await Program.run(
+      "plan", Self.model, "--memory", "\(smallest)M", "-c", "1024", "--kv-type", "f32", "--probe",
+      "none")
+    #expect(refused.code == 1)
+    let last = try #require(refused.errorLines.last)
+    let parts = last.split(separator: "give ").last?.components(separatedBy: ", or ") ?? []
+    #expect(parts.count >= 2 && parts[0].hasPrefix("at least --memory "), "\(last)")
+    #expect(parts[1].hasPrefix("at most -c "), "\(last)")
+    let length = try #require(parts[1].split(separator: " ").last.map(String.init))
+    let shorter = try await Program.run(
+      "plan", Self.model, "--memory", "\(smallest + 2)M", "-c", length, "--kv-type", "f32",
+      "--probe", "none")
+    #expect(shorter.code == 0, "\(shorter.errors)")
+  }
+
+  private func smallestBudget(_ arguments: String...) async throws -> Int {
+    let plan = try await Program(
+      ["plan", Self.model, "--json", "--memory", "5M"] + arguments, input: ""
+    ).end().json()
+    return ((try #require(plan["smallest_budget_bytes"] as? Int)) >> 20) + 2
   }
 
   @Test func measuresNothingWhereOneOfTheBudgetsIsTooSmall() async throws {

@@ -3,7 +3,7 @@ import MoERuntime
 
 func continueStory(modelAt path: String, memory: String) async throws -> String {
   var options = EngineOptions()
-  options.memory = SizeSpecification(parsing: memory)
+  options.memory = try SizeSpecification(parsing: memory)
   let engine = try await Engine(modelAt: path, options: options)
 
   var text = GenerationOptions()

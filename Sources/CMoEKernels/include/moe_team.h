@@ -13,8 +13,9 @@ typedef struct moe_team moe_team;
  * operation that is run in pieces sees as many workers as there are pieces of all shares. */
 typedef void (*moe_op)(const void *job, unsigned worker, unsigned worker_count);
 
-/* Starts worker_count - 1 threads (1 to 256 workers); a null pointer where threads cannot start. */
-moe_team *moe_team_create(unsigned worker_count);
+/* Starts worker_count - 1 threads (1 to 256 workers); a null pointer where threads cannot start.
+ * spins_briefly: waiting threads sleep soon, for processes whose processor time is limited. */
+moe_team *moe_team_create(unsigned worker_count, int spins_briefly);
 /* Ends and joins the threads. No operation may be running. */
 void moe_team_destroy(moe_team *team);
 unsigned moe_team_worker_count(const moe_team *team);

@@ -56,8 +56,8 @@ extension Engine {
   }
 
   /// Throws `EngineError.gating` where a gating does not suit the model.
-  public func check(_ gating: GatingSpecification) async throws {
-    try await withCore { core in _ = try core.makeGating(gating) }
+  public func check(_ gating: GatingSpecification) async throws(EngineError) {
+    try await request { core, _ in _ = try core.makeGating(gating) }
   }
 }
 

@@ -1,11 +1,45 @@
 private import MoEPlatform
 
-/// How many processors this process may run on.
-package enum ProcessorCount {
-  /// At least 1 and at most 256, the largest worker team; 1 where the kernel does not say.
-  package static func usable() -> Int {
+/// How many processors this process may use, and why so many.
+package struct ProcessorCount: Sendable, Equatable {
+  /// The largest worker team.
+  private static let countMax = 256
+
+  /// 1 to 256.
+  package let count: Int
+  /// Where the number comes from, in a few words.
+  package let note: String
+  /// Whether processor time is limited to less than all the time of the processors.
+  package let hasQuota: Bool
+
+  package static var current: ProcessorCount {
     let status = KernelFile.text("/proc/self/status") ?? ""
-    return min(max(count(inStatus: status) ?? 1, 1), 256)
+    return ProcessorCount(
+      allowed: count(inStatus: status) ?? CurrentProcess.processorCount, quota: .current)
+  }
+
+  /// - Parameters:
+  ///   - allowed: Processors that the process may run on; nil: unknown.
+  ///   - quota: A team of more threads than whole processors in it would use the time of a period
+  ///     up at once and then wait for the next.
+  package init(allowed: Int?, quota: ProcessorQuota?) {
+    let processors = min(max(allowed ?? 1, 1), Self.countMax)
+    let whole = quota.map { Int(min($0.processors, Double(Self.countMax))) }
+    if let quota, let whole, whole < processors {
+      count = max(whole, 1)
+      note = "a quota of \(Self.text(quota.processors)) processors (\(quota.limitName))"
+    } else {
+      count = processors
+      note =
+        allowed == nil
+        ? "the system does not say how many processors there are" : "the processors it may run on"
+    }
+    hasQuota = quota.map { $0.processors < Double(allowed ?? .max) } ?? false
+  }
+
+  /// Rounded down to hundredths.
+  private static func text(_ processors: Double) -> String {
+    "\((processors * 100).rounded(.down) / 100)"
   }
 
   /// The processors in the line `Cpus_allowed_list:` of a status file, for example `0-3,8`.

@@ -28,6 +28,9 @@ public struct RunPlan: Sendable, Codable {
   /// The name of the instruction set that the kernels use.
   public var instructionSet: String
 
+  /// Where the number of threads comes from.
+  public var threadNote: String
+
   public var layerCount: Int { expertCounts.count }
   /// What is missing of the files, for which a run would be refused; nil where nothing is known to.
   public var missing: String?
@@ -39,6 +42,7 @@ struct PreparedRun {
   let options: EngineOptions
   let plan: MemoryPlan
   let threadCount: Int
+  let processors: ProcessorCount
   let budget: MemoryBudget
   private let processByteCount: Int
 
@@ -47,9 +51,12 @@ struct PreparedRun {
     try options.check()
     header = try LoadedHeader(path: path)
     self.options = options
-    threadCount = options.threadCount ?? ProcessorCount.usable()
+    processors = .current
+    threadCount = options.threadCount ?? processors.count
     let modelContext = header.description.contextLength
-    let contextLength = options.contextLength ?? min(modelContext, 4096)
+    let contextLength =
+      options.contextLength.map { $0 == 0 ? modelContext : $0 }
+      ?? min(modelContext, MemoryPlanner.contextLengthStandard)
     guard contextLength <= modelContext else {
       throw .invalidOption(
         name: "the context length", wanted: "at most \(modelContext), which the model was made for",
@@ -61,7 +68,7 @@ struct PreparedRun {
     plan = try Self.planner(
       header, options: options, tensors: header.tensors, threadCount: threadCount,
       contextLength: contextLength, processByteCount: processByteCount, budget: budget
-    ).plan()
+    ).fittingPlan()
   }
 
   private static func planner(
@@ -81,7 +88,7 @@ struct PreparedRun {
     return try Self.planner(
       header, options: options, tensors: tensors, threadCount: threadCount,
       contextLength: plan.contextLength, processByteCount: processByteCount, budget: budget
-    ).plan()
+    ).fittingPlan()
   }
 
   func runPlan(storeReport: String) -> RunPlan {
@@ -94,6 +101,7 @@ struct PreparedRun {
       expertByteCountPerToken: experts.byteCountPerToken,
       memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
       lookAhead: options.lookAhead, instructionSet: InstructionSet.current.name,
+      threadNote: options.threadCount == nil ? processors.note : "as given",
       missing: header.hole?.description)
   }
 
@@ -128,7 +136,7 @@ extension EngineOptions {
           name: name, wanted: "from \(range.lowerBound) to \(range.upperBound)", found: "\(value)")
       }
     }
-    try require("the context length", contextLength, 1...1 << 24)
+    try require("the context length", contextLength, 0...1 << 24)
     try require("the thread count", threadCount, 1...256)
     try require("the chunk of prompt tokens", chunkTokenCount, 1...1 << 16)
     try require("the I/O depth", inputDepth, 1...1024)

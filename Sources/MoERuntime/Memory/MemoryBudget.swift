@@ -6,7 +6,7 @@ package struct MemoryBudget {
   package var basis: MemoryPlan.Basis
   package var note: String
 
-  /// What `--memory` says, else what the cgroup and the machine leave.
+  /// What the options say, else what the cgroup and the machine leave.
   ///
   /// - Parameters:
   ///   - specification: A size, or a share of the `modelByteCount` of the model's files.
@@ -21,22 +21,30 @@ package struct MemoryBudget {
       byteCount = specification.byteCount(of: modelByteCount)
       basis = .user
       switch specification {
-      case .bytes: note = "--memory"
-      case .fraction: note = "--memory \(specification) of \(ByteSize(modelByteCount))"
+      case .bytes: note = "as given"
+      case .fraction: note = "as given: \(specification) of \(ByteSize(modelByteCount))"
       }
       return
     }
     // What this process holds already is part of the budget, so it counts as available to it.
     let available = (availableByteCount ?? 4 << 30) + processByteCount
-    let room = group?.roomByteCount(forProcessOf: processByteCount)
-    if let room, room < available {
-      byteCount = room - Self.reserve(room)
-      note = "cgroup limit less what others hold and a reserve of \(ByteSize(Self.reserve(room)))"
+    let room = group?.room(forProcessOf: processByteCount)
+    if let room, room.byteCount < available {
+      let reserve = Self.reserve(room.byteCount)
+      byteCount = room.byteCount - reserve
+      basis = .measured
+      note =
+        "cgroup limit (\(room.limitName)) less what others hold and a reserve of "
+        + "\(ByteSize(reserve))"
     } else {
-      byteCount = available - Self.reserve(available)
-      note = "available memory less a reserve of \(ByteSize(Self.reserve(available)))"
+      let reserve = Self.reserve(available)
+      byteCount = available - reserve
+      basis = availableByteCount == nil ? .default : .measured
+      let source =
+        availableByteCount == nil
+        ? "the system does not say what is available, so 4 GiB are assumed" : "available memory"
+      note = "\(source) less a reserve of \(ByteSize(reserve))"
     }
-    basis = .measured
   }
 
   /// Left to the rest of the machine: a twentieth, between 64 MiB and 1 GiB.

@@ -38,8 +38,23 @@ public struct MemoryPlan: Sendable, Codable, Equatable {
   public var sequenceCount: Int
   public var chunkTokenCount: Int
   public var threadCount: Int
-  /// The smallest `--memory` that this model runs in with these options.
+  /// The smallest memory budget that this model runs in with these options.
   public var smallestBudgetByteCount: Int
+  /// What would help a plan that does not fit, each by itself; empty for one that does.
+  public var remedies: [Remedy] = []
+
+  /// One change of the options with which a run fits.
+  public enum Remedy: Sendable, Codable, Equatable {
+    /// A memory budget of at least so much.
+    case memory(byteCount: Int)
+    /// A context of at most so many positions.
+    case contextLength(Int)
+    /// Keys and values of this type.
+    case kvCacheType(KVCacheType)
+  }
+
+  /// The row of keys, values and other state of sequences.
+  static let stateRowName = "KV cache"
 
   /// How the sequences' state is laid out.
   func stateLayout(_ description: ModelDescription, type: KVType) -> StateLayout {
@@ -51,7 +66,7 @@ public struct MemoryPlan: Sendable, Codable, Equatable {
 
   public var fits: Bool { totalByteCount <= budgetByteCount }
 
-  /// The smallest budget as `--memory` takes it, rounded up to whole MiB.
+  /// The smallest budget as `SizeSpecification` reads it, rounded up to whole MiB.
   public var smallestBudgetArgument: String {
     "\((smallestBudgetByteCount + (1 << 20) - 1) >> 20)M"
   }
@@ -72,7 +87,18 @@ public struct MemoryPlan: Sendable, Codable, Equatable {
     text.append(line("total", totalByteCount, "", ""))
     text.append(line("budget", budgetByteCount, budgetBasis.rawValue, budgetNote))
     text.append(
-      line("smallest", smallestBudgetByteCount, "derived", "--memory \(smallestBudgetArgument)"))
+      line("smallest", smallestBudgetByteCount, "derived", "\(smallestBudgetArgument)"))
     return text.joined(separator: "\n")
+  }
+}
+
+extension MemoryPlan.Remedy: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .memory(let byteCount):
+      "at least \((byteCount + (1 << 20) - 1) >> 20) MiB"
+    case .contextLength(let length): "a context of at most \(length) positions"
+    case .kvCacheType(let type): "keys and values in \(type.rawValue)"
+    }
   }
 }

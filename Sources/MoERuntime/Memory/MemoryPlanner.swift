@@ -10,9 +10,9 @@ package struct MemoryPlanner {
   let description: ModelDescription
   let tensors: ModelTensors
   let modelByteCount: Int
-  let options: EngineOptions
+  var options: EngineOptions
   let threadCount: Int
-  let contextLength: Int
+  var contextLength: Int
   /// What the process costs before anything of the model is in memory.
   let processByteCount: Int
   let budget: MemoryBudget
@@ -65,7 +65,7 @@ package struct MemoryPlanner {
         note: "page tables, charged by memory cgroups"))
     let rest = budget.byteCount - fixedByteCount - scratch - kernelShare
     let experts = try expertsRow(pool: pool, available: rest)
-    if experts.loanByteCount > 0, let row = rows.firstIndex(where: { $0.name == "KV cache" }) {
+    if experts.loanByteCount > 0, let row = rows.firstIndex(where: { $0.name == MemoryPlan.stateRowName }) {
       rows[row].note +=
         "; \(ByteSize(experts.loanByteCount)) are lent to experts until a text needs them"
     }
@@ -95,7 +95,7 @@ package struct MemoryPlanner {
         name: "dense weights", byteCount: DenseWeights.byteCount(tensors), basis: .derived,
         note: "attention, norms, routers, embedding, output"),
       MemoryPlan.Row(
-        name: "KV cache",
+        name: MemoryPlan.stateRowName,
         byteCount: states.byteCount,
         basis: options.contextLength == nil ? .default : .user,
         note: "\(contextLength) positions in \(options.kvCacheType.rawValue)"),
@@ -223,7 +223,7 @@ package struct MemoryPlanner {
       guard wanted >= pool.floorByteCount else {
         let percent = 100 * Double(pool.floorByteCount) / Double(pool.fullByteCount)
         throw .invalidOption(
-          name: "--expert-pool",
+          name: "the expert pool",
           wanted:
             "at least \(ByteSize(pool.floorByteCount)) or \((percent * 100).rounded(.up) / 100)%, "
             + "the experts of one step of this model", found: cap.description)

@@ -3,7 +3,9 @@ private import MoEPlatform
 /// What the kernel says of this process's memory and of the limits it runs under.
 package enum ProcessMemory {
   /// Peak resident set so far (`VmHWM`), in bytes.
-  package static func peakByteCount() -> Int { statusField("VmHWM:") }
+  package static func peakByteCount() -> Int {
+    statusField("VmHWM:") ?? CurrentProcess.peakByteCount
+  }
 
   /// Makes the peak begin anew at the resident set of now. Returns false where the kernel does not:
   /// the peak then stays that of all the process has done.
@@ -11,14 +13,16 @@ package enum ProcessMemory {
     KernelFile.write("5", to: "/proc/self/clear_refs")
   }
 
-  /// Resident set now (`VmRSS`), in bytes.
-  package static func residentByteCount() -> Int { statusField("VmRSS:") }
+  /// Resident set now (`VmRSS`), in bytes; its peak where the kernel does not say.
+  package static func residentByteCount() -> Int {
+    statusField("VmRSS:") ?? CurrentProcess.peakByteCount
+  }
 
   /// What this process makes the machine hold now: its resident set and, where it is alone in a
   /// memory cgroup, what the group is charged for beside it: page tables and other kernel memory,
   /// and the parts of program files that were read but not mapped.
   package static func chargedByteCount() -> Int {
-    let (resident, anonymous) = (residentByteCount(), statusField("RssAnon:"))
+    let (resident, anonymous) = (residentByteCount(), statusField("RssAnon:") ?? 0)
     guard let group = MemoryCGroup.current, group.isAlone, let usage = group.usage else {
       return resident
     }
@@ -42,8 +46,8 @@ package enum ProcessMemory {
     field("MemAvailable:", in: "/proc/meminfo")
   }
 
-  private static func statusField(_ name: String) -> Int {
-    field(name, in: "/proc/self/status") ?? 0
+  private static func statusField(_ name: String) -> Int? {
+    field(name, in: "/proc/self/status")
   }
 
   /// A field in kilobytes of a file of `Name:  value kB` lines.

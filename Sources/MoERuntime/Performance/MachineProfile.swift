@@ -12,7 +12,7 @@ struct MachineProfile: Codable, Equatable {
   static func current() -> MachineProfile {
     MachineProfile(
       processor: processorName(inInfo: KernelFile.text("/proc/cpuinfo") ?? ""),
-      processorCount: ProcessorCount.usable(), instructionSet: InstructionSet.current.name,
+      processorCount: ProcessorCount.current.count, instructionSet: InstructionSet.current.name,
       lastCacheByteCount: lastCacheByteCount())
   }
 

@@ -111,7 +111,9 @@ extension PreparedRun {
     let layers = header.description.layers.indices.map { index in
       let (dense, experts) = (tensors.layers[index], tensors.experts.layers[index])
       return RunCosts.Layer(
-        dense: dense.matrices.reduce(probe.layerRest) { $0 + cost(ProbeShape($1)) },
+        // What a layer takes beyond its products may be less than nothing, as they overlap; what is
+        // left of a layer without its experts may not.
+        dense: dense.matrices.reduce(probe.layerRest) { $0 + cost(ProbeShape($1)) }.notNegative,
         expert: experts.matrices.reduce(.zero) { $0 + cost(ProbeShape($1)) },
         denseByteCount: dense.byteCount, expertByteCount: experts.storedByteCountPerExpert,
         sizeClass: pool.classOfLayer[index],

@@ -2,7 +2,7 @@ package import MoECore
 
 /// Draws tokens: the registered stages in order, then one draw from what is left.
 package struct Sampler {
-  private let stages: [any SamplerStage]
+  private var stages: [any SamplerStage]
   private let isGreedy: Bool
   private var generator: SeededGenerator
   private var candidates: Candidates
@@ -23,7 +23,9 @@ package struct Sampler {
   ///   - history: The sequence so far, prompt included.
   package mutating func sample(_ logits: FloatView, history: [Int32]) -> Int32 {
     candidates.load(logits)
-    for stage in stages { stage.apply(to: &candidates, history: history) }
+    for index in stages.indices {
+      stages[index].apply(to: &candidates, history: history)
+    }
     if isGreedy {
       candidates.keepLargest(1)
       return candidates.tokens[0]

@@ -1,7 +1,8 @@
 /// One step of drawing a token: narrows the candidates or changes their logits.
 package protocol SamplerStage: Sendable {
-  /// - Parameter history: The sequence so far, prompt included, oldest first.
-  func apply(to candidates: inout Candidates, history: [Int32])
+  /// - Parameter history: The sequence so far, prompt included, oldest first; from call to call it
+  ///   only grows, so that a stage may keep what it counted.
+  mutating func apply(to candidates: inout Candidates, history: [Int32])
 }
 
 /// A kind of stage and when it is wanted.

@@ -95,20 +95,15 @@ extension Engine {
   ///   - sequenceTokenCount: Tokens of a sequence, at most the context; a text's last may be
   ///     shorter.
   ///   - progress: Called on the engine's thread: tokens done, tokens in all.
-  /// - Throws: `EngineError`, or `CancellationError`; there is then no trace.
+  /// - Throws: Also when the task is cancelled (`EngineError.cancelled`); there is then no trace.
   public func recordRouting(
     of texts: [RoutingText], sequenceTokenCount: Int = 512, to trace: RoutingTraceOptions,
     progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
-  ) async throws -> RecordedRouting {
-    let cancellation = CancellationFlag()
-    return try await withTaskCancellationHandler {
-      try await withCore { core in
-        try core.recordRouting(
-          of: texts, sequenceTokenCount: sequenceTokenCount, to: trace,
-          cancellation: cancellation, progress: progress)
-      }
-    } onCancel: {
-      cancellation.cancel()
+  ) async throws(EngineError) -> RecordedRouting {
+    try await request { core, cancellation in
+      try core.recordRouting(
+        of: texts, sequenceTokenCount: sequenceTokenCount, to: trace,
+        cancellation: cancellation, progress: progress)
     }
   }
 }

@@ -73,7 +73,7 @@ struct Bench: AsyncParsableCommand {
 
   @Option(
     name: [.customShort("t"), .long],
-    help: ArgumentHelp("Worker threads. (default: one per processor)", valueName: "n,..."),
+    help: ArgumentHelp("Worker threads. (default: one per processor, or what a quota leaves)", valueName: "n,..."),
     transform: { try FlagValue.list($0) { try FlagValue.integer($0, in: 1...256) } })
   var threads: [[Int]] = []
 
@@ -100,10 +100,11 @@ struct Bench: AsyncParsableCommand {
 
   private static func budget(_ text: String) throws -> Budget {
     if text == "none" { return Budget(text: text, size: nil) }
-    guard let size = SizeSpecification(parsing: text) else {
+    do {
+      return Budget(text: text, size: try SizeSpecification(parsing: text))
+    } catch {
       throw ValidationError("give sizes such as 8G, shares such as 40%, or none")
     }
-    return Budget(text: text, size: size)
   }
 
   func run() async throws {

@@ -33,8 +33,8 @@ struct Frontier: AsyncParsableCommand {
 
   @Option(
     name: [.customShort("c"), .long],
-    help: ArgumentHelp("Tokens per window. (default: 512)", valueName: "n"),
-    transform: { try FlagValue.integer($0, in: 2...1 << 24) })
+    help: ArgumentHelp("Tokens per window; 0: the model's context. (default: 512)", valueName: "n"),
+    transform: { $0 == "0" ? 0 : try FlagValue.integer($0, in: 2...1 << 24) })
   var ctxSize = 512
 
   @Option(
@@ -66,7 +66,7 @@ struct Frontier: AsyncParsableCommand {
   var quiet = false
 
   /// The pool where neither flag says anything.
-  private static let pool = "25%"
+  private static let pool = SizeSpecification.fraction(0.25)
 
   func run() async throws {
     let path = try model.path()
@@ -76,7 +76,7 @@ struct Frontier: AsyncParsableCommand {
     var options = memory.engineOptions(contextLength: ctxSize)
     options.logitRowCount = 16
     if memory.memory == nil && options.expertPool == nil && options.placement == .automatic {
-      options.expertPool = SizeSpecification(parsing: Self.pool)
+      options.expertPool = Self.pool
     }
     let loading = ProgressBar("loading", isQuiet: quiet, format: ProgressBar.sizes)
     let engine = try await Engine(modelAt: path, options: options, progress: loading.update)
@@ -90,7 +90,8 @@ struct Frontier: AsyncParsableCommand {
         layerCount: engine.plan.layerCount)
       : gating
     let measurement = GatingMeasurement(
-      engine: engine, texts: texts, windowTokenCount: ctxSize, decodedTokenCount: decodeTokens,
+      engine: engine, texts: texts, windowTokenCount: engine.plan.memory.contextLength,
+      decodedTokenCount: decodeTokens,
       roundCount: rounds, isQuiet: quiet)
     let (points, scoredTokenCount) = try await measurement.points(candidates)
     let frontier = GatingFrontier(

@@ -17,8 +17,8 @@ struct Perplexity: AsyncParsableCommand {
 
   @Option(
     name: [.customShort("c"), .long],
-    help: ArgumentHelp("Tokens per window. (default: 512)", valueName: "n"),
-    transform: { try FlagValue.integer($0, in: 2...1 << 24) })
+    help: ArgumentHelp("Tokens per window; 0: the model's context. (default: 512)", valueName: "n"),
+    transform: { $0 == "0" ? 0 : try FlagValue.integer($0, in: 2...1 << 24) })
   var ctxSize = 512
 
   @Option(
@@ -51,7 +51,7 @@ struct Perplexity: AsyncParsableCommand {
   private static let scorings = PerplexityOptions.Scoring.allCases.map(\.rawValue)
 
   func validate() throws {
-    if let stride, stride > ctxSize {
+    if let stride, ctxSize > 0, stride > ctxSize {
       throw ValidationError(
         "--stride must be at most the window (-c) of \(ctxSize), but is \(stride)")
     }
@@ -68,7 +68,7 @@ struct Perplexity: AsyncParsableCommand {
       modelAt: path, options: engineOptions, progress: loading.update)
     loading.erase()
 
-    let options = perplexityOptions()
+    let options = perplexityOptions(engine.plan)
     let task = Task { try await engine.perplexity(of: text, options) }
     Interruption.onFirstSignal { task.cancel() }
     let result = try await task.value
@@ -77,9 +77,9 @@ struct Perplexity: AsyncParsableCommand {
     try StandardOutput.write(json ? JSON.text(report) : report.text)
   }
 
-  private func perplexityOptions() -> PerplexityOptions {
+  private func perplexityOptions(_ plan: RunPlan) -> PerplexityOptions {
     var options = PerplexityOptions()
-    options.windowTokenCount = ctxSize
+    options.windowTokenCount = plan.memory.contextLength
     options.stride = stride
     options.gating = gating.gating
     options.scoring = PerplexityOptions.Scoring(rawValue: score) ?? options.scoring

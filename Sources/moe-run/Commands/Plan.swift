@@ -35,7 +35,7 @@ struct Plan: ParsableCommand {
     try StandardOutput.write(
       PlanReport.text(plan) + (predicted.map(PredictionReport.text) ?? ""))
     guard plan.memory.fits else {
-      throw Failure.runtime("\(EngineError.budgetTooSmall(plan.memory))")
+      throw Failure.runtime(EngineError.budgetTooSmall(plan.memory).flagDescription)
     }
   }
 }

@@ -42,10 +42,11 @@ enum FlagValue {
   }
 
   static func size(_ text: String) throws -> SizeSpecification {
-    guard let size = SizeSpecification(parsing: text) else {
-      throw ValidationError("give a size such as 8G or 512M, or a share such as 40%")
+    do {
+      return try SizeSpecification(parsing: text)
+    } catch {
+      throw ValidationError("give \(SizeError.wanted)")
     }
-    return size
   }
 
   static func name(_ text: String, among names: [String]) throws -> String {

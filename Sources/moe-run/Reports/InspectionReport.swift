@@ -49,6 +49,8 @@ struct InspectionReport: Encodable {
   let obstacle: String?
   /// Absent where nothing is known to be missing of the files.
   let missing: String?
+  /// Weights that are no numbers; absent where nobody looked.
+  var damaged: [String]?
   let experts: Experts?
   let parameters: ParameterReport
   let formats: [Format]
@@ -96,6 +98,7 @@ extension InspectionReport {
     \(ByteSize(bytes))
     runs here \(obstacle.map { "no: " + $0 } ?? "yes")
     \(missing.map { "missing   \($0)\n" } ?? "")\
+    \(damaged.map(Self.damageText) ?? "")\
     experts   \(expertText)
     weights   \(parameters.text)
     formats
@@ -105,6 +108,12 @@ extension InspectionReport {
     tensors, \(tensors.count)
     \(Columns.text(tensors.map(Self.cells), right: [3]))
     """
+  }
+
+  private static func damageText(_ damaged: [String]) -> String {
+    damaged.isEmpty
+      ? "checked   every weight is a finite number\n"
+      : damaged.map { "damaged   \($0)\n" }.joined()
   }
 
   private var expertText: String {

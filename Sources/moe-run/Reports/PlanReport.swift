@@ -46,6 +46,8 @@ struct PlanReport: Encodable {
   let contextLength: Int
   let chunkTokens: Int
   let threads: Int
+  /// Where their number comes from.
+  let threadsNote: String
   let store: String
   let cachePolicy: String
   let instructionSet: String
@@ -79,6 +81,7 @@ struct PlanReport: Encodable {
     contextLength = plan.memory.contextLength
     chunkTokens = plan.memory.chunkTokenCount
     threads = plan.memory.threadCount
+    threadsNote = plan.threadNote
     store = plan.store
     cachePolicy = plan.cachePolicy
     instructionSet = plan.instructionSet
@@ -111,10 +114,10 @@ struct PlanReport: Encodable {
       placement \(memory.placement.rawValue), \(memory.slotCount + memory.lentSlotCount) slots for \
       \(memory.expertCount) experts, policy \(plan.cachePolicy)
       store     \(plan.store)
-      kernels   \(plan.instructionSet), \(memory.threadCount) threads
+      kernels   \(plan.instructionSet), \(memory.threadCount) threads: \(plan.threadNote)
       \(plan.missing.map { "missing   \($0)\n" } ?? "")\
       memory
-      \(memory.table)
+      \(memory.flagTable)
 
       """
   }

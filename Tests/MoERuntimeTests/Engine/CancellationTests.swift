@@ -106,6 +106,26 @@ import Testing
     #expect(second.statistics?.promptTokenCount == 0)
   }
 
+  /// The first one ends when the others have: were they to wait for it, nothing would ever end.
+  @Test func whatIsCancelledWhileItWaitsEndsAtOnce() async throws {
+    let (engine, expected) = try await makeEngine()
+    let first = engine.generate(tokens: prompt, .greedy(many))
+    var iterator = first.makeAsyncIterator()
+    _ = try await iterator.next()
+    let second = engine.generate(tokens: prompt, .greedy(many))
+    second.stop()
+    #expect(try await second.collect().isEmpty)
+    #expect(second.statistics?.generatedTokenCount == 0)
+    let task = Task { try await engine.perplexity(of: Array(repeating: 3, count: 4000)) }
+    task.cancel()
+    let error = await #expect(throws: EngineError.self) { _ = try await task.value }
+    #expect(error?.isCancellation == true)
+    #expect(first.statistics == nil)
+    first.stop()
+    while try await iterator.next() != nil {}
+    #expect(try await engine.generate(tokens: prompt, .greedy(20)).collect() == expected)
+  }
+
   @Test func aGenerationKeepsItsEngine() async throws {
     let model = try TinyModel()
     let expected = try await model.engine().generate(tokens: prompt, .greedy(50)).collect()
@@ -128,7 +148,14 @@ import Testing
     }
     for await _ in progress { break }
     task.cancel()
-    await #expect(throws: CancellationError.self) { _ = try await task.value }
+    let error = await #expect(throws: EngineError.self) { _ = try await task.value }
+    #expect(error?.isCancellation == true)
     #expect(try await engine.generate(tokens: prompt, .greedy(20)).collect() == expected)
+  }
+}
+
+extension EngineError {
+  fileprivate var isCancellation: Bool {
+    if case .cancelled = self { true } else { false }
   }
 }

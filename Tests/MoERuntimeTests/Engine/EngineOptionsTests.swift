@@ -7,7 +7,7 @@ import Testing
 @Suite struct EngineOptionsTests {
   /// Options that no model can be run with, and what the error must say.
   static let refused: [(change: @Sendable (inout EngineOptions) -> Void, words: [String])] = [
-    ({ $0.contextLength = 0 }, ["context length", "from 1"]),
+    ({ $0.contextLength = -1 }, ["context length", "from 0"]),
     ({ $0.contextLength = 257 }, ["context length", "at most 256", "257"]),
     ({ $0.threadCount = 0 }, ["thread count", "from 1 to 256", "0"]),
     ({ $0.threadCount = 257 }, ["thread count", "257"]),
@@ -19,8 +19,8 @@ import Testing
     ({ $0.lookAhead = "oracle" }, ["look-ahead", "router", "affinity", "off", "'oracle'"]),
     ({ $0.readAhead = 0 }, ["slots for reading ahead", "from 1 to 256"]),
     ({ $0.store = "floppy" }, ["floppy", "ring", "pread"]),
-    ({ $0.expertPool = .bytes(1) }, ["--expert-pool", "at least"]),
-    ({ $0.memory = .bytes(1 << 20) }, ["1.0 MiB", "too small", "--memory"]),
+    ({ $0.expertPool = .bytes(1) }, ["the expert pool", "at least"]),
+    ({ $0.memory = .bytes(1 << 20) }, ["1.0 MiB", "too small", "at least", " MiB"]),
   ]
 
   @Test(arguments: refused.indices)

@@ -46,7 +46,7 @@ import Testing
       Issue.record("\(String(describing: error))")
       return
     }
-    #expect(error?.description.contains("-c") == true)
+    #expect(error?.description.contains("a larger context") == true)
   }
 
   @Test(arguments: [-1, 512, Int32.max, Int32.min])
@@ -108,9 +108,19 @@ import Testing
     let engine = try await TinyModel().engine()
     _ = try await engine.generate(tokens: prompt, .greedy(2)).collect()
     await engine.unload()
-    await #expect(throws: CancellationError.self) {
-      _ = try await engine.generate(tokens: prompt, .greedy(2)).collect()
+    for _ in 0..<2 {
+      let error = await #expect(throws: EngineError.self) {
+        _ = try await engine.generate(tokens: prompt, .greedy(2)).collect()
+      }
+      guard case .unloaded = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
     }
+    let error = await #expect(throws: EngineError.self) {
+      _ = try await engine.perplexity(of: prompt + prompt)
+    }
+    #expect(error?.description.contains("unloaded") == true)
     await engine.unload()
   }
 

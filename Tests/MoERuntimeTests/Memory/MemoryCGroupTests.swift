@@ -40,8 +40,8 @@ import Testing
     // Copies of files are dropped when memory is wanted.
     #expect(group.usage?.heldByteCount == 400_000 && group.usage?.fileByteCount == 300_000)
     // Of what is held, 150,000 are this process's own.
-    #expect(group.roomByteCount(forProcessOf: 150_000) == 1_000_000 - 250_000)
-    #expect(group.roomByteCount(forProcessOf: 900_000) == 1_000_000)
+    #expect(group.room(forProcessOf: 150_000)?.byteCount == 1_000_000 - 250_000)
+    #expect(group.room(forProcessOf: 900_000)?.byteCount == 1_000_000)
   }
 
   @Test func versionOneReadsLimitAndUsage() throws {
@@ -56,7 +56,7 @@ import Testing
       MemoryCGroup(membership: versionOne, mounts: mounts("cgroup", options: "rw,memory")))
     #expect(group.peakByteCount == 900_000)
     #expect(group.usage?.heldByteCount == 400_000 && group.usage?.fileByteCount == 300_000)
-    #expect(group.roomByteCount(forProcessOf: 0) == 600_000)
+    #expect(group.room(forProcessOf: 0)?.byteCount == 600_000)
   }
 
   @Test func unlimitedGroupsLeaveTheMachineAsTheLimit() throws {
@@ -65,10 +65,10 @@ import Testing
       "v1",
       ["memory.limit_in_bytes": "9223372036854771712\n", "memory.usage_in_bytes": "5\n"])
     let two = try #require(MemoryCGroup(membership: versionTwo, mounts: mounts("cgroup2")))
-    #expect(two.roomByteCount(forProcessOf: 0) == nil)
+    #expect(two.room(forProcessOf: 0) == nil)
     let one = try #require(
       MemoryCGroup(membership: "4:memory:/v1\n", mounts: mounts("cgroup", options: "memory")))
-    #expect(one.roomByteCount(forProcessOf: 0) == nil)
+    #expect(one.room(forProcessOf: 0) == nil)
   }
 
   @Test func theTightestAncestorCounts() throws {
@@ -77,7 +77,20 @@ import Testing
     try write("a", ["memory.max": "800000\n", "memory.current": "600000\n"])
     try write("", ["memory.max": "max\n"])
     let group = try #require(MemoryCGroup(membership: versionTwo, mounts: mounts("cgroup2")))
-    #expect(group.roomByteCount(forProcessOf: 100_000) == 300_000)
+    #expect(group.room(forProcessOf: 100_000)?.byteCount == 300_000)
+  }
+
+  @Test func theLowerOfHighAndMaxCounts() throws {
+    try write("a/b", ["memory.max": "900000\n", "memory.high": "700000\n"])
+    try write("a", ["memory.max": "800000\n", "memory.high": "max\n"])
+    let group = try #require(MemoryCGroup(membership: versionTwo, mounts: mounts("cgroup2")))
+    var room = try #require(group.room(forProcessOf: 0))
+    #expect(room.byteCount == 700_000 && room.limitName == "memory.high")
+    try write("a", ["memory.high": "600000\n"])
+    #expect(group.room(forProcessOf: 0)?.byteCount == 600_000)
+    try write("a", ["memory.max": "500000\n"])
+    room = try #require(group.room(forProcessOf: 0))
+    #expect(room.byteCount == 500_000 && room.limitName == "memory.max")
   }
 
   @Test(arguments: ["/a", "/a/"])
@@ -85,14 +98,14 @@ import Testing
     try write("b", ["memory.max": "70000\n"])
     let group = try #require(
       MemoryCGroup(membership: versionTwo, mounts: mounts("cgroup2", root: root)))
-    #expect(group.roomByteCount(forProcessOf: 0) == 70_000)
+    #expect(group.room(forProcessOf: 0)?.byteCount == 70_000)
   }
 
   @Test func aRootThatOnlyBeginsLikeTheGroupIsNoPartOfIt() throws {
     try write("abc", ["memory.max": "70000\n"])
     let group = try #require(
       MemoryCGroup(membership: "0::/abc\n", mounts: mounts("cgroup2", root: "/ab")))
-    #expect(group.roomByteCount(forProcessOf: 0) == 70_000)
+    #expect(group.room(forProcessOf: 0)?.byteCount == 70_000)
   }
 
   @Test(arguments: ["", "nonsense", "1:2", ":::::\n", "4:memory", "0::"])
@@ -104,7 +117,7 @@ import Testing
   @Test func missingAndDamagedFilesSayNothing() throws {
     try write("a/b", ["memory.max": "\n", "memory.current": "lots\n", "memory.stat": "x\n\n1 2 3"])
     let group = try #require(MemoryCGroup(membership: versionTwo, mounts: mounts("cgroup2")))
-    #expect(group.roomByteCount(forProcessOf: 5) == nil)
+    #expect(group.room(forProcessOf: 5) == nil)
     #expect(group.peakByteCount == nil && group.usage == nil)
     #expect(!group.isAlone)
   }

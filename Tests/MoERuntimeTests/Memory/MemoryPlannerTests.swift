@@ -29,14 +29,26 @@ import Testing
     _ byteCount: Int, process: Int = 20 << 20, context: Int = 4096,
     _ change: (inout EngineOptions) -> Void = { _ in }
   ) throws -> MemoryPlan {
+    try planner(byteCount, process: process, context: context, change).plan()
+  }
+
+  /// The plan of a run, which may shorten the context.
+  private func fitting(
+    _ byteCount: Int, _ change: (inout EngineOptions) -> Void = { _ in }
+  ) throws -> MemoryPlan {
+    try planner(byteCount, process: 20 << 20, context: 4096, change).fittingPlan()
+  }
+
+  private func planner(
+    _ byteCount: Int, process: Int, context: Int, _ change: (inout EngineOptions) -> Void
+  ) -> MemoryPlanner {
     var options = EngineOptions()
     change(&options)
-    return try MemoryPlanner(
+    return MemoryPlanner(
       description: description, tensors: tensors, modelByteCount: 3 << 30, options: options,
       threadCount: 4, contextLength: context, processByteCount: process,
       budget: MemoryBudget(
-        .bytes(byteCount), modelByteCount: 0, processByteCount: process)
-    ).plan()
+        .bytes(byteCount), modelByteCount: 0, processByteCount: process))
   }
 
   @Test func aBudgetThatHoldsEverythingMakesExpertsResident() throws {
@@ -71,7 +83,7 @@ import Testing
     let smallest = refused.smallestBudgetByteCount
     #expect(try plan(smallest, context: context).fits)
     #expect(try !plan(smallest - 3 * Self.mebibyte, context: context).fits)
-    let argument = try #require(SizeSpecification(parsing: refused.smallestBudgetArgument))
+    let argument = try SizeSpecification(parsing: refused.smallestBudgetArgument)
     let rounded = argument.byteCount(of: 0)
     #expect(rounded >= smallest && rounded - smallest < Self.mebibyte)
     #expect(try plan(rounded, context: context).smallestBudgetByteCount == smallest)
@@ -95,7 +107,7 @@ import Testing
     let error = #expect(throws: EngineError.self) {
       try plan(64 << 30) { $0.expertPool = .bytes(1 << 20) }
     }
-    #expect(error?.description.contains("--expert-pool must be at least") == true)
+    #expect(error?.description.contains("the expert pool must be at least") == true)
   }
 
   @Test func residentExpertsThatDoNotFitAreNoFittingPlan() throws {
@@ -120,7 +132,63 @@ import Testing
       #expect(line.contains(row.name) && line.contains(row.basis.rawValue))
       #expect(line.contains("\(row.byteCount >> 20)") && line.contains("MiB"))
     }
-    #expect(lines.last?.hasSuffix("--memory \(plan.smallestBudgetArgument)") == true)
+    #expect(lines.last?.hasSuffix(" \(plan.smallestBudgetArgument)") == true)
+  }
+}
+
+/// What becomes of the context where memory is short.
+extension MemoryPlannerTests {
+  private static let standard = 4096
+
+  @Test func aContextThatNobodyAskedForShrinksToWhatFits() throws {
+    let smallest = try plan(1).smallestBudgetByteCount
+    let least = try fitting(1).smallestBudgetByteCount
+    #expect(least < smallest - (300 << 20))
+    #expect(try fitting(1).contextLength == 1024)
+    var previous = 0
+    for byteCount in stride(from: least, to: smallest, by: 16 << 20) {
+      let found = try fitting(byteCount)
+      #expect(found.fits && found.remedies.isEmpty)
+      #expect(found.contextLength >= previous && found.contextLength >= 1024)
+      #expect(found.smallestBudgetByteCount == least)
+      let row = try #require(found.rows.first { $0.name == "KV cache" })
+      #expect(row.note.contains("as many as fit") == (found.contextLength < Self.standard))
+      // One step more would not have fitted.
+      if found.contextLength < Self.standard {
+        #expect(try !plan(byteCount, context: found.contextLength + 128).fits)
+      }
+      previous = found.contextLength
+    }
+    #expect(previous < Self.standard)
+    #expect(try fitting(smallest).contextLength == Self.standard)
+  }
+
+  @Test func aContextThatWasAskedForStays() throws {
+    let least = try fitting(1).smallestBudgetByteCount
+    let refused = try fitting(least) { $0.contextLength = Self.standard }
+    #expect(!refused.fits && refused.contextLength == Self.standard)
+    guard refused.remedies.count == 2,
+      case .memory(let byteCount) = refused.remedies[0],
+      case .contextLength(let length) = refused.remedies[1]
+    else {
+      Issue.record("\(refused.remedies)")
+      return
+    }
+    #expect(try fitting(byteCount) { $0.contextLength = Self.standard }.fits)
+    #expect((1024..<1280).contains(length))
+    #expect(try plan(least, context: length).fits)
+  }
+
+  @Test func smallerKeysAndValuesAreAWayOutWhereTheyAreEnough() throws {
+    let enough = try plan(1).smallestBudgetByteCount
+    let refused = try fitting(enough) {
+      ($0.contextLength, $0.kvCacheType) = (Self.standard, .f32)
+    }
+    #expect(!refused.fits && refused.remedies.last == .kvCacheType(.f16))
+    #expect(
+      "\(EngineError.budgetTooSmall(refused))".hasSuffix(", or keys and values in f16"))
+    let scarce = try fitting(1) { ($0.contextLength, $0.kvCacheType) = (Self.standard, .f32) }
+    #expect(scarce.remedies == [.memory(byteCount: scarce.smallestBudgetByteCount)])
   }
 }
 

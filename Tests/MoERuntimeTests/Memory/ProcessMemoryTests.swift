@@ -71,6 +71,23 @@ import Testing
   }
 
   @Test func thisProcessMayRunSomewhere() {
-    #expect((1...256).contains(ProcessorCount.usable()))
+    #expect((1...256).contains(ProcessorCount.current.count))
+  }
+
+  /// (processors, quota): threads, whether a quota binds.
+  private static let counts: [(Int?, Double?, Int, Bool)] = [
+    (8, nil, 8, false), (8, 2, 2, true), (8, 2.99, 2, true), (8, 0.3, 1, true),
+    (2, 2, 2, false), (2, 1.5, 1, true), (2, 64, 2, false), (nil, nil, 1, false),
+    (nil, 4, 1, true), (1000, nil, 256, false), (1000, 1e30, 256, false),
+  ]
+
+  @Test(arguments: counts)
+  func theQuotaRoundedDownCounts(allowed: Int?, quota: Double?, count: Int, hasQuota: Bool) {
+    let found = ProcessorCount(
+      allowed: allowed,
+      quota: quota.map { ProcessorQuota(processors: $0, limitName: "cpu.max") })
+    #expect(found.count == count && found.hasQuota == hasQuota)
+    #expect(found.note.contains("quota") == (quota.map { Int(min($0, 1e6)) < allowed ?? 1 } ?? false))
+    #expect(found.note.contains("does not say") == (allowed == nil))
   }
 }

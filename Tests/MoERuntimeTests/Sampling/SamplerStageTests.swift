@@ -44,13 +44,58 @@ import Testing
       for setting in Self.settings[name] ?? [] {
         var candidates = Candidates(vocabularySize: count)
         try Logits(values).lend { candidates.load($0) }
-        stage.make(.plain(setting))?.apply(to: &candidates, history: history)
+        var made = stage.make(.plain(setting))
+        made?.apply(to: &candidates, history: history)
         let kept = candidates.tokens.prefix(candidates.count)
         #expect(!kept.isEmpty && Set(kept).count == kept.count, "seed \(seed)")
         #expect(kept.allSatisfy { $0 >= 0 && $0 < count }, "seed \(seed)")
         #expect(!candidates.logits.prefix(candidates.count).contains { $0.isNaN }, "seed \(seed)")
       }
     }
+  }
+
+  /// One stage that is kept while a text grows against one that is made anew for every token.
+  @Test(arguments: names) func aGrowingTextIsCountedAsAWholeOne(_ name: String) throws {
+    let entry = try entry(name)
+    for seed in 1...40 as ClosedRange<UInt64> {
+      var generator = SeededGenerator(seed: seed)
+      let values = Logits.random(12, &generator)
+      let whole = (0..<60).map { _ in Int32.random(in: 0..<12, using: &generator) }
+      for setting in Self.settings[name] ?? [] {
+        var kept = entry.make(.plain(setting))
+        var length = 0
+        while length <= whole.count {
+          let history = Array(whole.prefix(length))
+          var expected = Candidates(vocabularySize: 12)
+          try Logits(values).lend { expected.load($0) }
+          var found = expected
+          kept?.apply(to: &found, history: history)
+          var anew = entry.make(.plain(setting))
+          anew?.apply(to: &expected, history: history)
+          #expect(found.logits == expected.logits, "seed \(seed), \(length) tokens")
+          length += Int.random(in: 1...7, using: &generator)
+        }
+      }
+    }
+  }
+
+  /// By the definition's own words: every token of the window once, however often it is there.
+  @Test(arguments: [(-1, 1...5), (3, 3...5), (5, 1...5), (64, 1...5)] as [(Int, ClosedRange<Int>)])
+  func theWindowIsThatOfTheLatestTokens(lastCount: Int, penalised: ClosedRange<Int>) throws {
+    var stage = try entry("repeat-penalty").make(
+      .plain { ($0.repeatPenalty, $0.repeatLastCount) = (2, lastCount) })
+    let values: [Float] = [1, 1, -1, 1, -1, 1, 1]
+    var history: [Int32] = []
+    var found = Candidates(vocabularySize: values.count)
+    for token in 1...5 as ClosedRange<Int32> {
+      history.append(token)
+      try Logits(values).lend { found.load($0) }
+      stage?.apply(to: &found, history: history)
+    }
+    let expected = values.enumerated().map { token, logit in
+      penalised.contains(token) ? (logit > 0 ? logit / 2 : logit * 2) : logit
+    }
+    #expect(Array(found.logits.prefix(values.count)) == expected)
   }
 
   /// Draws come as often as the definition says. With the seed fixed the outcome is too; a right

@@ -1,0 +1,46 @@
+import MoECore
+import MoERuntime
+
+/// The library speaks of options; here they have flags.
+extension MemoryPlan.Remedy {
+  /// The flag and the value that would help.
+  var flag: String {
+    switch self {
+    case .memory(let byteCount): "at least --memory \((byteCount + (1 << 20) - 1) >> 20)M"
+    case .contextLength(let length): "at most -c \(length)"
+    case .kvCacheType(let type): "--kv-type \(type.rawValue)"
+    }
+  }
+}
+
+extension MemoryPlan {
+  /// The table, its last figure as the flag takes it.
+  var flagTable: String {
+    table.dropLast(smallestBudgetArgument.count) + "--memory \(smallestBudgetArgument)"
+  }
+}
+
+extension EngineError {
+  /// The sentence with the flags that set what it speaks of.
+  var flagDescription: String {
+    switch self {
+    case .budgetTooSmall(let plan):
+      return
+        "a memory budget of \(ByteSize(plan.budgetByteCount)) is too small for this model: give "
+        + plan.remedies.map(\.flag).joined(separator: ", or ")
+    case .contextExceeded: return "\(self) (-c)"
+    case .invalidOption(let name, _, _):
+      return Self.flags[name].map { "\(self) (\($0))" } ?? "\(self)"
+    default: return "\(self)"
+    }
+  }
+
+  /// By the library's names of what they set.
+  private static let flags = [
+    "the context length": "-c", "the expert pool": "--expert-pool", "the thread count": "-t",
+    "the chunk of prompt tokens": "--chunk", "the I/O depth": "--io-depth",
+    "the slots for reading ahead": "--read-ahead", "the cache policy": "--cache-policy",
+    "the look-ahead": "--look-ahead", "the perplexity window": "-c", "the stride": "--stride",
+    "the sequence length": "--sequence-length",
+  ]
+}
