@@ -9,11 +9,13 @@ MOE_FUZZ_ITERATIONS ?= 200000
 TRACES ?= $(addprefix $(or $(MOE_TRACES),../shared/traces)/,real nano-moe)
 RELEASE := -c release
 PROCESSOR := $(shell sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1 | tr -c '[:alnum:]\n' '-')
-SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|ExtentReaderTests
+# Every kernel on a worker's stack, which holds more without optimisation.
+KERNELS_IN_DEBUG := OperationTeamTests|sharingOfSegmentsChangesNoBit|spansOfSeveralSequencesAreShared
+SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|ExtentReaderTests|$(KERNELS_IN_DEBUG)
 # Millions of requests: minutes in debug, seconds in release.
 SLOW_IN_DEBUG := RecordedTraceTests
-SUITES_WITH_THREADS := MoEStoreTests|MoEKernelsTests|SimulationTests
-SUITES_WITH_POINTERS := MoECoreTests|MoEStoreTests|MoEKernelsTests|MoEFormatsTests|SimulationTests
+SUITES_WITH_THREADS := MoEStoreTests|MoEKernelsTests|MoEExpertsTests|SimulationTests
+SUITES_WITH_POINTERS := MoECoreTests|MoEFormatsTests|$(SUITES_WITH_THREADS)
 
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
@@ -92,8 +94,8 @@ model-check: deps ## Holds predicted speeds against runs: make model-check MODEL
 	Benchmarks/model_check.py $(MODEL) --csv model-check.csv
 
 sanitize: deps ## Runs the suites with threads under ThreadSanitizer, those with pointers under AddressSanitizer.
-	$(SWIFT) test --scratch-path .build-thread --sanitize=thread --filter '$(SUITES_WITH_THREADS)'
-	$(SWIFT) test --scratch-path .build-address --sanitize=address --filter '$(SUITES_WITH_POINTERS)'
+	@.ci/sanitize thread '$(SUITES_WITH_THREADS)'
+	@.ci/sanitize address '$(SUITES_WITH_POINTERS)'
 
 format: ## Formats all Swift files.
 	$(SWIFT) format --in-place --parallel --recursive Sources Tests Package.swift

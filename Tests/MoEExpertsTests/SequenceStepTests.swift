@@ -111,7 +111,7 @@ import Testing
   func severalSequencesHitWhatTheAdmissionRuleSays(_ name: String) throws {
     let policy = try #require(PolicyRegistry.entry(named: name))
     var hitCount = 0
-    for seed: UInt64 in 0..<6 {
+    for seed in Array(0..<6 as Range<UInt64>).thinned {
       let placed = PlacedExperts(seed: seed, forms: [.stacked, .dense, .fusedAndBiased, .single])
       let pool = PoolLayout(placed.layout)
       let size = pool.floorByteCount + (pool.fullByteCount - pool.floorByteCount) / 3

@@ -144,6 +144,8 @@ struct Scoring {
   func oracle(_ q: [Float], position: Int, _ scoring: Scoring) -> [Double] {
     var out: [Double] = []
     let seen = (0...position).filter { Self.sees(position, $0, scoring.limits) }
+    let stored = shape.valuesLieInKeys ? storedKeys : storedValues
+    let valueStride = shape.valuesLieInKeys ? shape.keyWidth : shape.valueWidth
     for head in 0..<shape.heads {
       let kvHead = head / (shape.heads / shape.kvHeads)
       var scores = seen.map { past in
@@ -162,13 +164,8 @@ struct Scoring {
       let sum = weights.reduce(0, +)
       var row = [Double](repeating: 0, count: shape.valueWidth)
       for (weight, past) in zip(weights, seen) {
-        let value =
-          shape.valuesLieInKeys
-          ? (past * shape.kvHeads + kvHead) * shape.keyWidth
-          : (past * shape.kvHeads + kvHead) * shape.valueWidth
-        for d in row.indices {
-          row[d] += weight * (shape.valuesLieInKeys ? storedKeys : storedValues)[value + d]
-        }
+        let value = (past * shape.kvHeads + kvHead) * valueStride
+        for d in row.indices { row[d] += weight * stored[value + d] }
       }
       out += row.map { $0 / sum }
     }

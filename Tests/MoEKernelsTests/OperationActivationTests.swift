@@ -54,7 +54,7 @@ import Testing
 
   @Test(arguments: cases, Levels.all)
   func activationsEqualTheirDefinition(_ activation: Case, _ level: InstructionSet) throws {
-    let values = (0...40_000).map { Float($0 - 20_000) / 200 }  // -100 ... 100
+    let values = Array(0...40_000).thinned.map { Float($0 - 20_000) / 200 }  // -100 ... 100
     let ups: [Float] = activation.activation.isGated ? [1, -0.75, 3, 12, -12] : [0]
     for up in ups {
       let gates = Floats(values)
@@ -75,7 +75,7 @@ import Testing
 
   @Test(arguments: Levels.all)
   func siluIsAccurateOverTheWholeRange(_ level: InstructionSet) throws {
-    let values = (0...200_000).map { Float($0 - 100_000) / 800 }  // -125 ... 125
+    let values = Array(0...200_000).thinned.map { Float($0 - 100_000) / 800 }  // -125 ... 125
     let (gate, up) = (Floats(values), Floats(count: values.count) { _ in 1 })
     try run(
       .swiGLU, level, gate: gate.rows(1, values.count), up: up.rows(1, values.count))

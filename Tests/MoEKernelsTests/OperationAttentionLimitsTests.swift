@@ -37,7 +37,7 @@ import Testing
     let team = try Levels.team(level)
     for (index, shape) in Self.shapes.enumerated() {
       let step = try Self.step(shape, type, level, seed: UInt64(index))
-      for limits in Self.limits {
+      for limits in Self.limits.thinned {
         let scoring = Scoring(
           limits: limits, scale: 1 / Float(shape.keyWidth).squareRoot(),
           sinks: index % 2 == 0 ? Self.sinks(shape) : nil)
@@ -111,7 +111,7 @@ import Testing
     for (limits, pagePositions, ringPages) in [
       (AttentionLimits.sliding(100), 64, 3), (.sliding(1), 64, 1), (.sliding(256), 128, 4),
       (.chunked(128), 64, 3), (.sliding(600), 64, 11),
-    ] {
+    ].thinned {
       for (position, tokens) in [(1279, 1), (1216, 60), (64, 1), (5, 40), (960, 64)] {
         var results: Set<[UInt32]> = []
         for ring in [ringPages, nil] {

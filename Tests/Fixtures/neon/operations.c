@@ -160,25 +160,24 @@ static void check_kv_append(const moe_operations *level, const moe_operations *s
                             size_t width, moe_kv_type type, int kind) {
   enum { TOKENS = 3, HEADS = 2, POSITIONS = 4, POSITION = 1 };
   generator g = {width};
-  size_t bytes = HEADS * POSITIONS * width * (type == MOE_KV_F32 ? 4 : 2);
+  size_t count = HEADS * POSITIONS * width, half = count * (type == MOE_KV_F32 ? 4 : 2);
   float *k = draw_floats(TOKENS * HEADS * width, kind, &g);
   float *v = draw_floats(TOKENS * HEADS * width, kind, &g);
-  uint8_t *caches[2][2];
-  for (int i = 0; i < 4; i++) caches[i / 2][i % 2] = guarded(bytes);
+  /* One page: keys, then values. */
+  void *found = guarded(2 * half), *wanted = guarded(2 * half);
   for (int i = 0; i < 2; i++) {
-    moe_kv_append_job job = {k, v, HEADS * width, HEADS * width, caches[i][0], caches[i][1],
-                             type, POSITIONS, 0, TOKENS, POSITION, HEADS, width};
+    moe_kv_segment segment = {i == 0 ? &found : &wanted, 0, half, POSITIONS, 0, POSITION, TOKENS};
+    moe_kv_append_job job = {k, v, HEADS * width, HEADS * width, &segment, 1,
+                             {type, HEADS, width, width, width}};
     run((i == 0 ? level : scalar)->kv_append, &job);
   }
-  for (int i = 0; i < 2; i++) {
-    /* Which NaN a 16-bit one becomes is not stated. */
-    if (kind != 2 && memcmp(caches[0][i], caches[1][i], bytes) != 0)
-      complain("kv_append, width %zu: not the scalar level's bytes", width);
-    if (type == MOE_KV_F32) {
-      digest_floats((const float *)caches[0][i], bytes / 4);
-    } else {
-      digest_halves((const uint16_t *)caches[0][i], bytes / 2);
-    }
+  /* Which NaN a 16-bit one becomes is not stated. */
+  if (kind != 2 && memcmp(found, wanted, 2 * half) != 0)
+    complain("kv_append, width %zu: not the scalar level's bytes", width);
+  if (type == MOE_KV_F32) {
+    digest_floats(found, 2 * count);
+  } else {
+    digest_halves(found, 2 * count);
   }
   report("kv_append width %zu type %d kind %d", width, (int)type, kind);
   release_all();

@@ -34,12 +34,18 @@ static void fill_row(float *x, size_t columns, unsigned kind, generator *g) {
 }
 enum { ROW_KINDS = 4 + 2 * 16 };
 
+/* Of the level, or where it has none of its own, of the best below it, as programs use it. */
+static moe_quantize_fn quantizer(moe_activation form, moe_isa isa) {
+  moe_quantize_fn found = NULL;
+  for (int i = (int)isa; !found; i--) found = moe_activation_quantizer_at(form, (moe_isa)i);
+  return found;
+}
+
 void check_activations(moe_isa isa) {
   static const size_t column_counts[] = {256, 512, 1024, 2304};
   for (int form = MOE_ACTIVATION_Q8_0; form <= MOE_ACTIVATION_Q8_K; form++) {
-    moe_quantize_fn quantize = moe_activation_quantizer_at((moe_activation)form, isa);
-    moe_quantize_fn reference =
-        moe_activation_quantizer_at((moe_activation)form, MOE_ISA_SCALAR);
+    moe_quantize_fn quantize = quantizer((moe_activation)form, isa);
+    moe_quantize_fn reference = quantizer((moe_activation)form, MOE_ISA_SCALAR);
     for (unsigned i = 0; i < 4 * ROW_KINDS; i++) {
       size_t columns = column_counts[i / ROW_KINDS];
       size_t bytes = moe_activation_row_bytes((moe_activation)form, columns);
@@ -106,8 +112,7 @@ static product make_product(const moe_format *format, size_t rows, size_t tokens
 }
 
 static void set_token(const product *p, size_t token, const float *x) {
-  moe_activation_quantizer_at(p->format->activation, MOE_ISA_SCALAR)(
-      x, p->x + token * p->x_bytes, p->columns);
+  quantizer(p->format->activation, MOE_ISA_SCALAR)(x, p->x + token * p->x_bytes, p->columns);
 }
 
 /* kinds: of the rows of activations, one after the other; 1 for ordinary ones only. */
@@ -127,15 +132,22 @@ static void set_blocks(const product *p, generator *g) {
     memcpy(p->w + i * bytes, blocks[draw(g) % BLOCK_KINDS], bytes);
 }
 
+/* Of the level, or of the best below it, as the table of formats is filled. */
+static moe_matmul_fn product_at(const moe_format *format, moe_isa isa) {
+  moe_matmul_fn found = NULL;
+  for (int i = (int)isa; !found; i--) found = moe_format_matmul_at(format, (moe_isa)i);
+  return found;
+}
+
 /* Some rows and tokens: (token, row) into y, which is packed. */
 static void multiply(const product *p, moe_isa isa, size_t row, size_t rows, size_t token,
                      size_t tokens, float *y) {
   size_t stride = rows + OUTPUT_GAP, count = tokens * stride - OUTPUT_GAP;
   float *out = guarded_floats(count);
   for (size_t i = 0; i < count; i++) out[i] = UNTOUCHED;
-  moe_format_matmul_at(p->format, isa)(p->w + row * p->row_bytes, p->row_bytes, rows,
-                                       p->x + token * p->x_bytes, p->x_bytes, tokens, p->columns,
-                                       out, stride);
+  product_at(p->format, isa)(p->w + row * p->row_bytes, p->row_bytes, rows,
+                             p->x + token * p->x_bytes, p->x_bytes, tokens, p->columns, out,
+                             stride);
   for (size_t i = 0; i < count; i++) {
     if (i % stride < rows) {
       y[i / stride * rows + i % stride] = out[i];
@@ -298,7 +310,6 @@ void check_products(moe_isa isa) {
   static const size_t block_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 33, 64};
   for (size_t f = 0; f < moe_format_count(); f++) {
     const moe_format *format = moe_format_at(f);
-    if (!moe_format_matmul_at(format, isa)) complain("%s has no product", format->name);
     for (size_t i = 0; i < sizeof block_counts / sizeof block_counts[0]; i++) {
       size_t columns = block_counts[i] * format->block_elements;
       if (columns <= 4096) check_shape(format, isa, 9, 9, columns);
