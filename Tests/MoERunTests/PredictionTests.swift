@@ -136,7 +136,7 @@ import Testing
       Data(NumpyArchive.experts([0, 1, 2, 3], shape: [1, 1, 4])), to: "other.npz")
     let refused = try await plan("--trace", other, cache: cache)
     #expect(refused.code == 1 && refused.errorLines.count == 1)
-    #expect(refused.errors.contains("it has 1 layers, but the model has 4"))
+    #expect(refused.errors.contains("its layers with experts are 1, but the model's 4"))
   }
 
   /// The KV cache lends what a short sequence does not need of it, and takes it back.

@@ -135,8 +135,8 @@ import Testing
       replay.run(run.trace) { pass, layer, counts in
         steps.append(
           CountingObserver.Step(
-            pass: pass, layer: run.experts.layout.routedLayers[layer], requestCount: counts.requestCount,
-            hitCount: counts.hitCount))
+            pass: pass, layer: run.experts.layout.routedLayers[layer],
+            requestCount: counts.requestCount, hitCount: counts.hitCount))
       }
       #expect(steps == run.steps, "seed \(seed)")
       let statistics = run.experts.statistics

@@ -59,7 +59,8 @@ extension PerformanceModel {
         estimate.diskSeconds += part.diskSeconds
         estimate.readByteCount += part.missCount * Double(layer.expertByteCount)
         let touched =
-          Double(layer.denseByteCount + attendedCount(layer, start: start, tokenCount: count) * layer.keyValueByteCount)
+          Double(layer.denseByteCount)
+          + attendedCount(layer, start: start, tokenCount: count) * Double(layer.keyValueByteCount)
           + part.requestCount * Double(layer.expertByteCount)
         estimate.memorySeconds += touched / costs.memoryBytesPerSecond
         missCount += part.missCount
@@ -82,8 +83,8 @@ extension PerformanceModel {
   }
 
   /// Positions whose keys and values a chunk's tokens read between them.
-  private func attendedCount(_ layer: RunCosts.Layer, start: Int, tokenCount: Int) -> Int {
-    min(start + tokenCount, (layer.attendedPositionMax ?? start) + tokenCount)
+  private func attendedCount(_ layer: RunCosts.Layer, start: Int, tokenCount: Int) -> Double {
+    Double(min(start, layer.attendedPositionMax ?? start) + tokenCount)
   }
 
   private func expertPart(

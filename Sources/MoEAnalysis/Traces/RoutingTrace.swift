@@ -110,7 +110,8 @@ package struct RoutingTrace: Sendable, Equatable {
   ) throws(RoutingTraceError) {
     guard self.layerCount == layerCount else {
       throw RoutingTraceError(
-        name: name, problem: "it has \(self.layerCount) layers with experts, but the model has \(layerCount)")
+        name: name,
+        problem: "its layers with experts are \(self.layerCount), but the model's \(layerCount)")
     }
     guard self.expertCount <= expertCount else {
       throw RoutingTraceError(
