@@ -129,7 +129,8 @@ import Testing
     try await expectRefusal([TrainedModel.path, "--text", empty], "the text has 0 tokens")
     // A trace of another model.
     try await expectRefusal(
-      [TrainedModel.path, "--trace", scratch.url("whole.moetrace").path], "has 2 layers")
+      [TrainedModel.path, "--trace", scratch.url("whole.moetrace").path],
+      "experts are 2, but the model's 4")
     try await expectRefusal(
       [TrainedModel.path, "--trace", RoutingReportTests.texts, "--memory", "1M"],
       "none of the memories of --memory is large enough")
