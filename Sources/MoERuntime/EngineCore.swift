@@ -132,7 +132,8 @@ final class EngineCore {
   /// its first token and their count, `progress` after every layer with about how many tokens are
   /// done.
   func prefill(
-    _ tokens: [Int32], of sequence: SequenceState, cancellation: CancellationFlag, progress: ((Int) -> Void)? = nil,
+    _ tokens: [Int32], of sequence: SequenceState, cancellation: CancellationFlag,
+    progress: ((Int) -> Void)? = nil,
     each: (_ start: Int, _ count: Int) throws -> Void
   ) throws {
     let layerCount = header.description.layerCount

@@ -45,7 +45,7 @@ extension MachineProbe {
           team.attend(
             floats(0, count, attention.queryWidth), headCount: attention.headCount,
             over: [AttentionSegment(view: view, position: position, rowCount: count)],
-            scoring: AttentionScoring(scale: attention.scale), 
+            scoring: AttentionScoring(scale: attention.scale),
             into: floats(1, count, attention.attendedWidth))
         }
       }

@@ -145,7 +145,8 @@ extension PreparedRun {
       chunkAttentionSecondsPerPosition: probe.chunkAttentionSecondsPerPosition,
       keyValueByteCount: states.byteCountPerPosition / max(1, layers.count),
       outputSeconds: tensors.output.map { cost(ProbeShape($0)).seconds(1) } ?? 0,
-      outputByteCount: tensors.output?.extent.byteCount ?? 0, samplingSeconds: probe.samplingSeconds,
+      outputByteCount: tensors.output?.extent.byteCount ?? 0,
+      samplingSeconds: probe.samplingSeconds,
       forkSeconds: probe.forkSeconds, memoryBytesPerSecond: probe.memoryBytesPerSecond,
       disk: RunCosts.Disk(
         latencySeconds: disk?.latencySeconds ?? 0,
