@@ -13,6 +13,7 @@ enum Main {
   /// library, which lets signals through to it.
   static func main() {
     Interruption.install()
+    OutOfMemoryOffer.make()
     Task.detached { await run() }
     Interruption.wait()
   }

@@ -9,6 +9,8 @@ import Testing
     let output = try await Program.run(
       "plan", TrainedModel.path, "--memory", "64M", "--probe", "none")
     #expect(output.code == 0)
+    #expect(output.text.contains("ends a run before other programs (oom_score_adj 1000)"))
+    #expect(output.text.contains(" threads: "))
     for row in ["process", "dense weights", "KV cache", "scratch", "experts", "total", "budget"] {
       #expect(output.text.contains("\n  \(row) "), "\(output.text)")
     }
@@ -25,7 +27,8 @@ import Testing
         "chunk_tokens", "context_length", "expert_bytes", "expert_bytes_per_token", "experts",
         "experts_per_layer", "experts_per_token", "fits", "instruction_set", "layers",
         "lent_bytes", "lent_slots", "memory",
-        "model", "model_bytes", "name", "placement", "pool_slots", "smallest_budget_bytes",
+        "model", "model_bytes", "name", "oom_score_adj",
+        "placement", "pool_slots", "smallest_budget_bytes",
         "store", "threads", "threads_note", "total_bytes",
       ])
     #expect(plan["budget_bytes"] as? Int == 64 << 20)

@@ -66,10 +66,11 @@ import Testing
       "--sequence-length", "100", scratch: scratch)
     #expect(page.sections.first == "speed" && page.sections.contains("parameters"))
     #expect(page.text.contains("Order of magnitude only"))
-    #expect(page.text.contains("this disk, "))
+    // The products of this model are too small for the performance model.
+    #expect(page.text.contains("No speed is predicted") && !page.text.contains("this disk, "))
     try Self.expectOneScreen(output.text)
-    #expect(output.text.contains("nano-moe, Q8_0 on this machine, whose disk delivers"))
-    #expect(output.text.contains("tokens per second predicted"))
+    #expect(output.text.contains("No speed is predicted"))
+    #expect(!output.text.contains("tokens per second predicted"))
     #expect(
       !scratch.names.contains { $0.hasPrefix("moe-run-report-") }, "the recording is gone")
   }
@@ -86,6 +87,7 @@ import Testing
     let speed = try #require(side["speed"] as? [String: Any])
     let rows = try #require(speed["rows"] as? [[String: Any]])
     #expect(rows.count == 1 && speed["basis"] as? String == "model")
+    #expect(speed["prediction_holds"] as? Bool == false)
     #expect((speed["disks"] as? [[String: Any]])?.count == 2)
     let plan = try await Program(
       [
@@ -113,7 +115,7 @@ import Testing
       TrainedModel.path, "--trace", Self.texts, "--memory", "40M,64M", "--measure",
       scratch: scratch)
     #expect(page.text.contains("measured here") && output.text.contains("measured"))
-    #expect(!page.text.contains("not measured"))
+    #expect(!page.text.contains("not measured") && !page.text.contains("error"))
     try Self.expectOneScreen(output.text)
   }
 

@@ -52,8 +52,10 @@ package struct SpeedReport: Sendable, Equatable, Encodable {
   }
 
   package let basis: Basis
-  package let disks: [Disk]
+  package private(set) var disks: [Disk]
   package private(set) var rows: [Row]
+  /// Whether the performance model is one of this model (`layerByteCountMin`).
+  package let predictionHolds: Bool
   package let policy: String
   /// Of decoding; nil where it plays no part.
   package let position: Int?
@@ -90,6 +92,7 @@ package struct SpeedReport: Sendable, Equatable, Encodable {
     diskRates: [Double], position: Int, contextLength: Int, note: String
   ) {
     basis = .model
+    predictionHolds = settings.allSatisfy { $0.costs.byteCountPerLayer >= Self.layerByteCountMin }
     self.policy = policy
     self.position = position
     self.contextLength = contextLength
@@ -125,6 +128,7 @@ package struct SpeedReport: Sendable, Equatable, Encodable {
   /// - Parameter expertByteCount: Of one expert.
   package init(_ hitRates: HitRateReport, expertByteCount: Int, diskRates: [Double]) {
     basis = .diskBound
+    predictionHolds = true
     policy = hitRates.defaultPolicy?.name ?? ""
     (position, contextLength) = (nil, nil)
     note = "reading missed experts alone; computing comes on top"
@@ -147,6 +151,23 @@ package struct SpeedReport: Sendable, Equatable, Encodable {
     }
   }
 
+  /// The performance model adds up what products take. Where the weights that a token needs of a
+  /// layer are fewer bytes, memory and caches deliver them in some tens of microseconds, which is
+  /// what waking a thread takes: then hand-overs, which depend on what else the machine does,
+  /// decide, and no sum of products predicts them.
+  package static let layerByteCountMin = 1 << 20
+
+  /// What may be shown: without predictions where they do not hold.
+  package var shown: SpeedReport {
+    guard !predictionHolds else { return self }
+    var report = self
+    report.disks = []
+    for index in report.rows.indices {
+      (report.rows[index].tokensPerSecond, report.rows[index].binds) = ([], [])
+    }
+    return report
+  }
+
   package mutating func measure(_ measurement: Measurement, row: Int) {
     rows[row].measured = measurement
   }
@@ -154,6 +175,15 @@ package struct SpeedReport: Sendable, Equatable, Encodable {
   /// The row whose pool holds the share of the experts that is nearest to `share`.
   package func row(nearShare share: Double) -> Row? {
     rows.min { abs($0.poolShare - share) < abs($1.poolShare - share) }
+  }
+}
+
+extension RunCosts {
+  /// Weights that one token needs of the mean layer.
+  fileprivate var byteCountPerLayer: Int {
+    let dense = layers.reduce(0) { $0 + $1.denseByteCount }
+    let experts = layers.reduce(0) { $0 + $1.expertByteCount } * expertsPerToken
+    return (dense + experts) / max(1, layers.count)
   }
 }
 

@@ -51,6 +51,8 @@ struct PlanReport: Encodable {
   let store: String
   let cachePolicy: String
   let instructionSet: String
+  /// How the kernel ranks a run when memory is short, up to 1000: first; absent where unknown.
+  let oomScoreAdj: Int?
   /// Absent where nothing is known to be missing of the files.
   let missing: String?
   /// Absent without a probe, and where the budget is too small to run.
@@ -85,6 +87,7 @@ struct PlanReport: Encodable {
     store = plan.store
     cachePolicy = plan.cachePolicy
     instructionSet = plan.instructionSet
+    oomScoreAdj = OutOfMemoryOffer.score
     missing = plan.missing
     self.prediction = prediction.map(PredictionReport.init)
   }
@@ -118,6 +121,7 @@ struct PlanReport: Encodable {
       \(plan.missing.map { "missing   \($0)\n" } ?? "")\
       memory
       \(memory.flagTable)
+      if short  \(OutOfMemoryOffer.text)
 
       """
   }

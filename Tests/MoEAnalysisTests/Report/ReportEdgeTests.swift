@@ -121,6 +121,30 @@ import Testing
     #expect(speed.row(nearShare: 0.6)?.slots == 8)
   }
 
+  @Test func nothingIsPredictedOfLayersOfFewBytes() throws {
+    let trace = try RoutingReportTests.trace(RoutingSamples.random(seed: 5, .init()))
+    func speed(layerByteCount: Int) -> SpeedReport {
+      var costs = self.costs(slots: 4)
+      for index in costs.layers.indices {
+        costs.layers[index].denseByteCount =
+          layerByteCount - costs.expertsPerToken * costs.layers[index].expertByteCount
+      }
+      return SpeedReport(
+        [
+          SpeedReport.Setting(
+            memoryByteCount: 9000, poolByteCount: 4000, slotCount: 4, expertCount: 14,
+            costs: costs)
+        ], trace: trace, name: "a", policy: "lru", diskRates: [1e5], position: 0,
+        contextLength: 8, note: "")
+    }
+    let enough = speed(layerByteCount: SpeedReport.layerByteCountMin)
+    #expect(enough.predictionHolds && enough.shown == enough)
+    let little = speed(layerByteCount: SpeedReport.layerByteCountMin - 1)
+    #expect(!little.predictionHolds && little.rows[0].tokensPerSecond.count == 2)
+    #expect(little.shown.disks.isEmpty && little.shown.rows[0].tokensPerSecond.isEmpty)
+    #expect(little.shown.rows[0].hitRate == little.rows[0].hitRate)
+  }
+
   @Test func aFrontierIsReadAsItWasWrittenAndRefusedInOneSentence() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -27,9 +27,9 @@ enum ComparisonTable {
       ("half of reuses within", { $0.routing.reuse.median.map { "\($0) tokens" } ?? "" }),
       ("entropy of use", { Decimals.text($0.routing.use.normalizedEntropy, 3) }),
       ("smallest memory", { $0.speed?.rows.first?.memoryBytes.map(Figures.bytes) ?? "" }),
-      ("tokens/s in it", { speed($0.speed?.rows.first) }),
+      ("tokens/s in it", { speed($0.speed?.shown.rows.first) }),
       ("memory for half of the experts", { memory($0.speed?.row(nearShare: 0.5)) }),
-      ("tokens/s in it, this disk", { speed($0.speed?.row(nearShare: 0.5)) }),
+      ("tokens/s in it, this disk", { speed($0.speed?.shown.row(nearShare: 0.5)) }),
       ("memory for all experts", { memory(resident($0)) }),
       ("tokens/s in it", { speed(resident($0)) }),
     ]
@@ -37,7 +37,7 @@ enum ComparisonTable {
 
   /// The least memory of the table that holds all experts.
   private static func resident(_ side: ReportSide) -> SpeedReport.Row? {
-    side.speed?.rows.first(where: \.isResident)
+    side.speed?.shown.rows.first(where: \.isResident)
   }
 
   private static func srp(_ side: ReportSide) -> String {
@@ -52,7 +52,7 @@ enum ComparisonTable {
   }
 
   private static func speed(_ row: SpeedReport.Row?) -> String {
-    row.map { Figures.speed($0.tokensPerSecond.first ?? nil) } ?? ""
+    row.map { $0.tokensPerSecond.first.map(Figures.speed) ?? "not predicted" } ?? ""
   }
 
   private static func memory(_ row: SpeedReport.Row?) -> String {

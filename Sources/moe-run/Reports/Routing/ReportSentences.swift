@@ -8,6 +8,7 @@ enum ReportSentences {
       return withoutModel(side.routing, name: name)
     }
     guard speed.basis == .model else { return diskBound(speed, name: name) }
+    guard speed.predictionHolds else { return withoutModel(side.routing, name: name) }
     let disk = speed.disks.first.map { Figures.rate($0.bytesPerSecond) } ?? ""
     let middle = speed.row(nearShare: 0.5)
     var parts: [String] = []
@@ -25,6 +26,11 @@ enum ReportSentences {
     return "\(name) on this machine, whose disk delivers \(disk): "
       + parts.joined(separator: "; ") + "."
   }
+
+  /// In place of a speed.
+  static let noPrediction =
+    "No speed is predicted: what a token needs of a layer is so little that waking threads, not "
+    + "memory and products, decides how long it takes."
 
   private static func diskBound(_ speed: SpeedReport, name: String) -> String {
     guard let row = speed.row(nearShare: 0.5), let disk = speed.disks.first else {

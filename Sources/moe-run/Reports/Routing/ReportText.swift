@@ -49,7 +49,8 @@ enum ReportText {
     return routing
   }
 
-  private static func speed(_ speed: SpeedReport) -> [String] {
+  private static func speed(_ report: SpeedReport) -> [String] {
+    let speed = report.shown
     let hasMeasured = speed.rows.contains { $0.measured != nil }
     let disks = speed.disks.prefix(5)
     var head = [speed.basis == .model ? "memory" : "pool", "experts", "hits"]
@@ -66,7 +67,11 @@ enum ReportText {
     }
     let star = disks.contains(where: \.isMeasured) ? "; *: this machine's" : ""
     let kind = speed.basis == .model ? "predicted" : "at most, by the disk alone,"
-    return ["tokens per second \(kind) on disks of so much" + star]
+    let title =
+      speed.predictionHolds
+      ? ["tokens per second \(kind) on disks of so much" + star]
+      : wrapped(ReportSentences.noPrediction)
+    return title
       + lines([head] + rows, right: Set(1...head.count))
   }
 

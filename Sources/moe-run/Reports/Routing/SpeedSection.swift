@@ -16,13 +16,18 @@ enum SpeedSection {
       ])
   }
 
-  private static func block(_ speed: SpeedReport, name: String) -> [Markup] {
+  private static func block(_ report: SpeedReport, name: String) -> [Markup] {
+    let speed = report.shown
     guard !speed.rows.isEmpty else {
       return [ReportParts.paragraph("None of the memories that were asked for is large enough.")]
     }
-    return [
+    let blocks: [Markup] = [
       .element("p", ["class": "caption top"], text: tableCaption(speed)),
       table(speed).markup,
+    ]
+    let hasPoints = !speed.disks.isEmpty || speed.rows.contains { $0.measured != nil }
+    guard hasPoints else { return blocks }
+    return blocks + [
       chart(speed, name: name).markup,
       ReportParts.caption(
         "How to read it: further right is more memory, higher is faster. Where a line is flat the "
@@ -34,7 +39,9 @@ enum SpeedSection {
     let hasMeasured = speed.rows.contains { $0.measured != nil }
     var head = [speed.basis == .model ? "memory" : "pool", "experts in it", "hit rate"]
     head += ["read per token"] + speed.disks.map(diskName)
-    if hasMeasured { head += ["measured here", "error"] }
+    if hasMeasured { head.append("measured here") }
+    let hasError = hasMeasured && speed.predictionHolds
+    if hasError { head.append("error") }
     let rows = speed.rows.map { row in
       var cells = [
         Figures.bytes(row.memoryBytes ?? row.poolBytes),
@@ -44,8 +51,8 @@ enum SpeedSection {
       cells += row.tokensPerSecond.map(Figures.speed)
       if hasMeasured {
         cells.append(row.measured.map { Figures.short($0.tokensPerSecond) } ?? "not measured")
-        cells.append(error(row))
       }
+      if hasError { cells.append(error(row)) }
       return cells
     }
     return ReportTable(head: head, rows: rows)
@@ -75,6 +82,9 @@ enum SpeedSection {
       let measured =
         speed.rows.contains { $0.measured != nil }
         ? " Measured: a text drawn from the model, decoded in that memory on this machine." : ""
+      guard speed.predictionHolds else {
+        return ReportSentences.noPrediction + " Memory is all that the process takes." + measured
+      }
       return "Tokens per second of decoding\(place)\(context), predicted from the machine "
         + "(\(speed.note)) and the hit rate of the policy \(speed.policy) on these texts. "
         + "Memory is "
