@@ -54,8 +54,8 @@ import Testing
   @Test func aTypoIsNamedAndSaysWhatIsWanted() {
     let error = #expect(throws: SizeError.self) { try SizeSpecification(parsing: "8 Gb\u{1b}") }
     #expect(
-      error?.description == "\("8 Gb\u{1b}".quotedForMessage) is no size; give a size such as 8G or "
-        + "512M, or a share such as 40%")
+      error?.description == "\("8 Gb\u{1b}".quotedForMessage) is no size; give a size such as "
+        + "8G or 512M, or a share such as 40%")
   }
 
   @Test func aShareOfVeryMuchDoesNotOverflow() {

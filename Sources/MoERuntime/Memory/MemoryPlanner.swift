@@ -65,7 +65,9 @@ package struct MemoryPlanner {
         note: "page tables, charged by memory cgroups"))
     let rest = budget.byteCount - fixedByteCount - scratch - kernelShare
     let experts = try expertsRow(pool: pool, available: rest)
-    if experts.loanByteCount > 0, let row = rows.firstIndex(where: { $0.name == MemoryPlan.stateRowName }) {
+    if experts.loanByteCount > 0,
+      let row = rows.firstIndex(where: { $0.name == MemoryPlan.stateRowName })
+    {
       rows[row].note +=
         "; \(ByteSize(experts.loanByteCount)) are lent to experts until a text needs them"
     }

@@ -73,7 +73,7 @@ struct Bench: AsyncParsableCommand {
 
   @Option(
     name: [.customShort("t"), .long],
-    help: ArgumentHelp("Worker threads. (default: one per processor, or what a quota leaves)", valueName: "n,..."),
+    help: ArgumentHelp("Worker threads. (default: as many as may run)", valueName: "n,..."),
     transform: { try FlagValue.list($0) { try FlagValue.integer($0, in: 1...256) } })
   var threads: [[Int]] = []
 

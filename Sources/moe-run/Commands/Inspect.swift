@@ -4,7 +4,7 @@ import MoERuntime
 /// `moe-run inspect`: what is in a model file.
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show a model file's metadata, tensors and experts; reads no weights without --check.",
+    abstract: "Show a model file's metadata, tensors and experts; --check reads the weights.",
     discussion: "Works for models that cannot be run here, too, and says why not.")
 
   @OptionGroup(title: "Model") var model: ModelOptions

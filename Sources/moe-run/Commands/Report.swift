@@ -33,7 +33,7 @@ struct Report: AsyncParsableCommand {
 
   @Option(
     name: [.customShort("t"), .long],
-    help: ArgumentHelp("Worker threads, 1 to 256. (default: one per processor, or what a quota leaves)", valueName: "n"),
+    help: ArgumentHelp("Worker threads, 1 to 256. (default: as many as may run)", valueName: "n"),
     transform: { try FlagValue.integer($0, in: 1...256) })
   var threads: Int?
 

@@ -87,7 +87,8 @@ import Testing
       allowed: allowed,
       quota: quota.map { ProcessorQuota(processors: $0, limitName: "cpu.max") })
     #expect(found.count == count && found.hasQuota == hasQuota)
-    #expect(found.note.contains("quota") == (quota.map { Int(min($0, 1e6)) < allowed ?? 1 } ?? false))
+    let isBound = quota.map { Int(min($0, 1e6)) < allowed ?? 1 } ?? false
+    #expect(found.note.contains("quota") == isBound)
     #expect(found.note.contains("does not say") == (allowed == nil))
   }
 }
