@@ -97,13 +97,20 @@ struct GatingCalibration {
       bound: bound, note: note)
   }
 
+  /// The beginning of what a plan says of its store. The rest is how much memory the system let it
+  /// register, which other processes change.
+  private static func wayToRead(_ report: String) -> String {
+    report.split(separator: ",").prefix(2).joined(separator: ",")
+  }
+
   private func request(_ candidates: [GatingSpecification], _ tokens: [Int32]) -> Request {
     let plan = engine.plan
     var hash = FNV1a()
     for token in tokens { hash.update(UInt32(bitPattern: token)) }
     return Request(
       model: plan.path, modelByteCount: plan.modelByteCount, instructionSet: plan.instructionSet,
-      store: plan.store, cachePolicy: plan.cachePolicy, threadCount: plan.memory.threadCount,
+      store: Self.wayToRead(plan.store), cachePolicy: plan.cachePolicy,
+      threadCount: plan.memory.threadCount,
       poolSlotCount: plan.memory.slotCount, contextLength: plan.memory.contextLength,
       candidates: candidates.map(\.description), bound: bound, text: hash.text)
   }
