@@ -30,8 +30,8 @@ enum {
   STACK_BYTES = 256 << 10,
   /* Some tens of microseconds: longer than the gap between two operations of a layer. */
   SPIN_PAUSES = 1500,
-  /* With more workers than processors a spinning thread holds up the one it waits for; under a quota
-   * of processor time it spends what that one needs. */
+  /* With more workers than processors a spinning thread holds up the one it waits for; under a
+   * quota of processor time it spends what that one needs. */
   SPIN_PAUSES_BRIEF = 20,
   CACHE_LINE_BYTES = 64,
 };

@@ -72,8 +72,8 @@ public final class Engine: Sendable {
   }
 
   /// Frees the model's memory and returns when that is done; requests that come later end with
-  /// `EngineError.unloaded`. An engine that is just let go of frees it some time after, which is too
-  /// late where the next engine needs the same memory.
+  /// `EngineError.unloaded`. An engine that is just let go of frees it some time after, which is
+  /// too late where the next engine needs the same memory.
   public func unload() async {
     await withCheckedContinuation { continuation in
       driver.enqueue { [box] in

@@ -155,7 +155,8 @@ package struct Candidates {
   }
 }
 
-/// A candidate in the order in which they are kept: by its logit, of equals the smaller index higher.
+/// A candidate in the order in which they are kept: by its logit, of equals the smaller index
+/// higher.
 private struct Ranked: Comparable {
   let logit: Float
   let index: Int32

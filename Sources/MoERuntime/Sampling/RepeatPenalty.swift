@@ -1,7 +1,7 @@
 /// Lowers the logits of tokens among the latest ones (CTRL, arXiv 1909.05858, section 4.1).
 ///
-/// A token costs the same however long the text is: the counts of the tokens in the window are kept,
-/// and a step counts those that came and those that fell out of it.
+/// A token costs the same however long the text is: the counts of the tokens in the window are
+/// kept, and a step counts those that came and those that fell out of it.
 package struct RepeatPenalty: SamplerStage {
   let penalty: Float
   /// Of the window; negative: the whole text.
