@@ -48,14 +48,7 @@ final class EngineCore {
     } catch {
       throw .outOfMemory("the timeline does not fit in memory: \(error)")
     }
-    let team: WorkerTeam
-    do {
-      team = try WorkerTeam(
-        workerCount: prepared.threadCount, timeline: timeline,
-        spinsBriefly: prepared.processors.hasQuota)
-    } catch {
-      throw .outOfMemory("\(error)")
-    }
+    let team = try Self.makeTeam(prepared, timeline: timeline)
     reader = try prepared.makeReader()
     reader.timeline = timeline
     dense = try DenseWeights(tensors, reader: reader, progress: report)
@@ -91,6 +84,18 @@ final class EngineCore {
       throw .outOfMemory("the sequences' state and scratch do not fit in memory: \(error)")
     }
     decoder.populate()
+  }
+
+  private static func makeTeam(
+    _ prepared: PreparedRun, timeline: Timeline?
+  ) throws(EngineError) -> WorkerTeam {
+    do {
+      return try WorkerTeam(
+        workerCount: prepared.threadCount, timeline: timeline,
+        spinsBriefly: prepared.processors.hasQuota)
+    } catch {
+      throw .outOfMemory("\(error)")
+    }
   }
 
   /// Goes on reading what the last run used most; false where there is nothing left to wait for.
