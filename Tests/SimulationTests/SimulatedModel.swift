@@ -56,14 +56,16 @@ final class SimulatedModel {
   /// A decoder over these dense weights and experts from elsewhere. It must not outlive the model.
   func decoder(
     _ experts: any ExpertSource, team: WorkerTeam, chunk: Int, contextLength: Int, kvType: KVType,
-    sequenceCount: Int = 1, lookAhead: LookAheadEntry = LookAheadRegistry.defaultEntry
+    sequenceCount: Int = 1, tileRowCount: Int = ScratchLayout.tileTokenCountMax,
+    lookAhead: LookAheadEntry = LookAheadRegistry.defaultEntry
   ) throws -> Decoder {
     try Decoder(
       description: description, weights: weights, experts: experts, team: team,
       scratch: ScratchLayout(
         description: description, tensors: tensors, tokenCount: chunk, logitRowCount: chunk),
       states: StateLayout(
-        description, contextLength: contextLength, sequenceCount: sequenceCount, type: kvType),
+        description, contextLength: contextLength, sequenceCount: sequenceCount, type: kvType,
+        tileRowCount: tileRowCount),
       predictor: lookAhead)
   }
 }
