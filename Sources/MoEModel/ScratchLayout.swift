@@ -182,7 +182,7 @@ package struct ScratchLayout: Sendable {
   }
 
   /// Enough rows for products to run at full speed, few enough for the third-level cache.
-  static let tileTokenCountMax = 256
+  package static let tileTokenCountMax = 256
 
   /// The tiles of a step of `count` rows, in order.
   func tiles(of count: Int) -> some Sequence<Range<Int>> {

@@ -59,8 +59,10 @@ import Testing
         let up = try index(writer, Self.name(layer, "ffn_up_exps"))
         let (first, second) = (try bytes(writer.tensors[gate]), try bytes(writer.tensors[up]))
         let size = first.count / Self.expertCount
-        let fused = (0..<Self.expertCount).flatMap {
-          first[$0 * size..<($0 + 1) * size] + second[$0 * size..<($0 + 1) * size]
+        var fused: [UInt8] = []
+        for start in stride(from: 0, to: first.count, by: size) {
+          fused += first[start..<start + size]
+          fused += second[start..<start + size]
         }
         var shape = writer.tensors[gate].shape
         shape[1] *= 2
@@ -105,8 +107,9 @@ import Testing
     let layer = Self.layerCount - 1
     let story = scratch.url("story.txt").path
     let recorded = scratch.url("whole.moetrace").path
-    _ = try await Program.run("trace", "record", TrainedModel.path, "--text", story, "-o", recorded)
-    let whole = try RoutingTrace(contentsOf: URL(fileURLWithPath: recorded))
+    _ = try await Program.run(
+      "trace", "record", TrainedModel.path, "--text", story, "-o", recorded)
+    let whole = try RoutingTrace(contentsOf: recorded)
     let taken = Set((0..<whole.tokenCount).flatMap { whole.selection(token: $0, layer: layer) })
     let unused = try #require((0..<Self.expertCount).first { !taken.contains(Int32($0)) })
     let path = try edited(scratch) { writer in
@@ -126,7 +129,7 @@ import Testing
     #expect(abs(pruned[0] / usual[0] - 1) < 1e-5)
     let odd = scratch.url("pruned.moetrace").path
     _ = try await Program.run("trace", "record", path, "--text", story, "-o", odd)
-    let trace = try RoutingTrace(contentsOf: URL(fileURLWithPath: odd))
+    let trace = try RoutingTrace(contentsOf: odd)
     for token in 0..<trace.tokenCount {
       let renumbered = whole.selection(token: token, layer: layer).map {
         $0 > Int32(unused) ? $0 - 1 : $0
@@ -151,7 +154,7 @@ import Testing
     let recorded = scratch.url("odd.moetrace").path
     _ = try await Program.run(
       "trace", "record", path, "--text", scratch.url("story.txt").path, "-o", recorded)
-    let trace = try RoutingTrace(contentsOf: URL(fileURLWithPath: recorded))
+    let trace = try RoutingTrace(contentsOf: recorded)
     for (layer, count) in [1, 4, 2, 4].enumerated() {
       #expect(trace.selection(token: 5, layer: layer).count == count)
     }
