@@ -124,12 +124,17 @@ import Testing
           tensor.name, tensor.type, tensor.shape, bytes: all)
       }
     }
-    // The softmax that the weights come from has a term less, which renormalising takes out again.
+    // The softmax that the weights come from has a term less, which renormalising takes out again
+    // but for a last bit; where activations are rounded to 8 bits, that is a step now and then.
     let pruned = try await perplexities(path, scratch)
-    #expect(abs(pruned[0] / usual[0] - 1) < 1e-5)
+    #expect(abs(pruned[0] / usual[0] - 1) < 1e-4)
     let odd = scratch.url("pruned.moetrace").path
-    _ = try await Program.run("trace", "record", path, "--text", story, "-o", odd)
+    let output = try await Program.run(
+      "trace", "record", path, "--text", story, "-o", odd, "--logits")
+    #expect(output.code == 0, "\(output.errors)")
     let trace = try RoutingTrace(contentsOf: odd)
+    let logits = try #require(trace.logits).suffix(Self.expertCount)
+    #expect(logits.dropLast().allSatisfy(\.isFinite) && logits.last == -.infinity)
     for token in 0..<trace.tokenCount {
       let renumbered = whole.selection(token: token, layer: layer).map {
         $0 > Int32(unused) ? $0 - 1 : $0
@@ -141,21 +146,21 @@ import Testing
   @Test func aLayerWhoseTokensTakeFewerExpertsIsHonoured() async throws {
     let scratch = try Scratch()
     let path = try edited(scratch) { writer in
-      let counts = [1, 4, 2, 4].map { GGUFValue.uint32($0) }
+      let counts = [1, 4, 3, 2].map { GGUFValue.uint32($0) }
       writer.set("qwen3moe.expert_used_count", .array(counts))
     }
     let fewer = try await perplexities(path, scratch)
     // The gating that gives layers their number of experts is another way to the same model.
     let usual = try await Program.run(
       "perplexity", TrainedModel.path, "-f", scratch.url("story.txt").path, "--json", "--gating",
-      "schedule:1,4,2,4"
+      "schedule:1,4,2,1"
     ).json()
     #expect(fewer[0] == usual["perplexity"] as? Double)
     let recorded = scratch.url("odd.moetrace").path
     _ = try await Program.run(
       "trace", "record", path, "--text", scratch.url("story.txt").path, "-o", recorded)
     let trace = try RoutingTrace(contentsOf: recorded)
-    for (layer, count) in [1, 4, 2, 4].enumerated() {
+    for (layer, count) in [1, 4, 3, 2].enumerated() {
       #expect(trace.selection(token: 5, layer: layer).count == count)
     }
   }
@@ -167,8 +172,8 @@ import Testing
       writer.tensors.append(
         GGUFWriter.Tensor(name, .f32, [32], bytes: Array(repeating: 1, count: 128)))
     }
-    for command in ["generate", "plan"] {
-      let output = try await Program([command, path]).end()
+    for (command, more) in [("generate", ["-p", "a"]), ("plan", [])] {
+      let output = try await Program([command, path] + more).end()
       #expect(output.code == 1 && output.errorLines.count == 1, "\(output.errors)")
       #expect(output.errors.contains("\"\(name)\""), "\(output.errors)")
     }

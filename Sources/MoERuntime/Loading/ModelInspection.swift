@@ -51,7 +51,7 @@ package struct ModelInspection: Sendable {
   package let tensors: [Tensor]
   /// By descending size.
   package let formats: [FormatTotal]
-  /// Nil where the model has none in stacked tensors.
+  /// Nil where the model has none.
   package let experts: ExpertSummary?
   /// Why the engine cannot run the model; nil where it can.
   package let obstacle: String?
@@ -116,7 +116,7 @@ package struct ModelInspection: Sendable {
   }
 }
 
-/// The routed experts of a model, as the shapes of its stacked tensors tell.
+/// The routed experts of a model, as the names and shapes of its tensors tell.
 package struct ExpertSummary: Sendable {
   package struct Layer: Sendable {
     package let index: Int
@@ -128,6 +128,9 @@ package struct ExpertSummary: Sendable {
   package let layers: [Layer]
   /// Nil where the metadata does not say.
   package let expertsPerToken: Int?
+
+  /// More are no number of an expert.
+  private static let singleExpertCountMax = 1 << 16
 
   /// Bytes of all routed experts.
   package var byteCount: Int {
@@ -141,14 +144,24 @@ package struct ExpertSummary: Sendable {
     }
   }
 
-  /// Nil where there are no tensors named `blk.<layer>.ffn_…_exps.…`, stacks along their last
-  /// dimension.
+  /// Nil where there are neither tensors named `blk.<layer>.ffn_…_exps.…`, stacks along their last
+  /// dimension, nor such as `blk.<layer>.ffn_….<expert>.…`, one for each expert.
   init?(tensors: [TensorDescriptor], expertsPerToken: Int?) {
     var stacks: [Int: (expertCount: Int, byteCount: Int)] = [:]
+    var singles: [Int: (expertCount: Int, byteCount: Int)] = [:]
     for tensor in tensors {
       let parts = tensor.name.split(separator: ".")
-      guard parts.count >= 3, parts[0] == "blk", let layer = Int(parts[1]),
-        parts[2].hasPrefix("ffn_"), parts[2].hasSuffix("_exps"), tensor.shape.count > 1,
+      guard parts.count >= 4, parts[0] == "blk", let layer = Int(parts[1]),
+        parts[2].hasPrefix("ffn_")
+      else { continue }
+      if let expert = Int(parts[3]), (0..<Self.singleExpertCountMax).contains(expert) {
+        var single = singles[layer] ?? (0, 0)
+        single.expertCount = max(single.expertCount, expert + 1)
+        single.byteCount += tensor.extent.byteCount
+        singles[layer] = single
+        continue
+      }
+      guard parts[2].hasSuffix("_exps"), tensor.shape.count > 1,
         let expertCount = tensor.shape.last, expertCount > 0
       else { continue }
       var stack = stacks[layer] ?? (expertCount, 0)
@@ -157,6 +170,7 @@ package struct ExpertSummary: Sendable {
       stack.byteCount += tensor.extent.byteCount
       stacks[layer] = stack
     }
+    stacks.merge(singles) { stack, _ in stack }
     guard !stacks.isEmpty else { return nil }
     layers = stacks.sorted { $0.key < $1.key }.map { index, stack in
       Layer(

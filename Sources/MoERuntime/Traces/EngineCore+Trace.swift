@@ -1,4 +1,5 @@
 import MoECore
+import MoEExperts
 import MoEModel
 
 extension EngineCore {
@@ -67,7 +68,9 @@ extension EngineCore {
     var contents = RoutingTraceContents()
     (contents.weights, contents.tokenIDs, contents.passes) = (true, true, true)
     contents.logits = trace.includesLogits
-    contents.emptySlots = !gating.isOff
+    let routed = header.tensors.experts.layers.filter { $0.expertCount > 0 }
+    // Slots behind a token's last expert, where a layer or the gating takes fewer than others.
+    contents.emptySlots = !gating.isOff || Set(routed.map(\.expertsPerToken)).count > 1
     var metadata = RoutingTraceMetadata(header, weights: decoder.weights)
     if !gating.isOff { metadata.others["gating"] = .string(gating.description) }
     return try reportingTrace { () throws(RoutingTraceWriteError) in

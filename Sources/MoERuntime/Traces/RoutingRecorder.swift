@@ -58,7 +58,8 @@ package final class RoutingRecorder: DecoderObserver {
         count: selection.count(token: token),
         expert: { selection.expert(token: token, rank: $0) },
         weight: { selection.weight(token: token, rank: $0) },
-        logit: { row[$0] })
+        // An expert that this layer has not is one that is never chosen.
+        logit: { $0 < logits.columnCount ? row[$0] : -.infinity })
     }
   }
 

@@ -117,7 +117,7 @@ extension InspectionReport {
   }
 
   private var expertText: String {
-    guard let experts else { return "none in stacked tensors" }
+    guard let experts else { return "none" }
     let counts = Set(experts.layers.map(\.experts)).sorted().map(String.init)
     let sizes = Set(experts.layers.map(\.bytesPerExpert)).sorted()
     let each = Set([sizes.first, sizes.last].compactMap(\.self)).sorted().map { "\(ByteSize($0))" }
