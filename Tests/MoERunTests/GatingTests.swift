@@ -107,9 +107,8 @@ import Testing
     let text = try story(scratch)
     let arguments = [
       Self.model, "-p", "Once upon a time", "--temp", "0", "-n", "12", "--expert-pool", "25%",
-      "--placement", "offloaded", "--calibration", text,
       // One way to read for both runs, whatever others on this machine left of the ring's memory.
-      "--store", "pread",
+      "--placement", "offloaded", "--store", "pread", "--calibration", text,
     ]
     let environment = ["XDG_CACHE_HOME": scratch.url("cache").path]
     let output = try await Program(
