@@ -46,7 +46,7 @@ package final class Decoder {
   package init(
     description: ModelDescription, weights: DecoderWeights, experts: any ExpertSource,
     team: WorkerTeam, scratch layout: ScratchLayout, states: StateLayout,
-    predictor entry: LookAheadEntry = LookAheadRegistry.defaultEntry
+    predictor entry: PredictorEntry = PredictorRegistry.defaultEntry
   ) throws(OutOfMemory) {
     precondition(min(layout.tileTokenCount, states.contextLength) <= states.tileRowCount)
     self.description = description

@@ -92,23 +92,6 @@ public final class Engine: Sendable {
     return prepared.runPlan(storeReport: try prepared.makeReader().report)
   }
 
-  /// The names and one-line descriptions of the policies that `EngineOptions.cachePolicy` may name.
-  public static var cachePolicies: [(name: String, summary: String)] {
-    PolicyRegistry.all.map { ($0.name, $0.summary) }
-  }
-
-  /// The names and one-line descriptions of who may guess the experts that are read ahead, which
-  /// `EngineOptions.lookAhead` may name.
-  public static var lookAheads: [(name: String, summary: String)] {
-    LookAheadRegistry.all.map { ($0.name, $0.summary) }
-  }
-
-  /// The names and one-line descriptions of the ways to read that `EngineOptions.store` may name.
-  public static var stores: [(name: String, summary: String)] {
-    [(StoreChoice.automatic, "The best of the others that works here.")]
-      + BackendRegistry.all.map { ($0.name, $0.summary) }
-  }
-
   /// Generates text from a prompt, as an asynchronous sequence of tokens.
   ///
   /// Starts at once, or when the engine is free. Ends early when the task that iterates is

@@ -62,8 +62,8 @@ final class EngineCore {
         let offloaded = try OffloadedExperts(
           tensors.experts, reader: reader, team: team, poolByteCount: plan.poolByteCount,
           loanByteCount: plan.loanByteCount,
-          prefetch: PrefetchOptions(stagingSlotCount: options.readAheadSlotCount),
-          policy: PolicyRegistry.entry(named: options.cachePolicy) ?? PolicyRegistry.defaultEntry,
+          prefetch: PrefetchOptions(stagingSlotCount: options.usedStagingSlotCount),
+          policy: options.cachePolicy.entry,
           sequenceCountMax: options.sequenceCount)
         warmStart =
           options.warmStart
@@ -79,7 +79,7 @@ final class EngineCore {
         description: header.description, weights: dense.decoderWeights, experts: experts,
         team: team, scratch: prepared.scratchLayout,
         states: plan.stateLayout(header.description, type: options.kvCacheType.kvType),
-        predictor: isResident ? LookAheadRegistry.off : options.lookAheadEntry)
+        predictor: isResident ? PredictorRegistry.off : options.predictor.entry)
     } catch {
       throw .outOfMemory("the sequences' state and scratch do not fit in memory: \(error)")
     }

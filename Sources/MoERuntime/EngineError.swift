@@ -34,6 +34,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
   case unloaded
   /// The request was cancelled before it was done.
   case cancelled
+  /// What the caller gave to take the engine's output threw this.
+  case output(any Error)
   /// A text that is too short to be scored.
   case textTooShort(tokenCount: Int, wanted: Int)
 
@@ -65,6 +67,7 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
         "\(file): the model's output is not a number, though its weights are; the file is damaged"
     case .unloaded: return "the engine has been unloaded; load the model again"
     case .cancelled: return "the request was cancelled"
+    case .output(let error): return "\(error)"
     case .textTooShort(let tokenCount, let wanted):
       return "the text has \(tokenCount) tokens; at least \(wanted) are needed"
     }

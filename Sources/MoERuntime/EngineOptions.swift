@@ -21,19 +21,18 @@ public struct EngineOptions: Sendable {
   /// Prompt tokens that are run together. Nil: up to 2048, fewer where memory is scarce. Does not
   /// change results.
   public var chunkTokenCount: Int?
-  /// How weights are read; a name of `Engine.stores`.
-  public var store = StoreChoice.automatic
+  /// How weights are read.
+  public var store = Store.automatic
   /// Reads in flight at once, 1 to 1024.
   public var inputDepth = 32
-  /// Who guesses which experts the next layer will take, so that they can be read ahead; a name of
-  /// `Engine.lookAheads`. Does not change results.
-  public var lookAhead = Engine.lookAheads[0].name
+  /// Who guesses which experts are prefetched. Does not change results.
+  public var predictor = Predictor.standard
   /// Slots, of each size that experts have, for experts that are read before a layer asks for them,
-  /// 1 to 256. Nil: derived from the pool, and reading ahead is tried out first. Does not change
+  /// 1 to 256. Nil: derived from the pool, and prefetching is tried out first. Does not change
   /// results.
-  public var readAhead: Int?
-  /// How the cache chooses whom to evict; a name of `Engine.cachePolicies`.
-  public var cachePolicy = Engine.cachePolicies[0].name
+  public var stagingSlotCount: Int?
+  /// How the cache chooses whom to evict.
+  public var cachePolicy = CachePolicy.standard
   /// Whether the experts that the last run used most are read into the pool before anything asks
   /// for them, and those of this run remembered in the user's cache folder. Changes no result, but
   /// how many requests find their expert in memory.
@@ -60,11 +59,6 @@ public enum KVCacheType: String, Sendable, CaseIterable, Codable {
     case .f32: 4
     }
   }
-}
-
-/// How weights are read from disk.
-public enum StoreChoice {
-  public static let automatic = "automatic"
 }
 
 /// Where routed experts are kept.

@@ -22,24 +22,25 @@ package struct BackendEntry: Sendable {
   }
 }
 
-/// Every store backend, the best first.
+/// Every store backend.
 package enum BackendRegistry {
-  package static let all: [BackendEntry] = [
-    BackendEntry(
-      name: "ring", summary: "Direct reads by io_uring.", isAutomatic: true,
-      make: { open, depth throws(StoreError) in try RingBackend(open, depth: depth) }),
-    BackendEntry(
-      name: "pread", summary: "Direct reads by a set of threads.", isAutomatic: true,
-      make: { open, depth throws(StoreError) in try ThreadedBackend.direct(open, depth: depth) }),
-    BackendEntry(
-      name: "buffered", summary: "Reads through the page cache, dropped after use.",
-      isAutomatic: true,
-      make: { open, depth throws(StoreError) in try ThreadedBackend.buffered(open, depth: depth) }),
-    BackendEntry(
-      name: "memory", summary: "Whole files in memory, for tests.", isAutomatic: false,
-      holdsFiles: true,
-      make: { open, depth throws(StoreError) in try MemoryBackend(open, depth: depth) }),
-  ]
+  package static let ring = BackendEntry(
+    name: "ring", summary: "Direct reads by io_uring.", isAutomatic: true,
+    make: { open, depth throws(StoreError) in try RingBackend(open, depth: depth) })
+  package static let pread = BackendEntry(
+    name: "pread", summary: "Direct reads by a set of threads.", isAutomatic: true,
+    make: { open, depth throws(StoreError) in try ThreadedBackend.direct(open, depth: depth) })
+  package static let buffered = BackendEntry(
+    name: "buffered", summary: "Reads through the page cache, dropped after use.",
+    isAutomatic: true,
+    make: { open, depth throws(StoreError) in try ThreadedBackend.buffered(open, depth: depth) })
+  package static let memory = BackendEntry(
+    name: "memory", summary: "Whole files in memory, for tests.", isAutomatic: false,
+    holdsFiles: true,
+    make: { open, depth throws(StoreError) in try MemoryBackend(open, depth: depth) })
+
+  /// The best first.
+  package static let all = [ring, pread, buffered, memory]
 }
 
 /// Which backend to use.
@@ -47,9 +48,6 @@ package enum BackendChoice: Hashable, Sendable {
   /// The first of the registry that works here.
   case automatic
   case named(String)
-
-  /// As written on a command line: `automatic` or a backend's name, checked when it is used.
-  package init(parsing text: String) { self = text == "automatic" ? .automatic : .named(text) }
 }
 
 /// A backend that works, and why better ones were not taken.
@@ -72,7 +70,7 @@ package struct BackendSelection {
     switch choice {
     case .named(let name):
       guard let entry = registry.first(where: { $0.name == name }) else {
-        throw .unknownBackend(name: name, known: ["automatic"] + registry.map(\.name))
+        throw .unknownBackend(name: name, known: registry.map(\.name))
       }
       backend = try entry.make(open, depth)
       skipped = []

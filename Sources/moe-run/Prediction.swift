@@ -40,7 +40,7 @@ struct Prediction {
     func routing(_ costs: RunCosts) -> RoutingEstimate {
       if let trace, let path = options.trace {
         return .replayed(
-          trace, name: path, costs: costs, policy: planned.plan.cachePolicy,
+          trace, name: path, costs: costs, policy: planned.plan.cachePolicy.rawValue,
           withOptimum: costs == planned.costs)
       }
       var estimate: RoutingEstimate
@@ -49,7 +49,7 @@ struct Prediction {
       } else {
         estimate = .assumed(architecture: architecture, costs: costs)
       }
-      estimate.policy = planned.plan.cachePolicy
+      estimate.policy = planned.plan.cachePolicy.rawValue
       return estimate
     }
     func model(_ costs: RunCosts) -> PerformanceModel {

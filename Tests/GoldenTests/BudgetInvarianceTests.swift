@@ -23,7 +23,7 @@ import Testing
   /// Every policy with every pool, every backend with the two smallest, and the rest one by one.
   static let settings: [Setting] = {
     var settings: [Setting] = []
-    for policy in Engine.cachePolicies.map(\.name) {
+    for policy in CachePolicy.allCases {
       for pool in pools {
         settings.append(
           Setting(name: "policy \(policy), pool \(pool)") {
@@ -32,7 +32,7 @@ import Testing
           })
       }
     }
-    for store in Engine.stores.map(\.name) {
+    for store in Store.allCases {
       for depth in [1, 64] {
         for pool in pools.prefix(2) {
           settings.append(
@@ -44,12 +44,12 @@ import Testing
         }
       }
     }
-    for name in Engine.lookAheads.map(\.name) {
+    for predictor in Predictor.allCases {
       for pool in pools.prefix(3) {
         settings.append(
-          Setting(name: "look-ahead \(name), pool \(pool)") {
-            $0.lookAhead = name
-            $0.readAhead = 2
+          Setting(name: "predictor \(predictor), pool \(pool)") {
+            $0.predictor = predictor
+            $0.stagingSlotCount = 2
             $0.expertPool = .fraction(pool)
           })
       }

@@ -39,13 +39,13 @@ import Testing
     }
   }
 
-  // MARK: Look-ahead
+  // MARK: Prediction
 
   /// The same by sorting all experts for each token, from the tokens before it or of the first
   /// half.
   private func naive(
-    _ routing: RoutingSequences, _ predictor: LookAheadRecall.Predictor,
-    _ training: LookAheadRecall.Training, distance: Int, count: Int
+    _ routing: RoutingSequences, _ predictor: PredictionRecall.Predictor,
+    _ training: PredictionRecall.Training, distance: Int, count: Int
   ) -> Double? {
     let order = Array(routing.sequences.joined())
     let half = order.count / 2
@@ -80,10 +80,10 @@ import Testing
       let routing = try RoutingSamples.random(
         seed: seed,
         RoutingSamples.Shape(tokenCount: 30, layerCount: 3, isRagged: seed % 2 == 0))
-      for predictor in [LookAheadRecall.Predictor.affinity, .popularity] {
-        for training in LookAheadRecall.Training.allCases {
+      for predictor in [PredictionRecall.Predictor.affinity, .popularity] {
+        for training in PredictionRecall.Training.allCases {
           for distance in [1, 2] {
-            let recall = try LookAheadRecall(
+            let recall = try PredictionRecall(
               routing, predictor: predictor, training: training, layerDistance: distance)
             for count in [0, 1, 2, 4, 7] {
               let wanted = naive(
@@ -105,12 +105,12 @@ import Testing
     let routing = try RoutingSequences(
       layerCount: 2, expertCount: 6, expertsPerToken: 1,
       experts: (0..<120).flatMap { [Int32($0 % 6), Int32(($0 % 6) * 5 % 6)] })
-    let affinity = try LookAheadRecall(routing, predictor: .affinity, training: .splitHalves)
+    let affinity = try PredictionRecall(routing, predictor: .affinity, training: .splitHalves)
     #expect(affinity.recall(1) == 1 && affinity.recall(1, layer: 0) == 1)
     #expect(affinity.recall(1, layer: 1) == nil)
-    let causal = try LookAheadRecall(routing, predictor: .affinity, training: .causal)
+    let causal = try PredictionRecall(routing, predictor: .affinity, training: .causal)
     #expect(try #require(causal.recall(1)) >= 114.0 / 120)
-    let popularity = try LookAheadRecall(routing, predictor: .popularity, training: .splitHalves)
+    let popularity = try PredictionRecall(routing, predictor: .popularity, training: .splitHalves)
     #expect(try #require(popularity.recall(1)) < 0.2)
   }
 
@@ -122,13 +122,13 @@ import Testing
       experts: (0..<20).flatMap { sequence in
         (0..<5).flatMap { _ -> [Int32] in sequence % 2 == 0 ? [0, 1, 2, 3] : [4, 5, 0, 5] }
       }, sequenceStarts: Array(stride(from: 0, to: 100, by: 5)))
-    let causal = try LookAheadRecall(routing, predictor: .activationMatrix, training: .causal)
+    let causal = try PredictionRecall(routing, predictor: .activationMatrix, training: .causal)
     // Wrong are the first token of all, which nothing precedes, and the first text of the other
     // kind, in which one of the two experts is named by chance of its number.
     #expect(try #require(causal.recall(2)) > 0.93)
-    let halves = try LookAheadRecall(routing, predictor: .activationMatrix, training: .splitHalves)
+    let halves = try PredictionRecall(routing, predictor: .activationMatrix, training: .splitHalves)
     #expect(halves.recall(2) == 1)
-    let popularity = try LookAheadRecall(routing, predictor: .popularity, training: .splitHalves)
+    let popularity = try PredictionRecall(routing, predictor: .popularity, training: .splitHalves)
     #expect(try #require(popularity.recall(2)) < 0.9)
   }
 
@@ -136,9 +136,9 @@ import Testing
     for (name, routing) in try RoutingSamples.degenerate() {
       let affinity = try ExpertAffinity(routing)
       #expect(affinity.layerPairCount == routing.layerCount - 1, "\(name)")
-      for predictor in LookAheadRecall.Predictor.allCases {
-        for training in LookAheadRecall.Training.allCases {
-          let recall = try LookAheadRecall(routing, predictor: predictor, training: training)
+      for predictor in PredictionRecall.Predictor.allCases {
+        for training in PredictionRecall.Training.allCases {
+          let recall = try PredictionRecall(routing, predictor: predictor, training: training)
           let found = recall.recall(routing.expertCount)
           #expect(found == nil || found == 1, "\(name)")
         }

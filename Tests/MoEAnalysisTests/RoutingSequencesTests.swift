@@ -72,7 +72,7 @@ import Testing
     #expect(ExpertUseCounts(wide).counts.count == 1 << 17)
     #expect(throws: RoutingAnalysisError.self) { try ExpertAffinity(wide) }
     #expect(throws: RoutingAnalysisError.self) {
-      try LookAheadRecall(wide, predictor: .affinity, training: .causal)
+      try PredictionRecall(wide, predictor: .affinity, training: .causal)
     }
     #expect(throws: RoutingAnalysisError.self) {
       try RoutingConsistency(wide, segmentLength: 1 << 16)

@@ -12,7 +12,7 @@ import Testing
     var current: Matrix
     let limit = 32
 
-    init(_ shape: LookAheadShape) {
+    init(_ shape: PredictorShape) {
       current = Matrix(
         repeating: [Double](repeating: 0, count: shape.expertCount), count: shape.layerCount)
     }
@@ -60,9 +60,9 @@ import Testing
   @Test func scoresAreTheRowsOfTheNearestMatrixAndTheSequence() {
     var comparedCount = 0
     for seed: UInt64 in 0..<6 {
-      let shape = LookAheadShape(
+      let shape = PredictorShape(
         layerCount: 3, expertCount: 12, expertsPerToken: 2, tokenCountMax: 5)
-      var steps = LookAheadSteps(seed: seed, shape)
+      var steps = PredictorSteps(seed: seed, shape)
       var predictor = ActivationMatrixPredictor(shape)
       var naive = Naive(shape)
       for _ in 0..<50 {
@@ -93,9 +93,9 @@ import Testing
   @Test func scoresOfTextsSideBySideAreThoseOfEach() {
     var comparedCount = 0
     for seed: UInt64 in 0..<6 {
-      let shape = LookAheadShape(
+      let shape = PredictorShape(
         layerCount: 3, expertCount: 12, expertsPerToken: 2, tokenCountMax: 5, sequenceCountMax: 2)
-      var steps = LookAheadSteps(seed: seed, shape)
+      var steps = PredictorSteps(seed: seed, shape)
       var predictor = ActivationMatrixPredictor(shape)
       var texts = [Naive(shape), Naive(shape)]
       var past: [Matrix] = []
@@ -141,7 +141,7 @@ import Testing
   }
 
   @Test func aTextOfAKnownKindIsRecognisedByItsFirstLayer() {
-    let shape = LookAheadShape(layerCount: 2, expertCount: 4, expertsPerToken: 1)
+    let shape = PredictorShape(layerCount: 2, expertCount: 4, expertsPerToken: 1)
     var predictor = ActivationMatrixPredictor(shape)
     for kind: Int32 in 0..<2 {
       predictor.beginSequence()

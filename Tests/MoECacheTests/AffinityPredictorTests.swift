@@ -33,7 +33,7 @@ import Testing
 
   @Test func probabilitiesAreAsPublished() {
     var predictor = AffinityPredictor(
-      LookAheadShape(layerCount: 2, expertCount: 4, expertsPerToken: 1))
+      PredictorShape(layerCount: 2, expertCount: 4, expertsPerToken: 1))
     let paths: [[Int32]] = [
       [0, 1], [0, 1], [0, 1], [1, 0], [1, 0], [2, 3], [2, 3], [3, 2], [3, 0], [2, 1],
     ]
@@ -51,9 +51,9 @@ import Testing
     var comparedCount = 0
     for seed: UInt64 in 0..<20 {
       let distance = Int(seed % 3) + 1
-      let shape = LookAheadShape(
+      let shape = PredictorShape(
         layerCount: 4, expertCount: 5, expertsPerToken: 2, tokenCountMax: 6)
-      var steps = LookAheadSteps(seed: seed, shape)
+      var steps = PredictorSteps(seed: seed, shape)
       var predictor = AffinityPredictor(shape, distance: distance)
       var naive = Naive()
       for _ in 0..<400 {
@@ -86,7 +86,7 @@ import Testing
 
   @Test func whatWasLongAgoCountsLess() {
     var predictor = AffinityPredictor(
-      LookAheadShape(layerCount: 2, expertCount: 3, expertsPerToken: 1))
+      PredictorShape(layerCount: 2, expertCount: 3, expertsPerToken: 1))
     func run(_ next: Int32, _ count: Int) {
       for _ in 0..<count {
         predictor.observe(layer: 0, [0])

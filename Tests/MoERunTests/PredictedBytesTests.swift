@@ -26,7 +26,7 @@ import Testing
     let (trace, stats) = (scratch.url("a.moetrace").path, scratch.url("stats.json"))
     let environment = ["XDG_CACHE_HOME": scratch.url("cache").path]
     // Nothing is read in vain.
-    let common = [TrainedModel.path, "--chunk", "48", "--look-ahead", "off"] + settings
+    let common = [TrainedModel.path, "--chunk", "48", "--predictor", "off"] + settings
     let run = try await Program(
       ["generate"] + common + [
         "-f", prompt, "-n", "40", "--ignore-eos", "--temp", "1", "--seed", "1",

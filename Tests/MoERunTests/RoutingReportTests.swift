@@ -41,7 +41,7 @@ import Testing
         "consistency", "memory", "caching", "use", "reuse", "ahead", "prompt", "method",
       ])
     // Two of consistency, one of memory, caching and prompts, one map for each of 4 layers, two of
-    // reuse, one of look-ahead.
+    // reuse, one of prediction.
     #expect(page.drawings.count == 12 && page.drawings.allSatisfy { !$0.isEmpty })
     #expect(page.hasNoOutside && page.byteCount < 400_000)
     for word in ["story", "german", "optimum", " (engine's)", "published decoders"] {

@@ -46,15 +46,14 @@ import Testing
 
   @Test func namesTheBackendsThereAre() throws {
     let files = try TemporaryFiles([[1]])
-    #expect(BackendChoice(parsing: "automatic") == .automatic)
     let error = #expect(throws: StoreError.self) {
-      _ = try ExtentReader(files: files.files, backend: BackendChoice(parsing: "floppy"))
+      _ = try ExtentReader(files: files.files, backend: .named("floppy"))
     }
     #expect(
       error
         == .unknownBackend(
-          name: "floppy", known: ["automatic", "ring", "pread", "buffered", "memory"]))
-    #expect(error?.description.contains("there are: automatic, ring, pread") == true)
+          name: "floppy", known: ["ring", "pread", "buffered", "memory"]))
+    #expect(error?.description.contains("there are: ring, pread") == true)
   }
 
   @Test func everyEntryHasADescriptionAndItsBackendItsName() throws {

@@ -6,7 +6,7 @@ import Testing
 /// A disk that really breaks while engines run from it.
 @Suite struct EngineDiskErrorTests {
   @Test(arguments: EngineRun.diskStores)
-  func aBrokenDiskEndsInAnErrorThatStays(_ store: String) async throws {
+  func aBrokenDiskEndsInAnErrorThatStays(_ store: Store) async throws {
     let elsewhere = try ModelFolder()
     let disk = try LoopDisk.make(byteCount: 8 << 20)
     let model = try ModelFolder(in: disk.directory)

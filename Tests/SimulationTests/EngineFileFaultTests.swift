@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test(arguments: EngineRun.diskStores)
-  func aTruncatedFileEndsInAnErrorThatStays(_ store: String) async throws {
+  func aTruncatedFileEndsInAnErrorThatStays(_ store: Store) async throws {
     for length in Self.lengths {
       let model = try ModelFolder()
       let intact = try Data(contentsOf: URL(fileURLWithPath: model.path))
@@ -51,7 +51,7 @@ import Testing
   }
 
   @Test(arguments: EngineRun.diskStores)
-  func aFileWrittenToInPlaceEndsInAnErrorThatStays(_ store: String) async throws {
+  func aFileWrittenToInPlaceEndsInAnErrorThatStays(_ store: Store) async throws {
     let model = try ModelFolder()
     let run = try await EngineRun.orCancel(model.path, store: store)
     let error = try await failure(of: run) { try model.overwrite() }
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test(arguments: EngineRun.diskStores)
-  func aReplacedOrDeletedFileChangesNothing(_ store: String) async throws {
+  func aReplacedOrDeletedFileChangesNothing(_ store: Store) async throws {
     let harmless: [@Sendable (ModelFolder) throws -> Void] = [
       { try $0.replace(withSeed: 8) },
       { try FileManager.default.removeItem(atPath: $0.path) },
@@ -79,8 +79,8 @@ import Testing
     let (bad, good) = (try ModelFolder(), try ModelFolder())
     let failing = try await EngineRun(bad.path)
     let others = [
-      try await EngineRun(good.path), try await EngineRun(good.path, store: "pread"),
-      try await EngineRun(good.path, store: "memory"),
+      try await EngineRun(good.path), try await EngineRun(good.path, store: .pread),
+      try await EngineRun(good.path, store: .memory),
     ]
     let expected = try await others[0].generate()
     let error = try await failure(of: failing) { try bad.truncateFile(to: 0) }
@@ -110,8 +110,8 @@ import Testing
     }
   }
 
-  @Test(arguments: Engine.stores.map(\.name))
-  func aMemoryFileSystemGivesTheSameTokens(_ store: String) async throws {
+  @Test(arguments: Store.allCases)
+  func aMemoryFileSystemGivesTheSameTokens(_ store: Store) async throws {
     let shared = URL(fileURLWithPath: "/dev/shm")
     guard FileManager.default.isWritableFile(atPath: shared.path) else {
       try Test.cancel("no /dev/shm here")
@@ -122,7 +122,7 @@ import Testing
       #expect(try await EngineRun(model.path, store: store).generate() == expected)
     } catch let error as EngineError {
       // Before Linux 6.6, tmpfs had no direct reads; a named store then says so.
-      #expect(store == "ring" || store == "pread")
+      #expect(store == .ring || store == .pread)
       #expect(error.description.contains("direct reads"))
     }
   }

@@ -9,14 +9,14 @@ import Testing
   @Test func goesOnWithThreadsWhereIOUringIsForbidden() async {
     await #expect(processExitsWith: .success) {
       let model = try ModelFolder()
-      let expected = try await EngineRun(model.path, store: "memory").generate()
+      let expected = try await EngineRun(model.path, store: .memory).generate()
       try SystemCallFilter.fail(.ioUringSetup, with: EPERM)
       let run = try await EngineRun(model.path)
       #expect(run.engine.plan.store.hasPrefix("pread"))
       #expect(run.engine.plan.store.contains("ring not taken: io_uring: Operation not permitted"))
       #expect(try await run.generate() == expected)
       let error = await #expect(throws: EngineError.self) {
-        _ = try await EngineRun(model.path, store: "ring")
+        _ = try await EngineRun(model.path, store: .ring)
       }
       #expect(error?.description.contains("cannot be used here") == true)
     }
@@ -25,7 +25,7 @@ import Testing
   @Test func goesOnWhereMemoryMayNotBeLocked() async {
     await #expect(processExitsWith: .success) {
       let model = try ModelFolder()
-      let expected = try await EngineRun(model.path, store: "memory").generate()
+      let expected = try await EngineRun(model.path, store: .memory).generate()
       var none = rlimit(rlim_cur: 0, rlim_max: 0)
       try #require(unsafe setrlimit(__rlimit_resource_t(8), &none) == 0)  // RLIMIT_MEMLOCK
       // The superuser may lock without limit.
@@ -42,7 +42,7 @@ import Testing
   @Test func tellsWhenTooFewFilesMayBeOpen() async {
     await #expect(processExitsWith: .success) {
       let model = try ModelFolder()
-      let expected = try await EngineRun(model.path, store: "memory").generate()
+      let expected = try await EngineRun(model.path, store: .memory).generate()
       let next = dup(0)
       close(next)
       var wasRefused = false
@@ -79,7 +79,7 @@ import Testing
   @Test func signalsThatInterruptSystemCallsChangeNothing() async {
     await #expect(processExitsWith: .success) {
       let model = try ModelFolder()
-      let expected = try await EngineRun(model.path, store: "memory").generate()
+      let expected = try await EngineRun(model.path, store: .memory).generate()
       var action = sigaction()
       unsafe action.__sigaction_handler.sa_handler = { _ in }
       // Without SA_RESTART, so that calls come back with EINTR.
@@ -89,9 +89,9 @@ import Testing
       var timer = itimerval(it_interval: interval, it_value: interval)
       try #require(unsafe setitimer(__itimer_which_t(0), &timer, nil) == 0)  // ITIMER_REAL
       var runs = [
-        try await EngineRun(model.path), try await EngineRun(model.path, store: "buffered"),
+        try await EngineRun(model.path), try await EngineRun(model.path, store: .buffered),
       ]
-      if let run = try? await EngineRun(model.path, store: "pread") { runs.append(run) }
+      if let run = try? await EngineRun(model.path, store: .pread) { runs.append(run) }
       for _ in 0..<5 {
         for run in runs { #expect(try await run.generate() == expected) }
       }
@@ -116,12 +116,12 @@ import Testing
 
   @Test func aRingThatFailsEndsInAnErrorThatStays() async throws {
     let model = try ModelFolder()
-    _ = try await EngineRun.orCancel(model.path, store: "ring")
+    _ = try await EngineRun.orCancel(model.path, store: .ring)
     for code in [EIO, ENOMEM, EAGAIN] {
       await #expect(processExitsWith: .success) { [code = code as Int32] in
         let model = try ModelFolder()
-        let ring = try await EngineRun(model.path, store: "ring")
-        let threads = try await EngineRun(model.path, store: "pread")
+        let ring = try await EngineRun(model.path, store: .ring)
+        let threads = try await EngineRun(model.path, store: .pread)
         let expected = try await threads.generate()
         #expect(try await ring.generate() == expected)
         try SystemCallFilter.fail(.ioUringEnter, with: code)
@@ -155,7 +155,7 @@ private func withoutPrivileges(
 private func failReads(with code: Int32, expecting reason: String, _ advice: String) async throws {
   let model = try ModelFolder()
   var runs: [EngineRun] = []
-  for store in ["pread", "buffered", "memory"] {
+  for store in [Store.pread, .buffered, .memory] {
     runs.append(try await EngineRun(model.path, store: store))
   }
   let expected = try await runs[0].generate()

@@ -59,15 +59,13 @@ final class ModelFolder: Sendable {
 /// An engine whose pool holds the experts of one step, and the tokens that it generates.
 struct EngineRun: Sendable {
   /// Ways to read from disk while the model runs.
-  static let diskStores = Engine.stores.map(\.name).filter {
-    $0 != StoreChoice.automatic && $0 != "memory"
-  }
+  static let diskStores = Store.allCases.filter { $0 != .automatic && $0 != .memory }
   static let prompt: [Int32] = [5, 77, 301, 12, 9, 250, 3, 44, 180]
   static let tokenCount = 20
 
   let engine: Engine
 
-  init(_ path: String, store: String = StoreChoice.automatic) async throws(EngineError) {
+  init(_ path: String, store: Store = .automatic) async throws(EngineError) {
     var options = EngineOptions()
     options.placement = .offloaded
     options.expertPool = .fraction(0.08)
@@ -78,7 +76,7 @@ struct EngineRun: Sendable {
   }
 
   /// Cancels the running test where `store` cannot be used here.
-  static func orCancel(_ path: String, store: String) async throws -> EngineRun {
+  static func orCancel(_ path: String, store: Store) async throws -> EngineRun {
     do {
       return try await EngineRun(path, store: store)
     } catch {

@@ -32,7 +32,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
   /// Never left to the clock, so that a seed repeats itself.
   let prefetch: PrefetchOptions
   let policy: String
-  let lookAhead: LookAheadEntry
+  let predictor: PredictorEntry
   let alignment: Int
   let limits: ExtentReader.Limits
   var faults: SimulatedBackend.Faults
@@ -93,7 +93,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         index: draw.integer(0...first.expertCount - 1))
     }
     warmUpWaitCount = draw.one(of: [0, 0, 1, 3, 100])
-    lookAhead = draw.one(of: LookAheadRegistry.all)
+    predictor = draw.one(of: PredictorRegistry.all)
   }
 
   var testDescription: String {
@@ -105,7 +105,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       seed \(seed): \(first.architecture.rawValue), \(first.layerCount) layers of \
       \(first.expertsPerToken) in \(first.expertCount) experts, \(first.hiddenSize) x \
       \(first.expertWidth) \(formats[0]), layers \(foreignLayers.sorted()) \(formats[1]); \
-      pool \(poolShare), \(policy), guesses by \(lookAhead.name), \
+      pool \(poolShare), \(policy), guesses by \(predictor.name), \
       alignment \(alignment), depth \(limits.depth), \
       \(limits.tagCapacity) tags, requests of \(limits.maxRequestByteCount); \
       \(faults), \(moods), \(damage), \

@@ -57,7 +57,7 @@ final class SimulatedModel {
   func decoder(
     _ experts: any ExpertSource, team: WorkerTeam, chunk: Int, contextLength: Int, kvType: KVType,
     sequenceCount: Int = 1, tileRowCount: Int = ScratchLayout.tileTokenCountMax,
-    lookAhead: LookAheadEntry = LookAheadRegistry.defaultEntry
+    predictor: PredictorEntry = PredictorRegistry.defaultEntry
   ) throws -> Decoder {
     try Decoder(
       description: description, weights: weights, experts: experts, team: team,
@@ -66,7 +66,7 @@ final class SimulatedModel {
       states: StateLayout(
         description, contextLength: contextLength, sequenceCount: sequenceCount, type: kvType,
         tileRowCount: tileRowCount),
-      predictor: lookAhead)
+      predictor: predictor)
   }
 }
 

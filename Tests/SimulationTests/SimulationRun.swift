@@ -52,7 +52,7 @@ final class SimulationRun {
     }
     decoder = try model.decoder(
       experts, team: team, chunk: scenario.chunk, contextLength: scenario.tokens.count,
-      kvType: scenario.kvType, lookAhead: scenario.lookAhead)
+      kvType: scenario.kvType, predictor: scenario.predictor)
     guard let begun = decoder.beginSequence() else { preconditionFailure("a decoder has room") }
     sequence = begun
   }
@@ -184,7 +184,7 @@ final class SimulationRun {
       prefill.guessCount + decode.guessCount, prefill.rightGuessCount + decode.rightGuessCount
     )
     if rightCount > guessCount { problems.append("\(rightCount) of \(guessCount) guesses right") }
-    if case .none = scenario.lookAhead.method, guessCount > 0 {
+    if case .none = scenario.predictor.method, guessCount > 0 {
       problems.append("\(guessCount) guesses by nobody")
     }
   }

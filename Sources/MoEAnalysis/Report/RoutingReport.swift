@@ -25,7 +25,7 @@ package struct RoutingReport: Sendable, Equatable, Encodable {
   package let hitRates: HitRateReport
   package let use: ExpertUseReport
   package let reuse: ReuseReport
-  package let lookAhead: LookAheadReport
+  package let prediction: RecallReport
   package let prompt: PromptReport
 
   /// How much is looked at: replays of large traces are of a part of them, and say so.
@@ -70,7 +70,7 @@ package struct RoutingReport: Sendable, Equatable, Encodable {
     progress(3, total)
     segmentCaching = try SegmentCacheReport(replayed, bootstrap: limits.bootstrap)
     progress(4, total)
-    lookAhead = try LookAheadReport(replayed)
+    prediction = try RecallReport(replayed)
     progress(5, total)
     hitRates = try HitRateReport(replayed, policies: policies)
     progress(total, total)

@@ -6,16 +6,16 @@ import MoEKernels
 /// How a decoder predicts the experts of the next layer, and what it needs for that; all memory is
 /// taken when it is made.
 struct Prediction {
-  private let method: LookAheadEntry.Method
+  private let method: PredictorEntry.Method
   private let tokenCountMax: Int
-  private var predictor: (any LookAheadPredictor)?
+  private var predictor: (any ExpertPredictor)?
   private var prediction: ExpertPrediction
   /// (expert): of one token.
   private var scores: [Float]
   /// (token, rank): a step's selection in one layer.
   private var selected: [Int32] = []
 
-  init(_ entry: LookAheadEntry, _ shape: LookAheadShape) {
+  init(_ entry: PredictorEntry, _ shape: PredictorShape) {
     method = entry.method
     tokenCountMax = shape.tokenCountMax
     if case .predictor(_, let make) = entry.method { predictor = make(shape) }
@@ -139,7 +139,7 @@ extension Decoder {
     products.append(
       block.projection, inForm(of: block.projection, normed, regions: regions.forms),
       into: logits)
-    multiply(as: .lookAhead)
+    multiply(as: .predict)
     for token in 0..<count {
       prediction.add(
         logits.row(token), expertsPerToken: block.description.router.expertsPerToken)

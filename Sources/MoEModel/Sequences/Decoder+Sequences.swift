@@ -140,10 +140,10 @@ extension Decoder {
 
 extension ModelDescription {
   /// What a way to predict experts is made for, in steps of at most so many rows.
-  package func predictorShape(rowCountMax: Int, sequenceCountMax: Int = 1) -> LookAheadShape {
-    LookAheadShape(
+  package func predictorShape(rowCountMax: Int, sequenceCountMax: Int = 1) -> PredictorShape {
+    PredictorShape(
       layers: routers.map {
-        LookAheadShape.Layer(
+        PredictorShape.Layer(
           expertCount: $0?.expertCount ?? 0, expertsPerToken: $0?.expertsPerToken ?? 0)
       }, tokenCountMax: rowCountMax, sequenceCountMax: sequenceCountMax)
   }

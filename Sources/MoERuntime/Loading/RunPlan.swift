@@ -22,9 +22,9 @@ public struct RunPlan: Sendable, Codable {
   public var memory: MemoryPlan
   /// How weights will be read, and why not in a better way.
   public var store: String
-  public var cachePolicy: String
-  /// Who guesses which experts are read ahead.
-  public var lookAhead: String
+  public var cachePolicy: CachePolicy
+  /// Who guesses which experts are prefetched.
+  public var predictor: Predictor
   /// The name of the instruction set that the kernels use.
   public var instructionSet: String
 
@@ -100,7 +100,7 @@ struct PreparedRun {
       expertsPerToken: experts.layers.map(\.expertsPerToken), expertByteCount: experts.byteCount,
       expertByteCountPerToken: experts.byteCountPerToken,
       memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
-      lookAhead: options.lookAhead, instructionSet: InstructionSet.current.name,
+      predictor: options.predictor, instructionSet: InstructionSet.current.name,
       threadNote: options.threadCount == nil ? processors.note : "as given",
       missing: header.hole?.description)
   }
@@ -118,7 +118,7 @@ struct PreparedRun {
     limits.partCapacity = limits.tagCapacity * max(1, header.tensors.experts.partCountMax)
     do {
       return try ExtentReader(
-        files: header.files, backend: BackendChoice(parsing: options.store), limits: limits)
+        files: header.files, backend: options.store.backend, limits: limits)
     } catch {
       throw .store(error.description)
     }
@@ -140,30 +140,13 @@ extension EngineOptions {
     try require("the thread count", threadCount, 1...256)
     try require("the chunk of prompt tokens", chunkTokenCount, 1...1 << 16)
     try require("the I/O depth", inputDepth, 1...1024)
-    try require("the slots for reading ahead", readAhead, 1...256)
+    try require("the count of staging slots", stagingSlotCount, 1...256)
     try require("the count of timeline events", timelineEventCount, 0...1 << 28)
     try require("the count of logit rows", logitRowCount, 1...1 << 12)
-    guard Engine.cachePolicies.contains(where: { $0.name == cachePolicy }) else {
-      throw .invalidOption(
-        name: "the cache policy",
-        wanted: "one of " + Engine.cachePolicies.map(\.name).joined(separator: ", "),
-        found: "'\(cachePolicy)'")
-    }
-    guard Engine.lookAheads.contains(where: { $0.name == lookAhead }) else {
-      throw .invalidOption(
-        name: "the look-ahead",
-        wanted: "one of " + Engine.lookAheads.map(\.name).joined(separator: ", "),
-        found: "'\(lookAhead)'")
-    }
   }
 
-  /// Who guesses; for a name that `check` refuses, the default.
-  var lookAheadEntry: LookAheadEntry {
-    LookAheadRegistry.entry(named: lookAhead) ?? LookAheadRegistry.defaultEntry
-  }
-
-  /// Slots for reading ahead: none where nobody guesses.
-  var readAheadSlotCount: Int? {
-    if case .none = lookAheadEntry.method { 0 } else { readAhead }
+  /// `stagingSlotCount`, or none where nobody guesses.
+  var usedStagingSlotCount: Int? {
+    predictor == .off ? 0 : stagingSlotCount
   }
 }

@@ -102,21 +102,21 @@ package struct MemoryPlanner {
         basis: options.contextLength == nil ? .default : .user,
         note: "\(contextLength) positions in \(options.kvCacheType.rawValue)"),
     ]
-    if BackendRegistry.all.contains(where: { $0.name == options.store && $0.holdsFiles }) {
+    if options.store.entry?.holdsFiles == true {
       rows.append(
         MemoryPlan.Row(
           name: "files", byteCount: modelByteCount, basis: .user,
           note: "whole, for the store '\(options.store)'"))
     }
-    let lookAheadByteCount = options.lookAheadEntry.byteCount(
+    let predictorByteCount = options.predictor.entry.byteCount(
       description.predictorShape(
         rowCountMax: min(options.chunkTokenCount ?? Self.chunkSizes[0], contextLength),
         sequenceCountMax: options.sequenceCount))
-    if lookAheadByteCount > 0 && options.placement != .resident {
+    if predictorByteCount > 0 && options.placement != .resident {
       rows.append(
         MemoryPlan.Row(
-          name: "look-ahead", byteCount: lookAheadByteCount, basis: .user,
-          note: "what '\(options.lookAhead)' learns of which experts are used"))
+          name: "predictor", byteCount: predictorByteCount, basis: .user,
+          note: "what '\(options.predictor)' learns of which experts are used"))
     }
     if options.timelineEventCount > 0 {
       rows.append(
@@ -130,13 +130,11 @@ package struct MemoryPlanner {
 
   /// What the cache policy learns is kept beside the experts.
   private var policyByteCount: Int {
-    guard options.placement != .resident,
-      let policy = PolicyRegistry.entry(named: options.cachePolicy)
-    else { return 0 }
+    if options.placement == .resident { return 0 }
     let layers = tensors.experts.layers.map {
       LayerGeometry(expertCount: $0.expertCount, sizeClass: 0)
     }
-    return policy.noteByteCount(
+    return options.cachePolicy.entry.noteByteCount(
       CacheGeometry(layers: layers, slotCounts: [0], sequenceCountMax: options.sequenceCount))
   }
 
@@ -237,7 +235,7 @@ package struct MemoryPlanner {
     let poolByteCount = max(min(wanted, usable), pool.floorByteCount)
     let slots =
       pool.slots(
-        byteCount: poolByteCount, stagingSlotCount: options.readAheadSlotCount,
+        byteCount: poolByteCount, stagingSlotCount: options.usedStagingSlotCount,
         loanByteCount: options.expertPool == nil ? loanByteCount : 0)
       ?? PoolSlots(cached: [], staging: [])
     let byteCount = pool.byteCount(slots)

@@ -126,7 +126,7 @@ extension PreparedRun {
       isResident
       ? PoolSlots(cached: residentCounts, staging: residentCounts.map { _ in 0 })
       : pool.slots(
-        byteCount: plan.poolByteCount, stagingSlotCount: options.readAheadSlotCount,
+        byteCount: plan.poolByteCount, stagingSlotCount: options.usedStagingSlotCount,
         loanByteCount: plan.loanByteCount)
     func slotCounts(_ positions: Int) -> [Int] {
       let lent = loanByteCount(plan, positions: positions)

@@ -51,7 +51,7 @@ struct ProbeRequest: Codable, Equatable {
     machine = .current()
     threadCount = run.threadCount
     device = FileStatus(path: run.header.files[0].path)?.identity.device ?? 0
-    store = run.options.store
+    store = run.options.store.rawValue
     inputDepth = run.options.inputDepth
     var shapes = Set(Self.shapes(of: tensors))
     if let target = tensors.fewerBitsFormat {

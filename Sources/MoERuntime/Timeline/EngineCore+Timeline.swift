@@ -41,11 +41,15 @@ extension Engine {
   /// Waits until the engine is free. Needs `EngineOptions.timelineEventCount`.
   ///
   /// - Parameter write: Takes the text in pieces, on the engine's thread; what it throws ends the
-  ///   writing and is thrown on.
+  ///   writing and is thrown as `EngineError.output`.
   /// - Returns: Where the time went. Empty where nothing was generated yet.
   public func writeTimeline(
     to write: @escaping @Sendable (String) throws -> Void
-  ) async throws -> TimelineSummary {
-    try await withCore { core in try core.writeTimeline(to: write) }
+  ) async throws(EngineError) -> TimelineSummary {
+    try await request { core, _ in
+      try core.writeTimeline { piece in
+        do { try write(piece) } catch { throw EngineError.output(error) }
+      }
+    }
   }
 }

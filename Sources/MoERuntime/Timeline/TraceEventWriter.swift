@@ -136,7 +136,7 @@ extension TimelineActivity {
     case .attention: "attention"
     case .attentionOutput: "attention output"
     case .router: "router"
-    case .lookAhead: "router of the next layer"
+    case .predict: "router of the next layer"
     case .gateUp: "experts gate, up"
     case .activate: "experts SwiGLU"
     case .down: "experts down"

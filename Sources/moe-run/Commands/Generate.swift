@@ -133,7 +133,12 @@ struct Generate: AsyncParsableCommand {
     }
     if let timelineFile {
       let summary = try await timelineFile.write { write in
-        try await engine.writeTimeline(to: write)
+        do {
+          return try await engine.writeTimeline(to: write)
+        } catch let error as EngineError {
+          if case .output(let cause) = error { throw cause }
+          throw error
+        }
       }
       if !quiet { StandardError.write(TimelineLine.text(summary) + "\n") }
     }

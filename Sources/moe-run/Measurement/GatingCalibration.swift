@@ -109,7 +109,7 @@ struct GatingCalibration {
     for token in tokens { hash.update(UInt32(bitPattern: token)) }
     return Request(
       model: plan.path, modelByteCount: plan.modelByteCount, instructionSet: plan.instructionSet,
-      store: Self.wayToRead(plan.store), cachePolicy: plan.cachePolicy,
+      store: Self.wayToRead(plan.store), cachePolicy: plan.cachePolicy.rawValue,
       threadCount: plan.memory.threadCount,
       poolSlotCount: plan.memory.slotCount, contextLength: plan.memory.contextLength,
       candidates: candidates.map(\.description), bound: bound, text: hash.text)

@@ -122,7 +122,8 @@ struct ReportRunner {
     }
     let contextLength = table.plan.memory.contextLength
     return SpeedReport(
-      settings, trace: sample, name: name, policy: table.plan.cachePolicy, diskRates: diskRates,
+      settings, trace: sample, name: name, policy: table.plan.cachePolicy.rawValue,
+      diskRates: diskRates,
       position: decodePosition(contextLength), contextLength: contextLength, note: table.note)
   }
 

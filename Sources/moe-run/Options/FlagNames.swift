@@ -39,8 +39,8 @@ extension EngineError {
   private static let flags = [
     "the context length": "-c", "the expert pool": "--expert-pool", "the thread count": "-t",
     "the chunk of prompt tokens": "--chunk", "the I/O depth": "--io-depth",
-    "the slots for reading ahead": "--read-ahead", "the cache policy": "--cache-policy",
-    "the look-ahead": "--look-ahead", "the perplexity window": "-c", "the stride": "--stride",
+    "the count of staging slots": "--staging-slots", "the cache policy": "--cache-policy",
+    "the predictor": "--predictor", "the perplexity window": "-c", "the stride": "--stride",
     "the sequence length": "--sequence-length",
   ]
 }

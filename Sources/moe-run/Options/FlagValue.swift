@@ -49,6 +49,19 @@ enum FlagValue {
     }
   }
 
+  static func choice<Choice: NamedChoice>(_ text: String) throws -> Choice {
+    guard let choice = Choice(rawValue: text) else {
+      throw ValidationError(
+        "give one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return choice
+  }
+
+  /// All choices, each with what it does in brackets.
+  static func summaries<Choice: NamedChoice>(_ type: Choice.Type) -> String {
+    type.allCases.map { "\($0) (\(summary: $0.summary))" }.joined(separator: ", ")
+  }
+
   static func name(_ text: String, among names: [String]) throws -> String {
     guard names.contains(text) else {
       throw ValidationError("give one of \(names.joined(separator: ", "))")

@@ -47,18 +47,18 @@ struct ExpertOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Who is evicted from the pool: "
-        + Engine.cachePolicies.map { "\($0.name) (\(summary: $0.summary))" }.joined(separator: ", ")
+        + FlagValue.summaries(CachePolicy.self)
         + ". (default: \(defaults.cachePolicy))", valueName: "name"),
-    transform: { try FlagValue.name($0, among: Engine.cachePolicies.map(\.name)) })
+    transform: FlagValue.choice)
   var cachePolicy = defaults.cachePolicy
 
   @Option(
     help: ArgumentHelp(
       "How weights are read: "
-        + stores.map { "\($0.name) (\(summary: $0.summary))" }.joined(separator: ", ")
-        + ". (default: \(automatic))", valueName: "name"),
-    transform: { try FlagValue.name($0, among: stores.map(\.name)) })
-  var store = automatic
+        + FlagValue.summaries(Store.self)
+        + ". (default: \(defaults.store))", valueName: "name"),
+    transform: FlagValue.choice)
+  var store = defaults.store
 
   @Option(
     help: ArgumentHelp(
@@ -68,11 +68,11 @@ struct ExpertOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Who guesses which experts are read before they are asked for: "
-        + Engine.lookAheads.map { "\($0.name) (\(summary: $0.summary))" }.joined(separator: ", ")
-        + "; does not change results. (default: \(defaults.lookAhead))", valueName: "name"),
-    transform: { try FlagValue.name($0, among: Engine.lookAheads.map(\.name)) })
-  var lookAhead = defaults.lookAhead
+      "Who guesses which experts are prefetched, read before they are asked for: "
+        + FlagValue.summaries(Predictor.self)
+        + "; does not change results. (default: \(defaults.predictor))", valueName: "name"),
+    transform: FlagValue.choice)
+  var predictor = defaults.predictor
 
   @Option(
     help: ArgumentHelp(
@@ -80,7 +80,7 @@ struct ExpertOptions: ParsableArguments {
         + "results. (default: up to 4, used as far as a trial while decoding says that it pays)",
       valueName: "n"),
     transform: { try FlagValue.integer($0, in: 1...256) })
-  var readAhead: Int?
+  var stagingSlots: Int?
 
   @Option(
     help: ArgumentHelp(
@@ -97,11 +97,6 @@ struct ExpertOptions: ParsableArguments {
   var chunk: Int?
 
   private static let defaults = EngineOptions()
-  private static let automatic = PlacementFlag.auto.rawValue
-  /// The engine's ways to read, the automatic one under the name that `--placement` has for it.
-  private static let stores = Engine.stores.map { store in
-    (name: store.name == StoreChoice.automatic ? automatic : store.name, summary: store.summary)
-  }
   private static let kvTypes = KVCacheType.allCases.map(\.rawValue)
 
   /// - Parameters:
@@ -118,10 +113,10 @@ struct ExpertOptions: ParsableArguments {
     options.threadCount = threadCount
     options.kvCacheType = KVCacheType(rawValue: kvType) ?? options.kvCacheType
     options.chunkTokenCount = chunk
-    options.store = store == Self.automatic ? StoreChoice.automatic : store
+    options.store = store
     options.inputDepth = ioDepth
-    options.lookAhead = lookAhead
-    options.readAhead = readAhead
+    options.predictor = predictor
+    options.stagingSlotCount = stagingSlots
     options.cachePolicy = cachePolicy
     options.placement = placement.placement
     return options

@@ -23,7 +23,7 @@ struct BenchReport: Encodable {
     architecture = plan.architecture
     modelBytes = plan.modelByteCount
     store = plan.store
-    cachePolicy = plan.cachePolicy
+    cachePolicy = plan.cachePolicy.rawValue
     instructionSet = plan.instructionSet
     self.gating = gating.isOff ? nil : gating.description
     self.seed = seed

@@ -16,10 +16,10 @@ import MoERuntime
 /// | `*_expert_requests` | one per expert, layer and step of the phase |
 /// | `*_hit_rate` | requests whose expert was in memory, over requests; 1 without requests |
 /// | `*_read_bytes` | read from disk for the misses of the phase |
-/// | `decode_read_ahead_experts`, `_bytes` | read before a layer asked for them |
-/// | `decode_read_ahead_used` | experts of these that were asked for |
-/// | `decode_read_ahead_wasted_bytes` | bytes of these that were given up unused |
-/// | `decode_look_ahead_guesses`, `_right` | experts guessed a layer ahead; and asked for |
+/// | `decode_prefetched_experts`, `_bytes` | read before a layer asked for them |
+/// | `decode_prefetched_used` | experts of these that were asked for |
+/// | `decode_prefetched_wasted_bytes` | bytes of these that were given up unused |
+/// | `decode_guesses`, `_right` | experts guessed a layer ahead; and asked for |
 /// | `decode_read_bytes_per_token` | the same over generated tokens but the first |
 /// | `*_stall_seconds` | with nothing to compute until the disk delivered |
 /// | `warm_start_experts` | read before anything asked for them, as used most by the last run |
@@ -29,7 +29,7 @@ import MoERuntime
 /// | `context_length`, `chunk_tokens`, `threads` | as used |
 /// | `placement`, `pool_slots`, `experts` | where experts are; how many have room; how many exist |
 /// | `gating`, `*_experts_per_token` | where one was on: its text, experts of a token in a layer |
-/// | `cache_policy`, `look_ahead`, `store`, `instruction_set` | as used; `store` in words |
+/// | `cache_policy`, `predictor`, `store`, `instruction_set` | as used; `store` in words |
 ///
 /// `*` stands for `prefill` and `decode`.
 struct GenerationReport: Encodable {
@@ -53,12 +53,12 @@ struct GenerationReport: Encodable {
   let decodeTokensPerSecond: Double
   let decodeExpertRequests: Int
   let decodeHitRate: Double
-  let decodeReadAheadExperts: Int
-  let decodeReadAheadUsed: Int
-  let decodeReadAheadBytes: Int
-  let decodeReadAheadWastedBytes: Int
-  let decodeLookAheadGuesses: Int
-  let decodeLookAheadRight: Int
+  let decodePrefetchedExperts: Int
+  let decodePrefetchedUsed: Int
+  let decodePrefetchedBytes: Int
+  let decodePrefetchedWastedBytes: Int
+  let decodeGuesses: Int
+  let decodeRightGuesses: Int
   let decodeReadBytes: Int
   let decodeReadBytesPerToken: Double
   let decodeStallSeconds: Double
@@ -80,7 +80,7 @@ struct GenerationReport: Encodable {
   let prefillExpertsPerToken: Double?
   let decodeExpertsPerToken: Double?
   let cachePolicy: String
-  let lookAhead: String
+  let predictor: String
   let store: String
   let instructionSet: String
 
@@ -105,12 +105,12 @@ struct GenerationReport: Encodable {
     decodeTokensPerSecond = statistics.decodeTokensPerSecond
     decodeExpertRequests = statistics.decode.requestCount
     decodeHitRate = statistics.decode.hitRate
-    decodeReadAheadExperts = statistics.decode.prefetchCount
-    decodeReadAheadUsed = statistics.decode.prefetchedCount
-    decodeReadAheadBytes = statistics.decode.prefetchByteCount
-    decodeReadAheadWastedBytes = statistics.decode.prefetchWastedByteCount
-    decodeLookAheadGuesses = statistics.decode.guessCount
-    decodeLookAheadRight = statistics.decode.rightGuessCount
+    decodePrefetchedExperts = statistics.decode.prefetchCount
+    decodePrefetchedUsed = statistics.decode.prefetchedCount
+    decodePrefetchedBytes = statistics.decode.prefetchByteCount
+    decodePrefetchedWastedBytes = statistics.decode.prefetchWastedByteCount
+    decodeGuesses = statistics.decode.guessCount
+    decodeRightGuesses = statistics.decode.rightGuessCount
     decodeReadBytes = statistics.decode.readByteCount
     decodeReadBytesPerToken = statistics.decodeReadByteCountPerToken
     decodeStallSeconds = statistics.decode.stallSeconds
@@ -129,8 +129,8 @@ struct GenerationReport: Encodable {
     gating = statistics.gating?.gating
     prefillExpertsPerToken = statistics.gating?.prefillExpertsPerToken
     decodeExpertsPerToken = statistics.gating?.decodeExpertsPerToken
-    cachePolicy = plan.cachePolicy
-    lookAhead = plan.lookAhead
+    cachePolicy = plan.cachePolicy.rawValue
+    predictor = plan.predictor.rawValue
     store = plan.store
     instructionSet = plan.instructionSet
   }

@@ -85,7 +85,7 @@ struct PlanReport: Encodable {
     threads = plan.memory.threadCount
     threadsNote = plan.threadNote
     store = plan.store
-    cachePolicy = plan.cachePolicy
+    cachePolicy = plan.cachePolicy.rawValue
     instructionSet = plan.instructionSet
     oomScoreAdj = OutOfMemoryOffer.score
     missing = plan.missing

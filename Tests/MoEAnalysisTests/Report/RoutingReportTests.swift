@@ -43,7 +43,7 @@ import Testing
     #expect(report.source.tokens == 90 && report.source.experts == 8)
     #expect(report.source.layers == [0, 1, 2] && report.source.expertsPerToken == 2)
     #expect(report.source.sequences == routing.sequences.count && report.source.model == "drawn")
-    #expect(report.hitRates.sampledTokens == 90 && report.lookAhead.sampledTokens == 90)
+    #expect(report.hitRates.sampledTokens == 90 && report.prediction.sampledTokens == 90)
   }
 
   /// The best of all thresholds, by counting every segment anew.
@@ -195,8 +195,8 @@ import Testing
   }
 
   /// The most used experts of the layer so far, lower numbers first among equals.
-  @Test func lookAheadByPopularityIsCountedAnew() throws {
-    let line = try #require(report.lookAhead.lines.first { $0.predictor == .popularity })
+  @Test func predictionByPopularityIsCountedAnew() throws {
+    let line = try #require(report.prediction.lines.first { $0.predictor == .popularity })
     var found = [Int](repeating: 0, count: 9)
     var wanted = 0
     for layer in 1..<3 {
@@ -211,10 +211,10 @@ import Testing
         }
       }
     }
-    for (index, count) in report.lookAhead.counts.enumerated() {
+    for (index, count) in report.prediction.counts.enumerated() {
       #expect(abs(line.recalls[index] - Double(found[count]) / Double(wanted)) < 1e-12)
     }
-    #expect(report.lookAhead.lines.map(\.layerDistance) == [1, 2, 1, 1])
+    #expect(report.prediction.lines.map(\.layerDistance) == [1, 2, 1, 1])
   }
 
   @Test func promptsAreCountedChunkByChunk() throws {

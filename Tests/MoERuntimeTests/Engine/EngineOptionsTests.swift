@@ -15,10 +15,7 @@ import Testing
     ({ $0.inputDepth = 0 }, ["I/O depth", "from 1 to 1024"]),
     ({ $0.inputDepth = 1025 }, ["I/O depth", "1025"]),
     ({ $0.logitRowCount = 0 }, ["logit rows", "0"]),
-    ({ $0.cachePolicy = "oracle" }, ["cache policy", "lru", "'oracle'"]),
-    ({ $0.lookAhead = "oracle" }, ["look-ahead", "router", "affinity", "off", "'oracle'"]),
-    ({ $0.readAhead = 0 }, ["slots for reading ahead", "from 1 to 256"]),
-    ({ $0.store = "floppy" }, ["floppy", "ring", "pread"]),
+    ({ $0.stagingSlotCount = 0 }, ["staging slots", "from 1 to 256"]),
     ({ $0.expertPool = .bytes(1) }, ["the expert pool", "at least"]),
     ({ $0.memory = .bytes(1 << 20) }, ["1.0 MiB", "too small", "at least", " MiB"]),
   ]
@@ -44,6 +41,26 @@ import Testing
     #expect(!plan.fits && plan.budgetByteCount == 1 << 20)
     #expect(plan.smallestBudgetByteCount > 1 << 20)
     #expect(plan.table.contains(plan.smallestBudgetArgument))
+  }
+
+  @Test func choicesAreMadeOfNamesThatExist() throws {
+    #expect(CachePolicy(rawValue: "lru")?.rawValue == "lru")
+    #expect(Predictor(rawValue: "off") == .off)
+    #expect(Store(rawValue: "auto") == .automatic)
+    #expect(CachePolicy(rawValue: "oracle") == nil && Predictor(rawValue: "oracle") == nil)
+    #expect(Store(rawValue: "floppy") == nil)
+    try expectNamed(CachePolicy.self)
+    try expectNamed(Predictor.self)
+    try expectNamed(Store.self)
+  }
+
+  private func expectNamed<Choice: NamedChoice>(_ type: Choice.Type) throws {
+    #expect(Set(type.allCases.map(\.rawValue)).count == type.allCases.count)
+    for choice in type.allCases {
+      #expect(type.init(rawValue: choice.rawValue) == choice && choice.summary.hasSuffix("."))
+      let text = try JSONEncoder().encode([choice])
+      #expect(try JSONDecoder().decode([Choice].self, from: text) == [choice])
+    }
   }
 
   @Test(arguments: ["/no/such/model.gguf", "/proc/self/status", "/tmp"])

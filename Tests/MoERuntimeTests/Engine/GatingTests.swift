@@ -144,7 +144,7 @@ import Testing
   @Test(arguments: ["cache-prior:0.5", "miss-skip:0.3"])
   func cacheAwareRunsRepeatThemselves(_ text: String) async throws {
     var found: [[Int32]] = []
-    for store in ["pread", "pread", "automatic"] {
+    for store in [Store.pread, .pread, .automatic] {
       let engine = try await tiny.engine {
         ($0.expertPool, $0.store) = (.fraction(0.4), store)
       }

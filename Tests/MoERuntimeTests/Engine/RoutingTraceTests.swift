@@ -23,9 +23,9 @@ import Testing
 
   private let prompt: [Int32] = (0..<37).map { (index: Int32) in (index * index * 5 + 3) % 512 }
 
-  @Test(arguments: PolicyRegistry.all.map(\.name), [1, 8, 64])
-  func countersOfGenerationsAreThoseOfTheirReplay(policy: String, chunk: Int) async throws {
-    let entry = try #require(PolicyRegistry.entry(named: policy))
+  @Test(arguments: CachePolicy.allCases, [1, 8, 64])
+  func countersOfGenerationsAreThoseOfTheirReplay(policy: CachePolicy, chunk: Int) async throws {
+    let entry = try #require(PolicyRegistry.entry(named: policy.rawValue))
     let tiny = try TinyModel {
       ($0.layerCount, $0.expertCount, $0.expertsPerToken) = (3, 16, 3)
     }

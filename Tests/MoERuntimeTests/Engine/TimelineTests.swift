@@ -138,6 +138,12 @@ import Testing
     struct Full: Error {}
     let engine = try await engine()
     _ = try await engine.generate(tokens: prompt, .greedy(2)).collect()
-    await #expect(throws: Full.self) { _ = try await engine.writeTimeline { _ in throw Full() } }
+    let error = await #expect(throws: EngineError.self) {
+      _ = try await engine.writeTimeline { _ in throw Full() }
+    }
+    guard case .output(is Full) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
   }
 }

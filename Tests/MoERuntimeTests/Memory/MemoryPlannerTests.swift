@@ -119,7 +119,7 @@ import Testing
 
   @Test func aStoreThatHoldsTheFilesNeedsRoomForThem() throws {
     let smallest = try plan(1).smallestBudgetByteCount
-    let holding = try plan(1) { $0.store = "memory" }
+    let holding = try plan(1) { $0.store = .memory }
     #expect(holding.smallestBudgetByteCount > smallest + (3 << 30))
     #expect(holding.rows.contains { $0.name == "files" && $0.byteCount == 3 << 30 })
   }

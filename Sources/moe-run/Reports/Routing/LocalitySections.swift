@@ -81,13 +81,13 @@ enum ReuseSection {
 }
 
 /// What could be named before a layer is reached.
-enum LookAheadSection {
+enum PredictionSection {
   static func markup(_ document: ReportDocument) -> Markup {
     let sides = Array(zip(document.reports, document.names))
     var content = sides.map {
-      ReportParts.paragraph(ReportSentences.lookAhead($0.routing.lookAhead, name: $1))
+      ReportParts.paragraph(ReportSentences.prediction($0.routing.prediction, name: $1))
     }
-    if sides.contains(where: { !$0.0.routing.lookAhead.lines.isEmpty }) {
+    if sides.contains(where: { !$0.0.routing.prediction.lines.isEmpty }) {
       content += [
         chart(document).markup,
         ReportParts.caption(
@@ -97,12 +97,12 @@ enum LookAheadSection {
             + "similar ones used. The most used experts are what a predictor must beat. Reading "
             + "what is named wrongly costs as much as what is right."),
       ]
-      content += sides.map { table($0.routing.lookAhead).details("Figures of look-ahead, \($1)") }
+      content += sides.map { table($0.routing.prediction).details("Figures of prediction, \($1)") }
     }
     return ReportParts.section("ahead", "What could be read ahead", content)
   }
 
-  private static func title(_ line: LookAheadReport.Line) -> String {
+  private static func title(_ line: RecallReport.Line) -> String {
     switch (line.predictor, line.layerDistance) {
     case (.popularity, _): "most used"
     case (.affinity, 1): "one layer ahead"
@@ -115,7 +115,7 @@ enum LookAheadSection {
     var lines: [LineChart.Line] = []
     let isCompared = document.reports.count > 1
     for (index, (side, name)) in zip(document.reports, document.labels).enumerated() {
-      let report = side.routing.lookAhead
+      let report = side.routing.prediction
       for line in report.lines where !isCompared || line.layerDistance == 1 {
         lines.append(
           LineChart.Line(
@@ -127,13 +127,13 @@ enum LookAheadSection {
             }, isDashed: line.predictor == .popularity))
       }
     }
-    let most = document.reports.compactMap(\.routing.lookAhead.counts.last).max() ?? 1
+    let most = document.reports.compactMap(\.routing.prediction.counts.last).max() ?? 1
     return LineChart(
-      title: "Recall of look-ahead by experts named",
+      title: "Recall of predictions by experts named",
       x: .fromZero("experts named", to: Double(most)), y: .share("recall"), lines: lines)
   }
 
-  private static func table(_ report: LookAheadReport) -> ReportTable {
+  private static func table(_ report: RecallReport) -> ReportTable {
     ReportTable(
       head: ["experts named"] + report.lines.map(title),
       rows: report.counts.indices.map { index in

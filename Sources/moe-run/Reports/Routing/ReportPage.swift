@@ -11,7 +11,7 @@ enum ReportPage {
       comparison(document), SpeedSection.markup(document), ConsistencySection.markup(document),
       HitRateSection.markup(document), SegmentCacheSection.markup(document),
       UseSection.markup(document), ReuseSection.markup(document),
-      LookAheadSection.markup(document), PromptSection.markup(document),
+      PredictionSection.markup(document), PromptSection.markup(document),
       FrontierSection.markup(document.frontier), parameters(document), method(document),
     ]
     return Markup.page(
@@ -94,7 +94,7 @@ enum ReportPage {
     let sampled = zip(document.reports, document.names).map { side, name in
       let replayed = side.routing.hitRates.sampledTokens
       let drawings = side.routing.consistency.resamples
-      return "\(name): policies and look-ahead were replayed over \(replayed) of "
+      return "\(name): policies and predictors were replayed over \(replayed) of "
         + "\(side.routing.source.tokens) tokens; intervals are of \(drawings) drawings of whole "
         + "sequences with replacement."
     }

@@ -145,7 +145,7 @@ enum ReportSentences {
       + "\(Figures.counted(median, "token", "tokens"))." + (next ?? "")
   }
 
-  static func lookAhead(_ report: LookAheadReport, name: String) -> String {
+  static func prediction(_ report: RecallReport, name: String) -> String {
     let found = report.lines.filter { $0.layerDistance == 1 }.compactMap { line in
       report.recallAtExpertsPerToken(line).map { (line.predictor, $0) }
     }

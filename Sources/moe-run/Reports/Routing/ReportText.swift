@@ -22,7 +22,7 @@ enum ReportText {
     for sentence in [
       ReportSentences.consistency(side.routing.consistency, name: name),
       ReportSentences.reuse(side.routing.reuse, name: name),
-      ReportSentences.lookAhead(side.routing.lookAhead, name: name),
+      ReportSentences.prediction(side.routing.prediction, name: name),
     ] { lines += wrapped(sentence) }
     if let frontier = document.frontier { lines += wrapped(gating(frontier)) }
     return lines

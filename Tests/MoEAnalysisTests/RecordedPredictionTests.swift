@@ -4,7 +4,7 @@ import Testing
 
 /// How well selections alone tell the next layer's experts, on recorded routing of trained models.
 /// The trace of Mixtral is left out: its layers are not of the same tokens to the token.
-@Suite struct RecordedLookAheadTests {
+@Suite struct RecordedPredictionTests {
   private struct Recall {
     var affinity: Double
     var activationMatrix: Double
@@ -25,8 +25,8 @@ import Testing
 
   private func recall(_ name: String, layerDistance: Int = 1) throws -> Recall {
     let routing = try Self.routing(name)
-    func recall(_ predictor: LookAheadRecall.Predictor) throws -> Double {
-      let found = try LookAheadRecall(
+    func recall(_ predictor: PredictionRecall.Predictor) throws -> Double {
+      let found = try PredictionRecall(
         routing, predictor: predictor, training: .causal, layerDistance: layerDistance)
       return try #require(found.recall(routing.expertsPerToken))
     }

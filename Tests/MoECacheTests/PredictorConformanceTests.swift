@@ -2,15 +2,15 @@ import MoECache
 import Testing
 
 /// What every registered predictor must do, whatever it makes of what it sees.
-@Suite struct LookAheadConformanceTests {
-  private typealias Make = @Sendable (LookAheadShape) -> any LookAheadPredictor
+@Suite struct PredictorConformanceTests {
+  private typealias Make = @Sendable (PredictorShape) -> any ExpertPredictor
 
-  private static let names: [String] = LookAheadRegistry.all.compactMap { entry in
+  private static let names: [String] = PredictorRegistry.all.compactMap { entry in
     if case .predictor = entry.method { entry.name } else { nil }
   }
 
-  private func make(_ name: String, _ shape: LookAheadShape) throws -> any LookAheadPredictor {
-    let entry = try #require(LookAheadRegistry.entry(named: name))
+  private func make(_ name: String, _ shape: PredictorShape) throws -> any ExpertPredictor {
+    let entry = try #require(PredictorRegistry.entry(named: name))
     guard case .predictor(let byteCount, let make) = entry.method else {
       throw NoPredictor(name: name)
     }
@@ -21,13 +21,13 @@ import Testing
   private struct NoPredictor: Error { var name: String }
 
   @Test func namesAreUniqueAndTheDefaultIsOneOfThem() {
-    let names = LookAheadRegistry.all.map(\.name)
+    let names = PredictorRegistry.all.map(\.name)
     #expect(Set(names).count == names.count && names.contains("off"))
-    #expect(names.contains(LookAheadRegistry.defaultEntry.name))
-    #expect(LookAheadRegistry.entry(named: "crystal ball") == nil)
+    #expect(names.contains(PredictorRegistry.defaultEntry.name))
+    #expect(PredictorRegistry.entry(named: "crystal ball") == nil)
     #expect(
-      LookAheadRegistry.off.byteCount(
-        LookAheadShape(
+      PredictorRegistry.off.byteCount(
+        PredictorShape(
           layerCount: 9, expertCount: 9, expertsPerToken: 2)) == 0)
   }
 
@@ -36,12 +36,12 @@ import Testing
   @Test(arguments: names)
   func scoresAreSoundAndRepeatThemselves(_ name: String) throws {
     for seed: UInt64 in 0..<12 {
-      let shape = LookAheadShape(
+      let shape = PredictorShape(
         layerCount: Int(seed % 4) + 1, expertCount: 3 + Int(seed), expertsPerToken: 2,
         tokenCountMax: 4)
       var histories: [[[Float]]] = []
       for _ in 0..<2 {
-        var steps = LookAheadSteps(seed: seed, shape)
+        var steps = PredictorSteps(seed: seed, shape)
         var predictor = try make(name, shape)
         var history: [[Float]] = []
         for layer in 0..<shape.layerCount {
@@ -73,12 +73,12 @@ import Testing
   /// experts: a layer's scores are those of the same layers in a row, each as wide as the widest.
   @Test(arguments: names)
   func denseAndNarrowLayersAreSkipped(_ name: String) throws {
-    let wide = LookAheadShape.Layer(expertCount: 8, expertsPerToken: 2)
-    let narrow = LookAheadShape.Layer(expertCount: 5, expertsPerToken: 2)
-    let dense = LookAheadShape.Layer(expertCount: 0, expertsPerToken: 0)
-    var predictor = try make(name, LookAheadShape(layers: [dense, wide, dense, narrow, wide]))
-    var plain = try make(name, LookAheadShape(layers: [wide, wide, wide]))
-    var steps = LookAheadSteps(seed: 3, LookAheadShape(layers: [narrow]))
+    let wide = PredictorShape.Layer(expertCount: 8, expertsPerToken: 2)
+    let narrow = PredictorShape.Layer(expertCount: 5, expertsPerToken: 2)
+    let dense = PredictorShape.Layer(expertCount: 0, expertsPerToken: 0)
+    var predictor = try make(name, PredictorShape(layers: [dense, wide, dense, narrow, wide]))
+    var plain = try make(name, PredictorShape(layers: [wide, wide, wide]))
+    var steps = PredictorSteps(seed: 3, PredictorShape(layers: [narrow]))
     for token in 0..<60 {
       if token % 20 == 0 {
         predictor.beginSequence()
@@ -100,9 +100,9 @@ import Testing
   /// With learning off, what comes later is as if the text had not been.
   @Test(arguments: names)
   func whatIsNotLearntLeavesNoTrace(_ name: String) throws {
-    let shape = LookAheadShape(layerCount: 3, expertCount: 8, expertsPerToken: 2)
+    let shape = PredictorShape(layerCount: 3, expertCount: 8, expertsPerToken: 2)
     for seed: UInt64 in 0..<10 {
-      var steps = LookAheadSteps(seed: seed, shape)
+      var steps = PredictorSteps(seed: seed, shape)
       var predictors = [try make(name, shape), try make(name, shape)]
       func run(_ which: Range<Int>, favoured: Range<Int>) -> [[[Float]]] {
         var found = [[[Float]]](repeating: [], count: 2)

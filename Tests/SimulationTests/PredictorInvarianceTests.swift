@@ -8,7 +8,7 @@ import MoETestSupport
 import Testing
 
 /// Whoever guesses: the same bits, the same hits, and an account of every byte.
-@Suite struct LookAheadInvarianceTests {
+@Suite struct PredictorInvarianceTests {
   private static let slotCount = 3
 
   private static func makeModel() throws -> SimulatedModel {
@@ -47,19 +47,19 @@ import Testing
   }
 
   private func decoder(
-    _ model: SimulatedModel, _ source: any ExpertSource, _ team: WorkerTeam, _ entry: LookAheadEntry
+    _ model: SimulatedModel, _ source: any ExpertSource, _ team: WorkerTeam, _ entry: PredictorEntry
   ) throws -> Decoder {
     try model.decoder(
-      source, team: team, chunk: 8, contextLength: 32, kvType: .f32, lookAhead: entry)
+      source, team: team, chunk: 8, contextLength: 32, kvType: .f32, predictor: entry)
   }
 
-  @Test(arguments: LookAheadRegistry.all.map(\.name))
-  func guessesChangeWhatIsReadAheadAndNothingElse(_ name: String) throws {
-    let entry = try #require(LookAheadRegistry.entry(named: name))
+  @Test(arguments: PredictorRegistry.all.map(\.name))
+  func guessesChangeWhatIsPrefetchedAndNothingElse(_ name: String) throws {
+    let entry = try #require(PredictorRegistry.entry(named: name))
     let model = try Self.makeModel()
     let team = try WorkerTeam(workerCount: 2)
     let plain = try experts(model, team)
-    let expected = try run(try decoder(model, plain, team, LookAheadRegistry.off))
+    let expected = try run(try decoder(model, plain, team, PredictorRegistry.off))
     let source = try experts(model, team)
     #expect(try run(try decoder(model, source, team, entry)) == expected)
     let size = model.tensors.experts.layers[0].storedByteCountPerExpert
@@ -89,7 +89,7 @@ import Testing
     let model = try Self.makeModel()
     let team = try WorkerTeam(workerCount: 1)
     let source = GuessRecorder(try experts(model, team))
-    let entry = try #require(LookAheadRegistry.entry(named: "affinity"))
+    let entry = try #require(PredictorRegistry.entry(named: "affinity"))
     _ = try run(try decoder(model, source, team, entry))
     let statistics = source.statistics
     #expect(statistics.decode.guessCount == source.guessCount)

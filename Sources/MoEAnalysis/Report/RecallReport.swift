@@ -1,7 +1,7 @@
 /// How many of a layer's experts could be named before the layer is reached, from the trace alone.
-package struct LookAheadReport: Sendable, Equatable, Encodable {
+package struct RecallReport: Sendable, Equatable, Encodable {
   package struct Line: Sendable, Equatable, Encodable {
-    package var predictor: LookAheadRecall.Predictor
+    package var predictor: PredictionRecall.Predictor
     /// Layers from the one known to the one predicted.
     package var layerDistance: Int
     /// (number of experts named as in `counts`)
@@ -25,11 +25,11 @@ package struct LookAheadReport: Sendable, Equatable, Encodable {
     expertsPerToken = routing.expertsPerToken
     sampledTokens = routing.tokenCount
     var lines: [Line] = []
-    let kinds: [(LookAheadRecall.Predictor, Int)] = [
+    let kinds: [(PredictionRecall.Predictor, Int)] = [
       (.affinity, 1), (.affinity, 2), (.activationMatrix, 1), (.popularity, 1),
     ]
     for (predictor, distance) in kinds where distance < routing.layerCount {
-      let recall = try LookAheadRecall(
+      let recall = try PredictionRecall(
         routing, predictor: predictor, training: .causal, layerDistance: distance)
       let recalls = counts.compactMap { recall.recall($0) }
       guard recalls.count == counts.count else { continue }

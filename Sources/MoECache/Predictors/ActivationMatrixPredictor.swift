@@ -1,6 +1,6 @@
 package import MoECore
 
-/// Look-ahead by activation matrices: texts of a kind use the same experts, so a layer will take
+/// Prediction by activation matrices: texts of a kind use the same experts, so a layer will take
 /// what it took in the past text whose use of experts is nearest to that of this one
 /// (MoE-Infinity, arXiv 2401.14361).
 ///
@@ -12,12 +12,12 @@ package import MoECore
 /// An expert's score is its element of the nearest matrix plus that of the sequence's own, with a
 /// row of length 1 too. The paper takes the nearest alone; of the experts that 3000 tokens of a
 /// trace of gpt-oss-20b took, the sum named 40 %, the nearest 31 %.
-package struct ActivationMatrixPredictor: LookAheadPredictor {
+package struct ActivationMatrixPredictor: ExpertPredictor {
   /// Matrices that are kept.
   package static let matrixCountMax = 32
 
   package var isLearning = true
-  private let shape: LookAheadShape
+  private let shape: PredictorShape
   /// (token): whose it is, in the step in progress.
   private var owners: [Int]
   /// (sequence, layer, expert): tokens of the sequence so far; and of one run of a step in one
@@ -36,7 +36,7 @@ package struct ActivationMatrixPredictor: LookAheadPredictor {
   private var cosines: [Double]
   private var similarities: [Double]
 
-  package init(_ shape: LookAheadShape) {
+  package init(_ shape: PredictorShape) {
     self.shape = shape
     let (layers, sequences) = (shape.layerCount, shape.sequenceCountMax)
     owners = Array(repeating: 0, count: shape.tokenCountMax)
@@ -49,7 +49,7 @@ package struct ActivationMatrixPredictor: LookAheadPredictor {
     similarities = Array(repeating: 0, count: Self.matrixCountMax * sequences)
   }
 
-  package static func byteCount(_ shape: LookAheadShape) -> Int {
+  package static func byteCount(_ shape: PredictorShape) -> Int {
     let sequenceByteCount =
       4 * shape.cellCount + 8 * shape.layerCount * (2 * matrixCountMax + 1) + 8 * matrixCountMax
     return 4 * shape.cellCount * matrixCountMax + 4 * shape.expertCount

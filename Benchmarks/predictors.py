@@ -22,9 +22,9 @@ import machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FIELDS = [
-    "memory", "read_rate", "round", "look_ahead", "decode_tokens_per_second", "decode_hit_rate",
-    "decode_stall_seconds", "decode_read_bytes", "decode_look_ahead_guesses",
-    "decode_look_ahead_right", "decode_read_ahead_bytes", "decode_read_ahead_wasted_bytes",
+    "memory", "read_rate", "round", "predictor", "decode_tokens_per_second", "decode_hit_rate",
+    "decode_stall_seconds", "decode_read_bytes", "decode_guesses",
+    "decode_right_guesses", "decode_prefetched_bytes", "decode_prefetched_wasted_bytes",
 ]
 
 
@@ -38,7 +38,7 @@ def arguments():
     parser.add_argument("--read-rate", type=float, default=0, help="bytes per second; 0: as it is")
     parser.add_argument("--tokens", type=int, default=40, help="to generate")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--csv", default="look-ahead.csv")
+    parser.add_argument("--csv", default="predictors.csv")
     parser.add_argument("--program", default=ROOT / ".build/release/moe-run")
     return parser.parse_args()
 
@@ -50,10 +50,10 @@ def run(options, memory, way, number):
         command = [
             options.program, "generate", options.model, "-f", options.prompt, "-c", "512",
             "-n", str(options.tokens), "--ignore-eos", "--temp", "1", "--seed", "1",
-            "--memory", memory, "--no-warm-start", "--look-ahead", way, "--stats-json", stats,
+            "--memory", memory, "--no-warm-start", "--predictor", way, "--stats-json", stats,
         ]
         if way != "off":
-            command += ["--read-ahead", str(options.slots)]
+            command += ["--staging-slots", str(options.slots)]
         group = machine.Group([])
         if options.read_rate:
             disk = machine.Disk(options.model)
@@ -85,15 +85,15 @@ def rows_of(options, memory, keep):
 
 def show(memory, rows):
     speeds = {row["round"]: row["decode_tokens_per_second"]
-              for row in rows if row["look_ahead"] == "off"}
-    for way in dict.fromkeys(row["look_ahead"] for row in rows):
-        own = [row for row in rows if row["look_ahead"] == way]
+              for row in rows if row["predictor"] == "off"}
+    for way in dict.fromkeys(row["predictor"] for row in rows):
+        own = [row for row in rows if row["predictor"] == way]
         total = {key: sum(row[key] for row in own) for key in FIELDS[6:]}
         speed = statistics.median(row["decode_tokens_per_second"] for row in own)
         ratios = [row["decode_tokens_per_second"] / speeds[row["round"]] for row in own]
-        right = total["decode_look_ahead_right"] / max(1, total["decode_look_ahead_guesses"])
-        wasted = total["decode_read_ahead_wasted_bytes"]
-        wasted /= max(1, total["decode_read_ahead_bytes"])
+        right = total["decode_right_guesses"] / max(1, total["decode_guesses"])
+        wasted = total["decode_prefetched_wasted_bytes"]
+        wasted /= max(1, total["decode_prefetched_bytes"])
         print(f"| {memory} | {way} | {speed:.2f} | {min(ratios):.3f} to {max(ratios):.3f} "
               f"| {100 * right:.1f} % | {100 * wasted:.1f} % |", flush=True)
 

@@ -3,11 +3,11 @@ internal import MoECore
 
 /// What guessing from selections costs a decoded token: a run is one token through all layers of
 /// the shape of Qwen3-30B-A3B.
-enum LookAheadBenchmark {
+enum PredictorBenchmark {
   @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] {
-    LookAheadRegistry.all.compactMap { entry in
+    PredictorRegistry.all.compactMap { entry in
       guard case .predictor(_, let make) = entry.method else { return nil }
-      return Benchmark(name: "look-ahead/\(entry.name)") {
+      return Benchmark(name: "predictor/\(entry.name)") {
         var run = Run(make, layerCount: context.size(48, toy: 4))
         // As many sequences as are kept at most, of every kind.
         for _ in 0..<context.size(64, toy: 20) * Run.sequenceTokenCount { run.decode() }
@@ -24,7 +24,7 @@ enum LookAheadBenchmark {
     private static let (expertCount, expertsPerToken) = (128, 8)
 
     private let layerCount: Int
-    private var predictor: any LookAheadPredictor
+    private var predictor: any ExpertPredictor
     private var prediction = ExpertPrediction(expertCount: expertCount)
     private var scores = [Float](repeating: 0, count: expertCount)
     private var selection = [Int32](repeating: 0, count: expertsPerToken)
@@ -33,10 +33,10 @@ enum LookAheadBenchmark {
     private(set) var guessCount = 0
     private(set) var rightCount = 0
 
-    init(_ make: (LookAheadShape) -> any LookAheadPredictor, layerCount: Int) {
+    init(_ make: (PredictorShape) -> any ExpertPredictor, layerCount: Int) {
       self.layerCount = layerCount
       predictor = make(
-        LookAheadShape(
+        PredictorShape(
           layerCount: layerCount, expertCount: Self.expertCount,
           expertsPerToken: Self.expertsPerToken))
     }

@@ -1,16 +1,16 @@
-/// Look-ahead by inter-layer affinity: an expert is the likelier, the more often tokens took it
+/// Prediction by inter-layer affinity: an expert is the likelier, the more often tokens took it
 /// that had taken the same experts in the layer before (ExFlow, arXiv 2401.08383).
 ///
 /// An expert's score is the sum of P(it in the later layer | i in the earlier one) over the token's
 /// experts i. The table is learnt while running. When an expert has been used often its row is
 /// halved, so that old tokens count less and the counts need two bytes. Only what one token took
 /// counts, so it is all the same whose tokens a step has.
-package struct AffinityPredictor: LookAheadPredictor {
+package struct AffinityPredictor: ExpertPredictor {
   /// Uses of an expert at which its row is halved.
   package static let useCountMax = 512
 
   package var isLearning = true
-  private let shape: LookAheadShape
+  private let shape: PredictorShape
   /// Layers with experts from those that are known to those that are predicted.
   private let distance: Int
   /// (layer): its place among the layers with experts; -1 where it has none.
@@ -28,7 +28,7 @@ package struct AffinityPredictor: LookAheadPredictor {
   /// (place modulo distance): which place that is, and of how many tokens.
   private var heldSteps: [(place: Int, tokenCount: Int)]
 
-  package init(_ shape: LookAheadShape, distance: Int = 1) {
+  package init(_ shape: PredictorShape, distance: Int = 1) {
     precondition(distance > 0)
     self.shape = shape
     self.distance = distance
@@ -44,7 +44,7 @@ package struct AffinityPredictor: LookAheadPredictor {
   }
 
   private static func starts(
-    _ shape: LookAheadShape, distance: Int
+    _ shape: PredictorShape, distance: Int
   ) -> (rows: [Int], pairs: [Int], rowCount: Int, pairCount: Int) {
     var (rows, pairs): ([Int], [Int]) = ([], [])
     var (rowCount, pairCount) = (0, 0)
@@ -60,7 +60,7 @@ package struct AffinityPredictor: LookAheadPredictor {
   }
 
   /// What a predictor one layer ahead takes.
-  package static func byteCount(_ shape: LookAheadShape) -> Int {
+  package static func byteCount(_ shape: PredictorShape) -> Int {
     let starts = starts(shape, distance: 1)
     return 2 * (starts.pairCount + starts.rowCount)
       + 4 * shape.tokenCountMax * shape.expertsPerToken

@@ -1,7 +1,7 @@
 package import MoECore
 
 /// What a predictor is made for.
-package struct LookAheadShape: Sendable, Equatable {
+package struct PredictorShape: Sendable, Equatable {
   /// A layer of the model, numbered as its block.
   package struct Layer: Sendable, Equatable {
     /// Routed experts; 0 for a dense layer, which is neither observed nor predicted.
@@ -60,13 +60,13 @@ package struct LookAheadShape: Sendable, Equatable {
 /// Pure bookkeeping on selections: the engine and the analysis of traces run this same code, so
 /// that recall on a trace is the engine's. All memory is taken when a predictor is made. What it
 /// says decides only what is read ahead, never a result, so old and even false observations do no
-/// harm. `LookAheadConformanceTests` holds every registered predictor to this.
-package protocol LookAheadPredictor: Sendable {
+/// harm. `PredictorConformanceTests` holds every registered predictor to this.
+package protocol ExpertPredictor: Sendable {
   /// Whether what is observed is learnt for other tokens too; without, a token's own experts still
   /// serve to predict its later layers.
   var isLearning: Bool { get set }
 
-  /// A text begins under a name, below `LookAheadShape.sequenceCountMax`.
+  /// A text begins under a name, below `PredictorShape.sequenceCountMax`.
   mutating func beginSequence(_ sequence: SequenceID)
 
   /// The text under a name is over.
@@ -89,7 +89,7 @@ package protocol LookAheadPredictor: Sendable {
   func score(layer: Int, token: Int, into scores: inout [Float])
 }
 
-extension LookAheadPredictor {
+extension ExpertPredictor {
   package mutating func beginSequence(_ sequence: SequenceID) {}
 
   package mutating func endSequence(_ sequence: SequenceID) {}

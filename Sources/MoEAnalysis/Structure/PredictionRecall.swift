@@ -2,11 +2,11 @@ import MoECache
 import MoECore
 
 /// How many of a layer's experts are among the n that a predictor names before the layer is
-/// reached: recall@n of look-ahead, on traces alone.
+/// reached: recall@n of prediction, on traces alone.
 ///
 /// The predictors are the engine's own. What the next layer's router says of the current hidden
 /// state is a better one, but needs a running model.
-package struct LookAheadRecall: Sendable {
+package struct PredictionRecall: Sendable {
   /// Who predicts.
   package enum Predictor: String, Sendable, CaseIterable, Encodable {
     /// The token's experts some layers before, by the table of conditional probabilities.
@@ -84,11 +84,11 @@ package struct LookAheadRecall: Sendable {
   }
 }
 
-extension LookAheadRecall.Predictor {
+extension PredictionRecall.Predictor {
   fileprivate func make(
     _ routing: RoutingSequences, layerDistance: Int
-  ) throws(RoutingAnalysisError) -> any LookAheadPredictor {
-    let shape = LookAheadShape(
+  ) throws(RoutingAnalysisError) -> any ExpertPredictor {
+    let shape = PredictorShape(
       layerCount: routing.layerCount, expertCount: routing.expertCount,
       expertsPerToken: routing.expertsPerToken)
     switch self {
@@ -108,13 +108,13 @@ extension LookAheadRecall.Predictor {
 }
 
 /// Counts uses, whatever the token.
-private struct PopularityPredictor: LookAheadPredictor {
+private struct PopularityPredictor: ExpertPredictor {
   var isLearning = true
   private let expertCount: Int
   /// (layer, expert)
   private var useCounts: [Int]
 
-  init(_ shape: LookAheadShape) {
+  init(_ shape: PredictorShape) {
     expertCount = shape.expertCount
     useCounts = Array(repeating: 0, count: shape.layerCount * shape.expertCount)
   }

@@ -2,11 +2,11 @@ import MoECache
 import MoECore
 
 /// Steps of some tokens through the layers, drawn by seed, as predictors are shown them.
-struct LookAheadSteps {
-  let shape: LookAheadShape
+struct PredictorSteps {
+  let shape: PredictorShape
   private var random: SeededGenerator
 
-  init(seed: UInt64, _ shape: LookAheadShape) {
+  init(seed: UInt64, _ shape: PredictorShape) {
     self.shape = shape
     random = SeededGenerator(seed: seed)
   }
@@ -30,7 +30,7 @@ struct LookAheadSteps {
   }
 }
 
-extension LookAheadPredictor {
+extension ExpertPredictor {
   /// The text before is over, and another begins under its name.
   mutating func beginSequence() {
     endSequence(SequenceID(rawValue: 0))
