@@ -28,14 +28,6 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
   out->scales[0] = half_scale(b->exponent);
 }
 
-static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
-  for (size_t i = 0; i < elements / ELEMENTS; i++, out += ELEMENTS) {
-    moe_unpacked_0 b;
-    unpack(blocks, i, &b, &moe_unpack_scalar);
-    for (int j = 0; j < ELEMENTS; j++) out[j] = b.scales[0] * (float)(b.quants[j] - OFFSET);
-  }
-}
-
 #include "unpacked_0.h"
 
 MOE_UNPACKED_PRODUCTS(mxfp4, BLOCK_BYTES, ELEMENTS)

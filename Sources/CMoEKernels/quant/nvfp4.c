@@ -36,14 +36,6 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
   for (size_t g = 0; g < 2; g++) out->scales[g] = half_scale(b->scales[group + g]);
 }
 
-static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
-  for (size_t i = 0; i < elements / 32; i++, out += 32) {
-    moe_unpacked_0 b;
-    unpack(blocks, i, &b, &moe_unpack_scalar);
-    for (int j = 0; j < 32; j++) out[j] = b.scales[j / 16] * (float)(b.quants[j] - OFFSET);
-  }
-}
-
 #include "unpacked_0.h"
 
 MOE_UNPACKED_PRODUCTS(nvfp4, BLOCK_BYTES, 32)

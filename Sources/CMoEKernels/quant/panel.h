@@ -327,26 +327,39 @@ typedef struct {
 } moe_panel_avx2;
 
 /* How many products of 4 columns with quants up to quant_max, and activations down to -128, can be
- * added up in pairs of 16 bits; a power of two, of a group's columns at most. */
+ * added up in pairs of 16 bits; a power of two, of a group's columns at most. 0 where not one fits:
+ * then quants are taken in two parts. */
 MOE_ALWAYS_INLINE size_t moe_panel_steps_avx2(size_t quant_max, size_t group_elements) {
   size_t steps = group_elements / 4;
   while (steps * 2 * quant_max * 128 >= 1 << 15) steps /= 2;
   return steps;
 }
 
+/* All of 32 quants (parts 1), or what one of two parts has of them: up to 127, or what is above. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_panel_quants_avx2(const void *quants, int part,
+                                                                int parts) {
+  const __m256i first = _mm256_set1_epi8(127);
+  __m256i all = moe_load_256_avx2(quants);
+  if (parts == 1) return all;
+  return part == 0 ? _mm256_min_epu8(all, first) : _mm256_subs_epu8(all, first);
+}
+
 /* steps: how many products of 4 columns fit in pairs of 16 bits. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void
 moe_panel_group_avx2(const moe_panel_tile *tile, const moe_panel_avx2 *panel, size_t index,
                      size_t elements, size_t steps, size_t g, int tokens, __m256i products[]) {
+  const int parts = steps == 0 ? 2 : 1;
+  const size_t count = steps == 0 ? 1 : steps;
   __m256i scales = moe_load_256_avx2(panel->scales[g]);
 #pragma clang loop unroll(full)
-  for (size_t c = 0; c < elements / 4; c += steps) {
+  for (size_t c = 0; c < elements / 4 * (size_t)parts; c += count) {
     __m256i dots[MOE_PANEL_TOKENS];
     for (int t = 0; t < tokens; t++) dots[t] = _mm256_setzero_si256();
 #pragma clang loop unroll(full)
-    for (size_t step = c; step < c + steps; step++) {
-      size_t column = g * elements + step * 4;
-      __m256i quants = moe_load_256_avx2(panel->quants[column / 4]);
+    for (size_t step = c; step < c + count; step++) {
+      size_t column = g * elements + step / (size_t)parts * 4;
+      __m256i quants =
+          moe_panel_quants_avx2(panel->quants[column / 4], (int)step % parts, parts);
       for (int t = 0; t < tokens; t++) {
         __m256i x = moe_panel_x_avx2(tile, t, index * MOE_Q8_K_ELEMENTS + column);
         dots[t] = _mm256_add_epi16(dots[t], _mm256_maddubs_epi16(quants, x));

@@ -43,16 +43,6 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
   out->scale = level->half(b->scale);
 }
 
-static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
-  for (size_t i = 0; i < elements / ELEMENTS; i++, out += ELEMENTS) {
-    moe_unpacked_k b;
-    unpack(blocks, i, &b, &moe_unpack_scalar);
-    for (int j = 0; j < ELEMENTS; j++) {
-      out[j] = b.scale * (float)b.scales[j / 16] * (float)(b.quants[j] - OFFSET);
-    }
-  }
-}
-
 #include "unpacked_k.h"
 
 MOE_UNPACKED_PRODUCTS(q3_k, BLOCK_BYTES, ELEMENTS)

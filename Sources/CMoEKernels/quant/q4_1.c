@@ -22,14 +22,6 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
   out->minimum = -level->half(b->minimum);
 }
 
-static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
-  for (size_t i = 0; i < elements / ELEMENTS; i++, out += ELEMENTS) {
-    moe_unpacked_0 b;
-    unpack(blocks, i, &b, &moe_unpack_scalar);
-    for (int j = 0; j < ELEMENTS; j++) out[j] = b.scales[0] * (float)b.quants[j] - b.minimum;
-  }
-}
-
 #include "unpacked_0.h"
 
 MOE_UNPACKED_PRODUCTS(q4_1, BLOCK_BYTES, ELEMENTS)

@@ -42,18 +42,6 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
   out->minimum = level->half(b->minimum);
 }
 
-static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
-  for (size_t i = 0; i < elements / ELEMENTS; i++, out += ELEMENTS) {
-    moe_unpacked_k b;
-    unpack(blocks, i, &b, &moe_unpack_scalar);
-    for (int j = 0; j < ELEMENTS; j++) {
-      float scale = b.scale * (float)b.scales[j / 16];
-      float minimum = b.minimum * (float)b.minima[j / 16];
-      out[j] = scale * (float)b.quants[j] - minimum;
-    }
-  }
-}
-
 #include "unpacked_k.h"
 
 MOE_UNPACKED_PRODUCTS(q5_k, BLOCK_BYTES, ELEMENTS)

@@ -6,8 +6,9 @@
  *
  *     BLOCK_BYTES      of 256 columns (Q8_K) or 32 (Q8_0), which share a scale of activations
  *     GROUP_ELEMENTS   columns that share a scale of weights: 16 or 32
- *     QUANT_MAX        the largest quant, 127 at most; the smallest is 0
- *     OFFSET           what is taken from every quant, or 0 where groups have minima of their own
+ *     QUANT_MAX        the largest quant; the smallest is 0
+ *     OFFSET           what is taken from every quant, or 0 where groups have minima of their own;
+ *                      a quant less this is a signed byte
  *     unpack           writes the 256 or 32 columns numbered `index` of those that begin at
  *                      `blocks`, which are whole blocks also where one has 64 columns
  *
@@ -21,6 +22,9 @@
 /* Operators work on each byte. A vector is passed by its address: what passes it by value differs
  * from level to level. */
 typedef uint8_t moe_bytes_32 __attribute__((vector_size(32)));
+typedef int16_t moe_shorts_16 __attribute__((vector_size(32)));
+typedef uint32_t moe_words_8 __attribute__((vector_size(32)));
+typedef uint64_t moe_longs_4 __attribute__((vector_size(32)));
 
 /* 256 columns of a row, for activations in the form Q8_K: a weight is
  * scale * scales[group] * quant - minimum * minima[group]. */
@@ -47,6 +51,8 @@ typedef struct {
   float (*half)(const uint8_t *bytes);
   /* Each of the 32 bytes, which are 0...15, becomes the table's. */
   void (*look_up)(moe_bytes_32 *bytes, const uint8_t table[16]);
+  /* Byte i becomes 255 where bit i is set, 0 elsewhere. */
+  void (*spread)(moe_bytes_32 *bytes, uint32_t bits);
 } moe_unpack_level;
 
 MOE_ALWAYS_INLINE float moe_half_scalar(const uint8_t *bytes) {
@@ -57,7 +63,12 @@ MOE_ALWAYS_INLINE void moe_look_up_scalar(moe_bytes_32 *bytes, const uint8_t tab
   for (int i = 0; i < 32; i++) (*bytes)[i] = table[(*bytes)[i]];
 }
 
-static const moe_unpack_level moe_unpack_scalar = {moe_half_scalar, moe_look_up_scalar};
+MOE_ALWAYS_INLINE void moe_spread_scalar(moe_bytes_32 *bytes, uint32_t bits) {
+  for (int i = 0; i < 32; i++) (*bytes)[i] = bits >> i & 1 ? 255 : 0;
+}
+
+static const moe_unpack_level moe_unpack_scalar = {moe_half_scalar, moe_look_up_scalar,
+                                                   moe_spread_scalar};
 
 #if defined(__x86_64__)
 
@@ -71,7 +82,24 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_look_up_avx2(moe_bytes_32 *bytes,
   *bytes = (moe_bytes_32)_mm256_shuffle_epi8(both, (__m256i)*bytes);
 }
 
-static const moe_unpack_level moe_unpack_avx2 = {moe_half_avx2, moe_look_up_avx2};
+/* Each byte of the bits eight times, and of these each one bit. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_spread_avx2(moe_bytes_32 *bytes, uint32_t bits) {
+  const __m256i each = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
+                                          0x0303030303030303);
+  const __m256i own = _mm256_set1_epi64x((long long)0x8040201008040201);
+  __m256i eight = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), each);
+  *bytes = (moe_bytes_32)_mm256_cmpeq_epi8(_mm256_and_si256(eight, own), own);
+}
+
+static const moe_unpack_level moe_unpack_avx2 = {moe_half_avx2, moe_look_up_avx2,
+                                                 moe_spread_avx2};
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void moe_spread_avx512(moe_bytes_32 *bytes, uint32_t bits) {
+  *bytes = (moe_bytes_32)_mm256_movm_epi8(bits);
+}
+
+static const moe_unpack_level moe_unpack_avx512 = {moe_half_avx2, moe_look_up_avx2,
+                                                   moe_spread_avx512};
 
 #elif defined(__aarch64__)
 
@@ -82,7 +110,20 @@ MOE_ALWAYS_INLINE void moe_look_up_neon(moe_bytes_32 *bytes, const uint8_t table
   memcpy(bytes, halves, sizeof halves);
 }
 
-static const moe_unpack_level moe_unpack_neon = {moe_load_f16_neon, moe_look_up_neon};
+/* Each byte of the bits eight times, and of these each one bit. */
+MOE_ALWAYS_INLINE void moe_spread_neon(moe_bytes_32 *bytes, uint32_t bits) {
+  const uint8x16_t own = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
+  uint8_t halves[2][16];
+  for (int i = 0; i < 2; i++) {
+    uint8x8_t low = vdup_n_u8((uint8_t)(bits >> (16 * i)));
+    uint8x8_t high = vdup_n_u8((uint8_t)(bits >> (16 * i + 8)));
+    vst1q_u8(halves[i], vtstq_u8(vcombine_u8(low, high), own));
+  }
+  memcpy(bytes, halves, sizeof halves);
+}
+
+static const moe_unpack_level moe_unpack_neon = {moe_load_f16_neon, moe_look_up_neon,
+                                                 moe_spread_neon};
 
 #endif
 
@@ -96,9 +137,53 @@ MOE_ALWAYS_INLINE void moe_load_halves(moe_bytes_32 *out, const uint8_t bytes[16
                                  16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
 }
 
+/* Bytes as shorts, and words of 16 bits as words of 32. */
+MOE_ALWAYS_INLINE void moe_widen_bytes(moe_shorts_16 *out, const uint8_t bytes[16]) {
+  typedef uint8_t bytes_16 __attribute__((vector_size(16)));
+  bytes_16 all;
+  memcpy(&all, bytes, sizeof all);
+  *out = __builtin_convertvector(all, moe_shorts_16);
+}
+
+MOE_ALWAYS_INLINE void moe_widen_pairs(moe_words_8 *out, const uint8_t pairs[16]) {
+  typedef uint16_t pairs_8 __attribute__((vector_size(16)));
+  pairs_8 all;
+  memcpy(&all, pairs, sizeof all);
+  *out = __builtin_convertvector(all, moe_words_8);
+}
+
+/* The halves of each of 8 bytes, from the low one on, in a word's lower and upper 16 bits. */
+MOE_ALWAYS_INLINE void moe_spread_halves(moe_words_8 *out, const uint8_t bytes[8]) {
+  typedef uint8_t bytes_8 __attribute__((vector_size(8)));
+  bytes_8 all;
+  memcpy(&all, bytes, sizeof all);
+  moe_words_8 words = __builtin_convertvector(all, moe_words_8);
+  *out = (words & 15) | (words & 0xf0) << 12;
+}
+
+/* Scales of quants with an offset: a word's lower 16 bits those of the 16 columns before. */
+MOE_ALWAYS_INLINE void moe_set_scales(moe_unpacked_k *out, const moe_words_8 *pairs, int offset) {
+  moe_shorts_16 scales = (moe_shorts_16)*pairs, minima = scales * (int16_t)offset;
+  memcpy(out->scales, &scales, sizeof scales);
+  memcpy(out->minima, &minima, sizeof minima);
+}
+
+/* The same of groups of 32 columns, with the scale in the lower 16 bits of a word. */
+MOE_ALWAYS_INLINE void moe_set_scales_32(moe_unpacked_k *out, const moe_words_8 *scales,
+                                         int offset) {
+  moe_words_8 pairs = (*scales & 0xffff) * 0x10001;
+  moe_set_scales(out, &pairs, offset);
+}
+
 /* Floats of 4 bits (E2M1): 0, 0.5, 1, 1.5, 2, 3, 4, 6 and these negated; twice, plus 12. */
 static const uint8_t moe_e2m1_table[16] = {12, 13, 14, 15, 16, 18, 20, 24,
                                            12, 11, 10, 9,  8,  6,  4,  0};
+
+/* The values of 4 bits in IQ4_NL and IQ4_XS: -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25,
+ * 38, 53, 69, 89 and 113; plus 127. */
+static const uint8_t moe_iq4_table[16] = {0,   23,  44,  62,  78,  92,  105, 117,
+                                          128, 140, 152, 165, 180, 196, 216, 240};
+enum { MOE_IQ4_OFFSET = 127, MOE_IQ4_QUANT_MAX = 240 };
 
 /* Scales and minima of 8 groups in 12 bytes, as Q4_K and Q5_K have them: of 6 bits each. */
 typedef struct {

@@ -13,6 +13,17 @@ enum {
 };
 _Static_assert(GROUPS == 1 || !HAS_MINIMUM, "there is one minimum");
 
+static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
+  for (size_t i = 0; i < elements / MOE_Q8_0_ELEMENTS; i++, out += MOE_Q8_0_ELEMENTS) {
+    moe_unpacked_0 b;
+    unpack(blocks, i, &b, &moe_unpack_scalar);
+    for (int j = 0; j < MOE_Q8_0_ELEMENTS; j++) {
+      float value = b.scales[j / GROUP_ELEMENTS] * (float)(b.quants[j] - OFFSET);
+      out[j] = HAS_MINIMUM ? value - b.minimum : value;
+    }
+  }
+}
+
 static float value_scalar(const uint8_t *w, const uint8_t *x_row, size_t columns) {
   moe_q8_row x = moe_q8_0_row_at(x_row, columns);
   double sum = 0;
@@ -71,14 +82,15 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 step_values_avx2(const step_blocks *b, 
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks,
-                                                      moe_dot_plain_fn dot) {
+                                                      moe_dot_plain_fn dot,
+                                                      const moe_unpack_level *level) {
   step_blocks step = {0};
 #pragma clang loop unroll(full)
   for (int i = 0; i < MOE_ROW_BLOCKS; i++) {
     step.dots[i] = _mm256_setzero_si256();
     if (i >= blocks) continue;
     moe_unpacked_0 b;
-    unpack(s.w, (size_t)i, &b, &moe_unpack_avx2);
+    unpack(s.w, (size_t)i, &b, level);
     step.dots[i] = dot(moe_load_256_avx2(b.quants),
                        moe_load_256_avx2(s.x_quants + i * MOE_Q8_0_ELEMENTS));
     for (int g = 0; g < GROUPS; g++) step.scales[g][i] = b.scales[g];
@@ -90,11 +102,12 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int blocks) {
-  return row_step_x86(s, blocks, moe_dot_plain_avx2);
+  moe_dot_plain_fn dot = QUANT_MAX > 127 ? moe_dot_plain_wide_avx2 : moe_dot_plain_avx2;
+  return row_step_x86(s, blocks, dot, &moe_unpack_avx2);
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int blocks) {
-  return row_step_x86(s, blocks, moe_dot_plain_avx512);
+  return row_step_x86(s, blocks, moe_dot_plain_avx512, &moe_unpack_avx512);
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void rows_avx2(const moe_tile *tile, size_t rows) {
@@ -121,7 +134,7 @@ unpack_avx512(void *unpacked, const uint8_t *w, size_t index, size_t stride,
   moe_unpacked_0 rows[MOE_PANEL_ROWS_AVX512];
   moe_prefetch(ahead, MOE_PANEL_ROWS_AVX512 * BLOCK_BYTES);
   for (size_t r = 0; r < MOE_PANEL_ROWS_AVX512; r++) {
-    unpack(w + r * stride, index, &rows[r], &moe_unpack_avx2);
+    unpack(w + r * stride, index, &rows[r], &moe_unpack_avx512);
     for (int g = 0; g < GROUPS; g++) panel->scales[g][r] = rows[r].scales[g];
     if (HAS_MINIMUM) panel->minimum[r] = rows[r].minimum;
   }
@@ -230,15 +243,17 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void multiply_group_avx2(const moe_panel_tile 
                                                            const panel_avx2 *panel, size_t index,
                                                            int g, int tokens, __m256i products[]) {
   const int steps = (int)moe_panel_steps_avx2(QUANT_MAX, GROUP_ELEMENTS);
+  const int parts = steps == 0 ? 2 : 1, count = steps == 0 ? 1 : steps;
 #pragma clang loop unroll(full)
-  for (int c = g * GROUP_ELEMENTS / 4; c < (g + 1) * GROUP_ELEMENTS / 4; c += steps) {
+  for (int c = 0; c < GROUP_ELEMENTS / 4 * parts; c += count) {
     __m256i dots[MOE_PANEL_TOKENS];
     for (int t = 0; t < tokens; t++) dots[t] = _mm256_setzero_si256();
 #pragma clang loop unroll(full)
-    for (int step = c; step < c + steps; step++) {
-      __m256i quants = moe_load_256_avx2(panel->quants[step]);
+    for (int step = c; step < c + count; step++) {
+      int column = g * GROUP_ELEMENTS + step / parts * 4;
+      __m256i quants = moe_panel_quants_avx2(panel->quants[column / 4], step % parts, parts);
       for (int t = 0; t < tokens; t++) {
-        __m256i x = moe_panel_x_avx2(tile, t, index * MOE_Q8_0_ELEMENTS + (size_t)step * 4);
+        __m256i x = moe_panel_x_avx2(tile, t, index * MOE_Q8_0_ELEMENTS + (size_t)column);
         dots[t] = _mm256_add_epi16(dots[t], _mm256_maddubs_epi16(quants, x));
       }
     }
@@ -298,20 +313,21 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_panel_tile *tile, int
 
 #elif defined(__aarch64__)
 
-/* A block's value before the scale of activations, of which x has the quants and sums. */
+/* A block's value before the scale of activations, of which x has the quants and sums. Quants less
+ * OFFSET are signed bytes. */
 MOE_ALWAYS_INLINE float block_value_neon(const moe_unpacked_0 *b, const int8_t *x,
                                          const int16_t *x_sums, moe_dot_neon_fn dot) {
-  int32x4_t first = dot(vdupq_n_s32(0), vreinterpretq_s8_u8(vld1q_u8(b->quants)), vld1q_s8(x));
-  int32x4_t second =
-      dot(vdupq_n_s32(0), vreinterpretq_s8_u8(vld1q_u8(b->quants + 16)), vld1q_s8(x + 16));
+  const uint8x16_t offset = vdupq_n_u8(OFFSET);
+  int8x16_t w0 = vreinterpretq_s8_u8(vsubq_u8(vld1q_u8(b->quants), offset));
+  int8x16_t w1 = vreinterpretq_s8_u8(vsubq_u8(vld1q_u8(b->quants + 16), offset));
+  int32x4_t first = dot(vdupq_n_s32(0), w0, vld1q_s8(x));
+  int32x4_t second = dot(vdupq_n_s32(0), w1, vld1q_s8(x + 16));
   if (GROUPS == 2) {
-    float value = b->scales[0] * (float)(vaddvq_s32(first) - OFFSET * x_sums[0]);
-    return fmaf(b->scales[1], (float)(vaddvq_s32(second) - OFFSET * x_sums[1]), value);
+    return fmaf(b->scales[1], (float)vaddvq_s32(second), b->scales[0] * (float)vaddvq_s32(first));
   }
-  int32_t sum = x_sums[0] + x_sums[1];
-  float products = (float)(vaddvq_s32(vaddq_s32(first, second)) - OFFSET * sum);
-  return HAS_MINIMUM ? fmaf(b->scales[0], products, -(b->minimum * (float)sum))
-                     : b->scales[0] * products;
+  float products = (float)vaddvq_s32(vaddq_s32(first, second));
+  if (!HAS_MINIMUM) return b->scales[0] * products;
+  return fmaf(b->scales[0], products, -(b->minimum * (float)(x_sums[0] + x_sums[1])));
 }
 
 /* Block after block: its sum as an integer, by the scale of the weights, by that of the

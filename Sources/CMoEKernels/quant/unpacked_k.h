@@ -9,6 +9,18 @@
 /* Blocks have sums of their own for the minima, or differ from their products by integers alone. */
 enum { HAS_MINIMA = OFFSET == 0 };
 
+static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
+  for (size_t i = 0; i < elements / MOE_Q8_K_ELEMENTS; i++, out += MOE_Q8_K_ELEMENTS) {
+    moe_unpacked_k b;
+    unpack(blocks, i, &b, &moe_unpack_scalar);
+    for (int j = 0; j < MOE_Q8_K_ELEMENTS; j++) {
+      int g = j / MOE_Q8_SUM_ELEMENTS;
+      float value = b.scale * (float)b.scales[g] * (float)(b.quants[j] - OFFSET);
+      out[j] = HAS_MINIMA ? value - b.minimum * (float)b.minima[g] : value;
+    }
+  }
+}
+
 static float value_scalar(const uint8_t *w, const uint8_t *x_row, size_t columns) {
   moe_q8_row x = moe_q8_k_row_at(x_row, columns);
   double sum = 0;
@@ -55,7 +67,8 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 step_values_avx2(const step_sums *sums,
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks,
-                                                      moe_dot_scaled_fn dot) {
+                                                      moe_dot_scaled_fn dot,
+                                                      const moe_unpack_level *level) {
   step_sums sums;
   float scale[MOE_ROW_BLOCKS] = {0}, minimum[MOE_ROW_BLOCKS] = {0};
 #pragma clang loop unroll(full)
@@ -63,7 +76,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks
     sums.products[i] = sums.below[i] = _mm256_setzero_si256();
     if (i >= blocks) continue;
     moe_unpacked_k b;
-    unpack(s.w, (size_t)i, &b, &moe_unpack_avx2);
+    unpack(s.w, (size_t)i, &b, level);
     const int8_t *x = s.x_quants + i * MOE_Q8_K_ELEMENTS;
 #pragma clang loop unroll(full)
     for (int k = 0; k < MOE_Q8_K_ELEMENTS / 32; k++) {
@@ -80,11 +93,13 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int blocks) {
-  return row_step_x86(s, blocks, moe_dot_avx2);
+  moe_dot_scaled_fn dot = QUANT_MAX > 127 ? moe_dot_wide_avx2 : moe_dot_avx2;
+  return row_step_x86(s, blocks, dot, &moe_unpack_avx2);
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int blocks) {
-  return row_step_x86(s, blocks, moe_dot_avx512);
+  moe_dot_scaled_fn dot = QUANT_MAX > 127 ? moe_dot_wide_avx512 : moe_dot_avx512;
+  return row_step_x86(s, blocks, dot, &moe_unpack_avx512);
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void rows_avx2(const moe_tile *tile, size_t rows) {
@@ -130,7 +145,7 @@ unpack_avx512(void *unpacked, const uint8_t *w, size_t index, size_t stride,
 #pragma clang loop unroll(disable)
   for (size_t r = 0; r < MOE_PANEL_ROWS_AVX512; r++) {
     moe_prefetch(ahead + r * BLOCK_BYTES, BLOCK_BYTES);
-    unpack(w + r * stride, index, &rows[r], &moe_unpack_avx2);
+    unpack(w + r * stride, index, &rows[r], &moe_unpack_avx512);
     panel->scale[r] = rows[r].scale;
     if (HAS_MINIMA) panel->minimum[r] = rows[r].minimum;
   }
@@ -256,15 +271,16 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_panel_tile *tile, int
 
 #elif defined(__aarch64__)
 
-/* Products of one block by the scales of its groups, as 4 sums for each token. x: the first
- * token's quants of the block. */
+/* Products of one block by the scales of its groups, as 4 sums for each token. Quants less OFFSET
+ * are signed bytes. x: the first token's quants of the block. */
 MOE_ALWAYS_INLINE void products_neon(const moe_unpacked_k *b, const uint8_t *x, size_t x_stride,
                                      int tokens, moe_dot_neon_fn dot, int32x4_t products[]) {
   const int32x4_t zero = vdupq_n_s32(0);
   for (int t = 0; t < tokens; t++) products[t] = zero;
 #pragma clang loop unroll(full)
   for (int g = 0; g < MOE_Q8_K_SUMS; g++) {
-    int8x16_t quants = vreinterpretq_s8_u8(vld1q_u8(b->quants + g * MOE_Q8_SUM_ELEMENTS));
+    uint8x16_t unsigned_quants = vld1q_u8(b->quants + g * MOE_Q8_SUM_ELEMENTS);
+    int8x16_t quants = vreinterpretq_s8_u8(vsubq_u8(unsigned_quants, vdupq_n_u8(OFFSET)));
     for (int t = 0; t < tokens; t++) {
       const int8_t *values =
           (const int8_t *)x + (size_t)t * x_stride + g * MOE_Q8_SUM_ELEMENTS;
@@ -293,10 +309,11 @@ MOE_ALWAYS_INLINE void tile_by_dot(const moe_tile *tile, int tokens, moe_dot_neo
     products_neon(&b, tile->x + i * MOE_Q8_K_ELEMENTS, tile->x_stride, tokens, dot, products);
     for (int t = 0; t < tokens; t++) {
       moe_q8_row x = moe_q8_k_row_at(tile->x + (size_t)t * tile->x_stride, tile->columns);
-      int32_t below = below_neon(x.sums + i * MOE_Q8_K_SUMS, b.minima);
-      int32_t product = vaddvq_s32(products[t]);
-      float value = HAS_MINIMA ? fmaf(b.scale, (float)product, -(b.minimum * (float)below))
-                               : b.scale * (float)(product - below);
+      float product = (float)vaddvq_s32(products[t]), value = b.scale * product;
+      if (HAS_MINIMA) {
+        int32_t below = below_neon(x.sums + i * MOE_Q8_K_SUMS, b.minima);
+        value = fmaf(b.scale, product, -(b.minimum * (float)below));
+      }
       sums[t] = fmaf(value, x.scales[i], sums[t]);
     }
   }
