@@ -4,6 +4,7 @@
 
 #include "quant/activations.h"
 #include "quant/format.h"
+#include "quant/grids.h"
 
 #define MOE_FORMAT(name) extern const moe_format_definition moe_definition_##name;
 #include "quant/formats.h"
@@ -66,6 +67,7 @@ static moe_isa chosen_isa(void) {
 }
 
 static void fill_table(void) {
+  moe_fill_grids();
   table.isa = chosen_isa();
   for (size_t i = 0; i < FORMAT_COUNT; i++) {
     table.formats[i] = definitions[i]->format;
