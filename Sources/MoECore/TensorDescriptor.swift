@@ -3,14 +3,19 @@ public struct TensorDescriptor: Hashable, Sendable {
   public var name: String
   /// GGUF's number of the element format (`ggml_type`), for example 12 for Q4_K.
   public var formatID: UInt32
+  /// The format's name in messages, for example `Q4_K`.
+  public var formatName: String
   /// Extents, innermost (contiguous) first, as GGUF stores them: a matrix of R rows with C columns
   /// is `[C, R]`, a stack of E such matrices `[C, R, E]`.
   public var shape: [Int]
   public var extent: FileExtent
 
-  public init(name: String, formatID: UInt32, shape: [Int], extent: FileExtent) {
+  public init(
+    name: String, formatID: UInt32, formatName: String, shape: [Int], extent: FileExtent
+  ) {
     self.name = name
     self.formatID = formatID
+    self.formatName = formatName
     self.shape = shape
     self.extent = extent
   }

@@ -115,8 +115,11 @@ struct ByteReader {
     return string
   }
 
-  func failure(_ kind: GGUFError.Kind, wanted: String, found: String) -> GGUFError {
-    GGUFError(kind, path: path, subject: subject.text, wanted: wanted, found: found)
+  func failure(
+    _ kind: GGUFError.Kind, wanted: String, found: String, advice: String? = nil
+  ) -> GGUFError {
+    GGUFError(
+      kind, path: path, subject: subject.text, wanted: wanted, found: found, advice: advice)
   }
 
   /// Brings the next `byteCount` bytes into the window.

@@ -1,8 +1,8 @@
 /// The geometry of an element format that a GGUF file may hold, by its number in the file.
 ///
 /// This table knows every format that ggml has numbered, also those that no kernel here computes
-/// with, so that any file can be listed. Numbers that ggml has withdrawn (4, 5, 31-33, 36-38) are
-/// absent: files that use them cannot be read by anything current.
+/// with, so that any file can be listed. Numbers that ggml has withdrawn, and those of its forks,
+/// are in `ForeignFormat`.
 package struct GGMLType: Sendable, Hashable, CustomStringConvertible {
   /// The number in the file.
   package let id: UInt32
@@ -37,6 +37,7 @@ package struct GGMLType: Sendable, Hashable, CustomStringConvertible {
     GGMLType(28, "F64", 1, 8), GGMLType(29, "IQ1_M", 256, 56), bf16,
     GGMLType(34, "TQ1_0", 256, 54), GGMLType(35, "TQ2_0", 256, 66),
     GGMLType(39, "MXFP4", 32, 17), GGMLType(40, "NVFP4", 64, 36), GGMLType(41, "Q1_0", 128, 18),
+    GGMLType(42, "Q2_0", 64, 18),
   ]
 
   package static let f32 = GGMLType(0, "F32", 1, 4)

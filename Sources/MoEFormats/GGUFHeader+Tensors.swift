@@ -37,7 +37,10 @@ extension GGUFHeader {
     let shape = try readShape(&reader)
     let formatID = try reader.integer(UInt32.self)
     guard let type = GGMLType(id: formatID) else {
-      throw reader.failure(.unsupported, wanted: "a known element format", found: "\(formatID)")
+      throw reader.failure(
+        .unsupported, wanted: "an element format of ggml's",
+        found: ForeignFormat.describe(formatID),
+        advice: "take a file of the model in a format that ggml has, such as Q4_K_M")
     }
     guard let byteCount = type.byteCount(shape: shape) else {
       throw reader.failure(
@@ -50,7 +53,8 @@ extension GGUFHeader {
         .malformed, wanted: "an offset that is a multiple of \(alignment)", found: "\(offset)")
     }
     let extent = FileExtent(fileIndex: 0, offset: offset, byteCount: byteCount)
-    return TensorDescriptor(name: name, formatID: formatID, shape: shape, extent: extent)
+    return TensorDescriptor(
+      name: name, formatID: formatID, formatName: type.name, shape: shape, extent: extent)
   }
 
   private static func readShape(_ reader: inout ByteReader) throws(GGUFError) -> [Int] {

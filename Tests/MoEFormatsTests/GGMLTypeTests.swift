@@ -35,6 +35,19 @@ import Testing
     #expect(GGMLType(id: id) == nil)
   }
 
+  @Test(
+    arguments: [
+      (4, "4 (Q4_2, which ggml has withdrawn)"), (139, "139 (IQ4_K of ik_llama.cpp)"),
+      (202, "202 (Q4_0_R8 of ik_llama.cpp)"), (344, "344 (IQ4_KS_R4 of ik_llama.cpp)"),
+      (36, "36 (IQ4_NL_4_4, which ggml has withdrawn, or I2_S of bitnet.cpp)"), (100, "100"),
+    ] as [(UInt32, String)])
+  func `a format that is not ggml's is refused by its name`(_ id: UInt32, _ found: String) throws {
+    let bytes = Samples.raw(tensorCount: 1, Samples.tensor("a", [256], type: id))
+    let error = try #require(throws: GGUFError.self) { try GGUFHeader(bytes: bytes) }
+    #expect(error.kind == .unsupported && error.found == found)
+    #expect(error.subject?.contains("a") == true)
+  }
+
   @Test(arguments: [[], [0], [-256], [255], [256, 0], [128, 2], [256, .max, .max], [.max]])
   func `a shape without a size has none`(_ shape: [Int]) {
     #expect(GGMLType.q4_K.byteCount(shape: shape) == nil)

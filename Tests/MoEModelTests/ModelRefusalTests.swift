@@ -123,10 +123,12 @@ import Testing
     var model = try EditedModel(architecture)
     let index = try #require(model.tensors.firstIndex { $0.name == "blk.1.attn_q.weight" })
     model.tensors[index].formatID = 12  // Q4_K, blocks of 256 in rows of 64
-    guard case .unsupportedFormat("blk.1.attn_q.weight", _, _, _) = try refusal(model) else {
+    guard case .unsupportedFormat("blk.1.attn_q.weight", let found, _, _) = try refusal(model)
+    else {
       Issue.record("\(try refusal(model))")
       return
     }
+    #expect(found.hasPrefix("Q4_K in rows of 64 "))
   }
 
   @Test(arguments: architectures) func aTensorThatIsNotReadIsRefused(

@@ -38,7 +38,7 @@ import Testing
     for text in [
       "speed     measured now", "assumed: routing like the trace qwen3-30b-a3b-chat",
       "t/s for 512 tokens, derived", "t/s at position 512, derived", " binds: ",
-      "what would help\n", "memory +25 %", "a disk twice as fast", "weights in Q4_1",
+      "what would help\n", "memory +25 %", "a disk twice as fast", "weights in Q5_0",
       "GB/s", "GMAC/s",
     ] { #expect(output.text.contains(text), "\(text): \(output.text)") }
 

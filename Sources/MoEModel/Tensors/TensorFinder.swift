@@ -42,10 +42,12 @@ struct TensorFinder {
     guard tensor.shape(rank: shape.count) == shape else {
       throw .wrongShape(tensor: name, expected: shape, found: tensor.shape, file: file)
     }
-    guard let format = QuantFormat(ggmlType: tensor.formatID),
-      shape[0] % format.blockElementCount == 0
-    else {
-      throw unsupportedFormat(name, "ggml type \(tensor.formatID)")
+    guard let format = QuantFormat(ggmlType: tensor.formatID) else {
+      throw unsupportedFormat(name, "\(tensor.formatName) (ggml type \(tensor.formatID))")
+    }
+    guard shape[0] % format.blockElementCount == 0 else {
+      throw unsupportedFormat(
+        name, "\(format.name) in rows of \(shape[0]) elements, which are not whole blocks")
     }
     unused.remove(name)
     return (tensor, format)

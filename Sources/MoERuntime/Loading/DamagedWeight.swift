@@ -58,8 +58,11 @@ public struct DamagedWeight: Hashable, Sendable {
     init(countMax: Int) throws(OutOfMemory) {
       self.countMax = countMax
       bytes = try AlignedBuffer(byteCount: DamagedWeight.chunkByteCount)
-      // No format has more than four weights in a byte.
-      floats = try AlignedBuffer(byteCount: DamagedWeight.chunkByteCount * 4 * 4)
+      let weightCountMax = QuantFormat.all.reduce(0) { most, format in
+        let blockCount = DamagedWeight.chunkByteCount / format.blockByteCount
+        return max(most, blockCount * format.blockElementCount)
+      }
+      floats = try AlignedBuffer(byteCount: weightCountMax * 4)
     }
 
     func look(at tensor: TensorDescriptor, in file: InputFile) throws(FileError) {

@@ -79,7 +79,7 @@ package struct ModelInspection: Sendable {
     }
     tensors = file.tensors.map { tensor in
       Tensor(
-        name: tensor.name, format: Self.formatName(tensor.formatID), shape: tensor.shape,
+        name: tensor.name, format: tensor.formatName, shape: tensor.shape,
         extent: tensor.extent)
     }
     formats = Self.formatTotals(file.tensors)
@@ -99,15 +99,13 @@ package struct ModelInspection: Sendable {
 
   package var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
 
-  private static func formatName(_ id: UInt32) -> String { GGMLType(id: id)?.name ?? "type \(id)" }
-
   private static func formatTotals(_ tensors: [TensorDescriptor]) -> [FormatTotal] {
     var totals: [UInt32: FormatTotal] = [:]
     for tensor in tensors {
       let id = tensor.formatID
       var total =
         totals[id]
-        ?? FormatTotal(format: formatName(id), isSupported: QuantFormat(ggmlType: id) != nil)
+        ?? FormatTotal(format: tensor.formatName, isSupported: QuantFormat(ggmlType: id) != nil)
       total.tensorCount += 1
       total.byteCount += tensor.extent.byteCount
       totals[id] = total
