@@ -13,6 +13,10 @@ package struct Activation: Sendable, Hashable {
     case relu
     /// max(x, 0)² (arXiv 2109.08668, section 3.1)
     case reluSquared
+    /// 1 / (1 + exp(-x))
+    case sigmoid
+    /// x
+    case identity
   }
 
   /// Bounds of a gated SiLU's values.
@@ -46,6 +50,11 @@ package struct Activation: Sendable, Hashable {
   package static let gelu = Activation(.gelu, isGated: false)
   package static let relu = Activation(.relu, isGated: false)
   package static let reluSquared = Activation(.reluSquared, isGated: false)
+  package static let sigmoid = Activation(.sigmoid, isGated: false)
+  /// gate · up (arXiv 2002.05202).
+  package static let bilinear = Activation(.identity, isGated: true)
+  /// sigmoid(gate) · up (arXiv 1612.08083).
+  package static let sigmoidGated = Activation(.sigmoid, isGated: true)
 
   /// g / (1 + exp(-alpha g)) · (u + 1) with g = min(gate, limit) and u = up within ±limit, as the
   /// gpt-oss models have it (arXiv 2508.10925).
@@ -105,6 +114,8 @@ extension Activation.Curve {
     case .gelu: MOE_CURVE_GELU
     case .relu: MOE_CURVE_RELU
     case .reluSquared: MOE_CURVE_RELU_SQUARED
+    case .sigmoid: MOE_CURVE_SIGMOID
+    case .identity: MOE_CURVE_IDENTITY
     }
   }
 }

@@ -30,6 +30,24 @@ extension WorkerTeam {
       operations.pointee.quantize, job, cost: x.rowCount * x.columnCount / 2, as: .quantize)
   }
 
+  /// Copies a part of each group of a row's elements: `width` of them from column `offset` of each
+  /// of `groupCount` equal groups, so that they lie side by side in `out`.
+  package func regroup(
+    _ x: FloatRows, groupCount: Int, offset: Int, width: Int, into out: FloatRows
+  ) {
+    precondition(groupCount > 0 && x.columnCount % groupCount == 0)
+    let groupWidth = x.columnCount / groupCount
+    precondition(offset >= 0 && width >= 0 && offset + width <= groupWidth)
+    precondition(out.rowCount == x.rowCount && out.columnCount == groupCount * width)
+    let start = x.columns(offset, count: x.columnCount - offset)
+    let job = unsafe moe_regroup_job(
+      x: start.storage.pointer, x_stride: x.stride, group_stride: groupWidth,
+      out: out.storage.pointer, out_stride: out.stride, rows: x.rowCount, groups: groupCount,
+      width: width)
+    unsafe run(
+      operations.pointee.regroup, job, cost: x.rowCount * groupCount * width / 16, as: .gather)
+  }
+
   /// out[i] = row `rows[i]` of the source. Every index must be a row of the source.
   package func gather(_ source: ActivationRows, rows: IndexView, into out: ActivationRows) {
     precondition(source.form == out.form && source.columnCount == out.columnCount)

@@ -32,6 +32,15 @@ package struct FloatRows: Sendable {
       storage.slice(start * stride, count: elements), rowCount: count, columnCount: columnCount,
       stride: stride)
   }
+
+  /// Columns `start ..< start + count` of every row.
+  package func columns(_ start: Int, count: Int) -> FloatRows {
+    precondition(start >= 0 && count >= 0 && start + count <= columnCount)
+    let elements = rowCount == 0 ? 0 : (rowCount - 1) * stride + count
+    return FloatRows(
+      storage.slice(rowCount == 0 ? 0 : start, count: elements), rowCount: rowCount,
+      columnCount: count, stride: stride)
+  }
 }
 
 /// Rows of activations in the form that a weight format's product wants.
@@ -76,5 +85,13 @@ package struct QuantizedMatrix: Sendable {
     self.bytes = bytes
     self.rowCount = rowCount
     self.columnCount = columnCount
+  }
+
+  /// Rows `start ..< start + count`, where they are.
+  package func rows(_ start: Int, count: Int) -> QuantizedMatrix {
+    precondition(start >= 0 && count >= 0 && start + count <= rowCount)
+    return QuantizedMatrix(
+      format: format, bytes: bytes.slice(start * rowByteCount, count: count * rowByteCount),
+      rowCount: count, columnCount: columnCount)
   }
 }

@@ -147,12 +147,15 @@ typedef struct {
   float *_Nullable partials;
 } moe_attention_job;
 
-/* silu(x) = x / (1 + exp(-slope x)), GELU by its hyperbolic tangent, max(x, 0), its square. */
+/* silu(x) = x / (1 + exp(-slope x)), GELU by its hyperbolic tangent, max(x, 0), its square,
+ * 1 / (1 + exp(-x)), x. */
 typedef enum {
   MOE_CURVE_SILU = 0,
   MOE_CURVE_GELU = 1,
   MOE_CURVE_RELU = 2,
   MOE_CURVE_RELU_SQUARED = 3,
+  MOE_CURVE_SIGMOID = 4,
+  MOE_CURVE_IDENTITY = 5,
 } moe_curve;
 
 /* Where values are bounded by the limit: nowhere; the gate from above before its curve or after
@@ -209,12 +212,83 @@ typedef struct {
   size_t out_stride_bytes, rows, row_bytes;
 } moe_gather_job;
 
+/* out[r][g * width + c] = x[r][g * group_stride + c]: a part of each group of a row's elements. */
+typedef struct {
+  const float *x; /* (rows, groups, width), x_stride and group_stride apart */
+  size_t x_stride, group_stride;
+  float *out; /* (rows, groups, width), out_stride from row to row */
+  size_t out_stride, rows, groups, width;
+} moe_regroup_job;
+
+/* Consecutive rows of a step that belong to one sequence, at least one, and what one layer keeps of
+ * it: as it is before these rows, and where it goes as they leave it, which may be the same. */
+typedef struct {
+  const float *source;
+  float *target;
+  size_t rows;
+} moe_state_segment;
+
+enum { MOE_CONVOLUTION_TAPS_MAX = 16 };
+
+/* Depthwise convolution over a sequence's rows, in place: x[t][c] becomes the sum over the taps i
+ * of weight[c][i] * x[t - taps + 1 + i][c], and the bias. What lies before a step's first row is in
+ * the state, (taps - 1, channels) with the oldest first. */
+typedef struct {
+  float *x; /* (rows, channels), x_stride apart */
+  size_t x_stride;
+  const float *weight;          /* (channels, taps), the oldest row's first */
+  const float *_Nullable bias;  /* (channels) */
+  const moe_state_segment *segments;
+  size_t segment_count, channels, taps; /* taps: at most MOE_CONVOLUTION_TAPS_MAX */
+} moe_convolve_job;
+
+/* x = log(1 + exp(x + bias)), and decays = exp(x * rate). */
+typedef struct {
+  float *x; /* (rows, columns), x_stride apart */
+  size_t x_stride;
+  const float *bias, *rates; /* (columns) */
+  float *decays;             /* (rows, columns), decay_stride apart */
+  size_t decay_stride, rows, columns;
+} moe_time_step_job;
+
+/* Values that share a register's worth of a state. */
+enum { MOE_RECURRENCE_LANES = 16 };
+
+/* A memory for each head, to which every row adds the product of its key and an update, and which
+ * its query then reads (linear attention, arXiv 2006.16236, with a decay). With the memory S,
+ * (key_dimension, value_dimension), a row's key k, query q and value v, the first two
+ * scaled, and the head's decay and factor for that row:
+ *
+ *   u = factor * (v - decay * S^T k) where it corrects (delta rule, arXiv 2412.06464, equation 10),
+ *       factor * v else (state space duality, arXiv 2405.21060, section 3)
+ *   S = decay * S + k u^T
+ *   out = S^T q + skip * v
+ *
+ * The state is (head, block, key_dimension, MOE_RECURRENCE_LANES): blocks of as many values, the
+ * last filled up. Each block of values is computed by itself, row by row. */
+typedef struct {
+  const float *q, *k; /* (rows, key_heads, key_dimension), key_stride apart */
+  const float *v;     /* (rows, heads, value_dimension), value_stride apart */
+  size_t key_stride, value_stride;
+  const float *decays, *factors; /* (rows, heads), decay_stride and factor_stride apart */
+  size_t decay_stride, factor_stride;
+  const float *_Nullable skips; /* (heads) */
+  float *out;                   /* (rows, heads, value_dimension), out_stride apart */
+  size_t out_stride;
+  const moe_state_segment *segments;
+  size_t segment_count, heads, key_heads, key_dimension, value_dimension;
+  float query_scale, key_scale;
+  int corrects;
+  int cycles_keys; /* head h reads key head h % key_heads; else h * key_heads / heads */
+} moe_recurrence_job;
+
 /* Every operation at one level. Elementwise results (embed, rope, kv_append, activate, add,
- * add_rows, scatter_add, gather) are bit-identical at every level; sums (rms_norm, attention,
- * softmax) may round otherwise. */
+ * add_rows, scatter_add, gather, regroup) are bit-identical at every level, and so are convolve,
+ * time_step and recurrence, whose sums have one order; other sums (rms_norm, attention, softmax)
+ * may round otherwise. */
 typedef struct {
   moe_op embed, rms_norm, quantize, matmul, rope, kv_append, attention, attention_merge, activate,
-      add, add_rows, scatter_add, gather;
+      add, add_rows, scatter_add, gather, regroup, convolve, time_step, recurrence;
 
   /* Plain functions, for one thread. */
 

@@ -47,7 +47,9 @@ MOE_INLINE float curve(float x, moe_curve kind, float slope) {
     case MOE_CURVE_SILU: return silu(x, slope);
     case MOE_CURVE_GELU: return gelu(x);
     case MOE_CURVE_RELU: return relu(x);
-    default: return relu(x) * relu(x);
+    case MOE_CURVE_RELU_SQUARED: return relu(x) * relu(x);
+    case MOE_CURVE_SIGMOID: return 1.0f / (1.0f + moe_exp(-x));
+    default: return x;
   }
 }
 
@@ -75,7 +77,11 @@ MOE_INLINE void activate_one(const moe_activate_job *job, float *x, const float 
         case MOE_CURVE_SILU: loop(MOE_CURVE_SILU, MOE_CLAMP_NONE); break; \
         case MOE_CURVE_GELU: loop(MOE_CURVE_GELU, MOE_CLAMP_NONE); break; \
         case MOE_CURVE_RELU: loop(MOE_CURVE_RELU, MOE_CLAMP_NONE); break; \
-        default: loop(MOE_CURVE_RELU_SQUARED, MOE_CLAMP_NONE);          \
+        case MOE_CURVE_RELU_SQUARED:                                    \
+          loop(MOE_CURVE_RELU_SQUARED, MOE_CLAMP_NONE);                 \
+          break;                                                        \
+        case MOE_CURVE_SIGMOID: loop(MOE_CURVE_SIGMOID, MOE_CLAMP_NONE); break; \
+        default: loop(MOE_CURVE_IDENTITY, MOE_CLAMP_NONE);              \
       }                                                                 \
   }
 
@@ -108,6 +114,8 @@ MOE_INLINE MOE_AVX2 __m256 curve_avx2(__m256 x, moe_curve kind, __m256 slope) {
                                     _mm256_set1_ps(GELU_1));
     return sigmoid_product_avx2(x, _mm256_mul_ps(x, factor));
   }
+  if (kind == MOE_CURVE_SIGMOID) return sigmoid_product_avx2(_mm256_set1_ps(1.0f), x);
+  if (kind == MOE_CURVE_IDENTITY) return x;
   /* max and min return their second operand where one is NaN. */
   __m256 positive = _mm256_max_ps(_mm256_setzero_ps(), x);
   return kind == MOE_CURVE_RELU ? positive : _mm256_mul_ps(positive, positive);
@@ -167,6 +175,8 @@ MOE_INLINE float32x4_t curve_neon(float32x4_t x, moe_curve kind, float slope) {
     float32x4_t factor = vfmaq_f32(vdupq_n_f32(GELU_1), vmulq_f32(x, x), vdupq_n_f32(GELU_3));
     return sigmoid_product_neon(x, vmulq_f32(x, factor));
   }
+  if (kind == MOE_CURVE_SIGMOID) return sigmoid_product_neon(vdupq_n_f32(1.0f), x);
+  if (kind == MOE_CURVE_IDENTITY) return x;
   float32x4_t positive = at_least_neon(x, vdupq_n_f32(0));
   return kind == MOE_CURVE_RELU ? positive : vmulq_f32(positive, positive);
 }

@@ -29,3 +29,13 @@ void moe_gather(const void *argument, unsigned worker, unsigned worker_count) {
            job->source + job->indices[r] * job->source_stride_bytes, job->row_bytes);
   }
 }
+
+void moe_regroup(const void *argument, unsigned worker, unsigned worker_count) {
+  const moe_regroup_job *job = argument;
+  moe_range part = moe_share(job->rows * job->groups, 1, worker, worker_count);
+  for (size_t i = part.begin; i < part.end; i++) {
+    size_t row = i / job->groups, group = i % job->groups;
+    memcpy(job->out + row * job->out_stride + group * job->width,
+           job->x + row * job->x_stride + group * job->group_stride, job->width * sizeof(float));
+  }
+}

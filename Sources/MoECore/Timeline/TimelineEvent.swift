@@ -4,6 +4,7 @@ package enum TimelineActivity: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case prefillChunk, token, layer
   // Operations, shared among the workers or on the driver alone.
   case embed, normalize, quantize, queryKeyValue, rotate, appendKeyValue, attention
+  case convolution, recurrence
   case attentionOutput, router, predict, gateUp, activate, down, gather, weightedSum, add
   case output, product
   // Work of the driver alone.

@@ -134,6 +134,8 @@ extension TimelineActivity {
     case .rotate: "rotary embedding"
     case .appendKeyValue: "append to KV cache"
     case .attention: "attention"
+    case .convolution: "convolution"
+    case .recurrence: "recurrence"
     case .attentionOutput: "attention output"
     case .router: "router"
     case .predict: "router of the next layer"

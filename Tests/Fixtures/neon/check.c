@@ -147,6 +147,7 @@ int main(int count, char **arguments) {
   check_elements((moe_isa)isa);
   check_vectors((moe_isa)isa);
   check_attention((moe_isa)isa);
+  check_recurrences((moe_isa)isa);
   fprintf(stderr, "%s%s: %d failures\n", arguments[1], kind_of_processor(), failure_count);
   return failure_count > 0;
 }

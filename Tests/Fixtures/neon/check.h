@@ -51,5 +51,6 @@ void check_products(moe_isa isa);
 void check_elements(moe_isa isa);
 void check_vectors(moe_isa isa);
 void check_attention(moe_isa isa);
+void check_recurrences(moe_isa isa);
 
 #endif

@@ -58,7 +58,7 @@ static void check_activate(const moe_operations *level, const moe_operations *sc
 
 static void check_curves(const moe_operations *level, const moe_operations *scalar, size_t columns,
                          int kind) {
-  for (int curve = MOE_CURVE_SILU; curve <= MOE_CURVE_RELU_SQUARED; curve++)
+  for (int curve = MOE_CURVE_SILU; curve <= MOE_CURVE_IDENTITY; curve++)
     for (int gated = 0; gated < 2; gated++)
       check_activate(level, scalar, columns, kind, (moe_curve)curve, gated, MOE_CLAMP_NONE);
   check_activate(level, scalar, columns, kind, MOE_CURVE_SILU, 1, MOE_CLAMP_BEFORE);
