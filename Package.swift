@@ -113,7 +113,8 @@ let package = Package(
     suite("MoEPlatformTests", ["MoEPlatform"]),
     suite("MoECoreTests", ["MoECore", "MoEPlatform", "MoETestSupport"]),
     suite("MoEKernelsTests", ["MoEKernels", "MoECore", "MoETestSupport"]),
-    suite("MoEFormatsTests", ["MoEFormats", "MoECore", "MoEPlatform", "MoETestSupport"]),
+    suite(
+      "MoEFormatsTests", ["MoEFormats", "MoEModel", "MoECore", "MoEPlatform", "MoETestSupport"]),
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
     suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEAnalysisTests", ["MoEAnalysis", "MoECache", "MoECore", "MoETestSupport"]),

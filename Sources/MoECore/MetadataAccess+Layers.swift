@@ -21,6 +21,22 @@ extension MetadataSource {
     }
   }
 
+  /// One layer's integer, in `range`, of those of `count` layers; what others have may lie outside,
+  /// as where layers of another kind have 0. Nil where the key is absent.
+  package func optionalInteger(
+    perLayer key: String, layer: Int, count: Int, in range: ClosedRange<Int> = 0...Int.max
+  ) throws(MetadataError) -> Int? {
+    let wanted = wanted("an integer", in: range)
+    let values = try optionalValues(perLayer: key, count: count, wanted: wanted, \.integer)
+    guard let value = values?[layer] else { return nil }
+    guard range.contains(value) else {
+      throw MetadataError(
+        source: sourceName, key: key, wanted: wanted,
+        found: storedArray(forKey: key) == nil ? "\(value)" : "\(value) for layer \(layer)")
+    }
+    return value
+  }
+
   /// One finite number for each of `count` layers.
   package func numbers(
     perLayer key: String, count: Int

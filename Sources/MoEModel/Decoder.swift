@@ -38,8 +38,9 @@ package final class Decoder {
   var stepSequences: [SequenceState] = []
   var stepRows: [SequenceRows] = []
   private var expertRows = StepRows()
-  /// Of a tile, for attention.
-  private var segments: [AttentionSegment] = []
+  /// Of a tile, for attention, and for layers that keep a state of fixed size.
+  var segments: [AttentionSegment] = []
+  var stateSegments: [StateSegment] = []
   /// Rows of the last step whose hidden states can be turned into logits.
   private var stepRowCount = 0
 
@@ -84,6 +85,7 @@ package final class Decoder {
     stepSequences.reserveCapacity(states.sequenceCount)
     stepRows.reserveCapacity(states.sequenceCount)
     segments.reserveCapacity(states.sequenceCount)
+    stateSegments.reserveCapacity(states.sequenceCount)
   }
 
   /// Makes the kernel provide memory now, so that later steps take no page faults: scratch, and
@@ -131,6 +133,7 @@ package final class Decoder {
     }
     for (sequence, rows) in zip(stepSequences, stepRows) {
       sequence.position = rows.position + rows.rows.count
+      sequence.turnStates()
     }
     stepRowCount = count
   }
@@ -208,27 +211,6 @@ package final class Decoder {
 
   /// Computes what is in the list.
   func multiply(as activity: TimelineActivity) { team.multiply(products, as: activity) }
-
-  /// The parts of a tile's rows that belong to the sequences, as attention takes them.
-  func withSegments(
-    layer: Int, rows tile: Range<Int>, _ body: ([AttentionSegment]) -> Void
-  ) {
-    // Taken out while it is in use, so that it is not copied.
-    var list: [AttentionSegment] = []
-    swap(&list, &segments)
-    list.removeAll(keepingCapacity: true)
-    for (sequence, rows) in zip(stepSequences, stepRows) {
-      let common = rows.rows.clamped(to: tile)
-      guard !common.isEmpty else { continue }
-      list.append(
-        AttentionSegment(
-          view: sequence.view(layer: layer),
-          position: rows.position + common.lowerBound - rows.rows.lowerBound,
-          rowCount: common.count))
-    }
-    body(list)
-    swap(&list, &segments)
-  }
 
   private func fillRotaries(rowCount: Int) {
     for (table, regions) in zip(rotaries, scratch.layout.rotaries) {

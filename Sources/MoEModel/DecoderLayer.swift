@@ -4,9 +4,9 @@ import MoEKernels
 
 /// One layer's blocks, ready to run.
 struct DecoderLayer {
-  let attention: AttentionBlock
-  /// (hiddenSize)
-  let feedForwardNorm: FloatView
+  private let mixer: MixerBlock?
+  /// (hiddenSize); nil where there is a mixer alone.
+  let feedForwardNorm: FloatView?
   let dense: [DenseFeedForwardBlock]
   let routed: RoutedExpertsBlock?
   /// (row of a tile, hiddenSize)
@@ -18,17 +18,14 @@ struct DecoderLayer {
   ) {
     let layer = description.layers[number]
     let (tensors, regions) = (weights.layers[number], scratch.layout.layers[number])
-    switch layer.mixer {
-    case .attention(let mixer):
-      attention = AttentionBlock(
-        mixer, layer: number, weights: tensors, scratch: regions.attention,
-        rotaryNumber: mixer.rotary.flatMap { description.rotaries.firstIndex(of: $0) })
+    mixer = regions.mixer.map {
+      MixerBlock($0, layer: number, weights: tensors, rotaries: description.rotaries)
     }
-    feedForwardNorm = tensors.vector(.feedForwardNorm)
+    feedForwardNorm = layer.feedForward.map { _ in tensors.vector(.feedForwardNorm) }
     normed = regions.normed
     var denseBlocks: [DenseFeedForwardBlock] = []
     var routedBlock: RoutedExpertsBlock?
-    for part in layer.feedForward.parts {
+    for part in layer.feedForward?.parts ?? [] {
       switch part {
       case .dense(let part):
         denseBlocks.append(
@@ -48,7 +45,7 @@ struct DecoderLayer {
   func forward(_ hidden: FloatRows, _ decoder: Decoder, _ cancellation: CancellationFlag?) throws {
     for tile in decoder.scratch.layout.tiles(of: hidden.rowCount) {
       if cancellation?.isCancelled == true { throw CancellationError() }
-      attention(hidden.rows(tile.lowerBound, count: tile.count), start: tile.lowerBound, decoder)
+      mixer?(hidden.rows(tile.lowerBound, count: tile.count), start: tile.lowerBound, decoder)
       decoder.timed(.request) { decoder.experts.advance() }
     }
     guard let routed else { return addDense(to: hidden, isNormed: false, decoder) }

@@ -35,7 +35,7 @@ struct ExpertRegions: Sendable {
     // A decode step computes all experts of its token side by side.
     let tile = description.expertCountMax == 0 ? 0 : arena.tileRowCount
     let batch = max(tile, description.expertsPerTokenMax)
-    let width = description.layers.reduce(0) { max($0, $1.feedForward.routed?.width ?? 0) }
+    let width = description.layers.reduce(0) { max($0, $1.feedForward?.routed?.width ?? 0) }
     gate = arena.rows(batch, columns: width)
     up = arena.rows(batch, columns: width)
     down = arena.rows(batch, columns: description.hiddenSize)

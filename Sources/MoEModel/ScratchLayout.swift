@@ -70,7 +70,7 @@ struct ScratchArena: Sendable {
 package struct ScratchLayout: Sendable {
   /// What the blocks of one layer need.
   struct Layer: Sendable {
-    var attention: AttentionScratch
+    var mixer: MixerScratch?
     /// (row of a tile, hiddenSize): what the feed-forward parts read.
     var normed: ScratchRegion
     /// In the order of the parts that are dense.
@@ -150,15 +150,11 @@ package struct ScratchLayout: Sendable {
     let layer = description.layers[number]
     let hiddenSize = description.hiddenSize
     arena.beginBlock()
-    let attention: AttentionScratch =
-      switch layer.mixer {
-      case .attention(let attention):
-        AttentionScratch(attention, hiddenSize: hiddenSize, in: &arena)
-      }
-    arena.beginBlock(keeping: layer.feedForward.routed == nil ? 0 : expertByteCount)
+    let mixer = layer.mixer.map { MixerScratch($0, hiddenSize: hiddenSize, in: &arena) }
+    arena.beginBlock(keeping: layer.feedForward?.routed == nil ? 0 : expertByteCount)
     var result = Layer(
-      attention: attention, normed: arena.rows(arena.tileRowCount, columns: hiddenSize))
-    for part in layer.feedForward.parts {
+      mixer: mixer, normed: arena.rows(arena.tileRowCount, columns: hiddenSize))
+    for part in layer.feedForward?.parts ?? [] {
       switch part {
       case .dense(let dense):
         result.dense.append(

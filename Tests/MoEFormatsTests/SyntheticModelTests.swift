@@ -1,6 +1,7 @@
 import Foundation
 import MoECore
 import MoEFormats
+import MoEModel
 import MoETestSupport
 import Testing
 
@@ -33,9 +34,14 @@ import Testing
       #expect(try file.requireInteger("\(name).block_count") == model.layerCount)
       #expect(try file.requireInteger("\(name).expert_count") == model.expertCount)
       #expect(try file.requireStrings("tokenizer.ggml.tokens").count == model.vocabularySize)
-      #expect(file.tensors.count >= 3 + 9 * model.layerCount)
+      let description = try model.description()
+      let rows = description.layers.enumerated().flatMap { $1.tensors($0, description).rows }
+      #expect(file.tensors.count > rows.count { !$0.isOptional })
+      let vectors = Set((rows + description.endTensors.rows).filter(\.isVector).map(\.name))
       for tensor in file.tensors {
-        let isPlain = ["norm", "gate_inp", "bias", "sinks"].contains { tensor.name.contains($0) }
+        let isPlain =
+          vectors.contains(tensor.name) || tensor.name.contains("gate_inp")
+          || tensor.name.hasSuffix("_exps.bias")
         let format = GGMLType(id: tensor.formatID)
         #expect(format?.name == (isPlain ? "F32" : type), "\(tensor.name)")
       }

@@ -119,20 +119,20 @@ import Testing
     #expect(description.hiddenSize == model.hiddenSize)
     #expect(description.vocabularySize == model.vocabularySize)
     #expect(description.contextLength == model.contextLength)
-    let routed = try #require(description.layers.last?.feedForward.routed)
+    let routed = try #require(description.layers.last?.feedForward?.routed)
     #expect(routed.width == model.expertWidth)
     #expect(routed.router.expertCount == model.expertCount)
     #expect(routed.router.expertsPerToken == model.expertsPerToken)
-    for layer in description.layers {
-      switch layer.mixer {
-      case .attention(let attention):
-        #expect(attention.headCount == model.headCount)
-        #expect(attention.keyValueHeadCount == model.keyValueHeadCount)
-        #expect(attention.headDimension == model.headDimension)
-        #expect(attention.valueDimension == model.headDimension)
-        let dimension = model["rope.dimension_count"]?.integer ?? model.headDimension
-        #expect(attention.rotary?.dimension == dimension)
+    for attention in description.layers.compactMap({ $0.mixer?.attention }) {
+      #expect(attention.headCount == model.headCount)
+      // Some families give layers without attention 0.
+      if let count = model["attention.head_count_kv"]?.integer {
+        #expect(attention.keyValueHeadCount == count)
       }
+      #expect(attention.headDimension == model.headDimension)
+      #expect(attention.valueDimension == model.headDimension)
+      let dimension = model["rope.dimension_count"]?.integer ?? model.headDimension
+      if let rotary = attention.rotary { #expect(rotary.dimension == dimension) }
     }
   }
 

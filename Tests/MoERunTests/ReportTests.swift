@@ -26,10 +26,10 @@ import Testing
         "architecture", "budget_basis", "budget_bytes", "budget_note", "cache_policy",
         "chunk_tokens", "context_length", "expert_bytes", "expert_bytes_per_token", "experts",
         "experts_per_layer", "experts_per_token", "fits", "instruction_set", "layers",
-        "lent_bytes", "lent_slots", "memory",
+        "kv_bytes_per_token", "lent_bytes", "lent_slots", "memory",
         "model", "model_bytes", "name", "oom_score_adj",
         "placement", "pool_slots", "smallest_budget_bytes",
-        "store", "threads", "threads_note", "total_bytes",
+        "state_bytes_per_sequence", "store", "threads", "threads_note", "total_bytes",
       ])
     #expect(plan["budget_bytes"] as? Int == 64 << 20)
     #expect(plan["context_length"] as? Int == 256)

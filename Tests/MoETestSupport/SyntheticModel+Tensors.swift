@@ -62,7 +62,7 @@ struct SyntheticTensors {
       plans += layer.tensors(number, description).rows.filter(isWritten).map {
         plan($0, description)
       }
-      if let routed = layer.feedForward.routed {
+      if let routed = layer.feedForward?.routed {
         plans += experts(routed, layer: number, description)
       }
     }
@@ -83,12 +83,7 @@ struct SyntheticTensors {
   }
 
   private func plan(_ row: TensorRow, _ description: ModelDescription) -> Plan {
-    guard case .matrix(_, let columns) = row.shape else {
-      // Norms are near one; biases, sinks and the like near zero.
-      let mean: Float = row.name.hasSuffix("_norm.weight") ? 1 : 0
-      return Plan(
-        name: row.name, shape: row.dimensions, mean: mean, deviation: mean == 1 ? 0.05 : 0.2)
-    }
+    guard case .matrix(_, let columns) = row.shape else { return vectorPlan(row) }
     let unit = 1 / Float(columns).squareRoot()
     var plan = Plan(
       name: row.name, shape: row.dimensions, type: model.formats.attention, deviation: unit)
@@ -99,9 +94,23 @@ struct SyntheticTensors {
     case .sharedExpertGate: plan.type = .f32
     // Averaging over positions shrinks the values, so this matrix is larger by two.
     case .attentionOutput: plan.deviation = 2 * blockGain(description) * unit
+    // It reads unit Gaussians times silu of such.
+    case .recurrenceOutput: plan.deviation = 2 * blockGain(description) * unit
     // silu(gate) * up of unit Gaussians has a root mean square of 0.6.
     case .denseDown: plan.deviation = blockGain(description) / 0.6 * unit
     default: break
+    }
+    return plan
+  }
+
+  private func vectorPlan(_ row: TensorRow) -> Plan {
+    var plan = Plan(name: row.name, shape: row.dimensions, deviation: 0.2)
+    switch row.role {
+    // Of every memory something is left, and less from step to step.
+    case .decayRate: (plan.mean, plan.deviation) = (-0.5, 0.05)
+    case .convolution: plan.deviation = 0.5
+    // Norms are near one; biases, sinks and the like near zero.
+    default: if row.name.hasSuffix("_norm.weight") { (plan.mean, plan.deviation) = (1, 0.05) }
     }
     return plan
   }

@@ -67,9 +67,13 @@ package struct SyntheticModel: Sendable {
     set { values[key] = .unsigned(UInt64(newValue)) }
   }
 
+  /// What each layer has of its own goes on, or ends, as it began.
   package var layerCount: Int {
     get { self[count: "block_count"] }
-    set { self[count: "block_count"] = newValue }
+    set {
+      self[count: "block_count"] = newValue
+      for key in values.keys { update(key, layerCount: newValue) { $0 } }
+    }
   }
   package var hiddenSize: Int {
     get { self[count: "embedding_length"] }
@@ -116,8 +120,18 @@ package struct SyntheticModel: Sendable {
     (hiddenSize, headDimension) = (256, 64)
     let widths = [
       "feed_forward_length", "expert_feed_forward_length", "expert_shared_feed_forward_length",
+      "ssm.inner_size",
     ]
-    for key in widths where values[key] != nil { self[count: key] = 256 }
+    for key in widths where values[key] != nil {
+      if values[key]?.integer != nil { self[count: key] = 256 }
+      update(key, layerCount: layerCount) { $0 == 0 ? 0 : 256 }
+    }
+  }
+
+  /// Changes what is given for each layer; does nothing to what is given once.
+  private mutating func update(_ key: String, layerCount: Int, _ change: (Int64) -> Int64) {
+    guard case .array(.signed(let own)) = values[key], !own.isEmpty else { return }
+    values[key] = .array(.signed((0..<layerCount).map { change(own[$0 % own.count]) }))
   }
 
   /// What the decoder is told of the model.

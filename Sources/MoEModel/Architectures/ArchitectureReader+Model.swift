@@ -5,12 +5,12 @@ import MoEKernels
 extension ArchitectureReader {
   /// A model with the layers that `describe` makes of their numbers.
   func model(
+    epsilonKey: String = "attention.layer_norm_rms_epsilon",
     _ describe: (_ layer: Int) throws(ModelError) -> LayerDescription
   ) throws(ModelError) -> ModelDescription {
     let hiddenSize = try hiddenSize()
-    let epsilon = try number("attention.layer_norm_rms_epsilon")
-    try require(
-      epsilon >= 0, "attention.layer_norm_rms_epsilon", "\(epsilon)", "a number of at least 0")
+    let epsilon = try number(epsilonKey)
+    try require(epsilon >= 0, epsilonKey, "\(epsilon)", "a number of at least 0")
     let (layerCount, predictingCount) = try layerCounts()
     var layers: [LayerDescription] = []
     for layer in 0..<layerCount { layers.append(try describe(layer)) }

@@ -109,8 +109,18 @@ package struct ArchitectureReader {
     _ key: String, layer: Int, in range: ClosedRange<Int>
   ) throws(ModelError) -> Int? {
     do {
-      return try metadata.optionalIntegers(
-        perLayer: "\(architecture).\(key)", count: storedLayerCount(), in: range)?[layer]
+      return try metadata.optionalInteger(
+        perLayer: "\(architecture).\(key)", layer: layer, count: storedLayerCount(), in: range)
+    } catch {
+      throw .metadata(error)
+    }
+  }
+
+  /// The same for a truth value.
+  package func optionalFlag(_ key: String, layer: Int) throws(ModelError) -> Bool? {
+    do {
+      return try metadata.optionalBools(
+        perLayer: "\(architecture).\(key)", count: storedLayerCount())?[layer]
     } catch {
       throw .metadata(error)
     }

@@ -35,6 +35,11 @@ package enum ArchitectureRegistry {
     Qwen2MoE.architecture,
     GLM4MoE.architecture,
     GPTOSS.architecture,
+    Qwen35MoE.architecture,
+    Qwen3Next.architecture,
+    Qwen3VLMoE.architecture,
+    LFM2MoE.architecture,
+    NemotronHMoE.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.

@@ -18,12 +18,18 @@ package struct AttentionDescription: Sendable, Equatable {
   package var limits = AttentionLimits.causal
   /// Whether each head has a logit that takes part in the softmax and has no value (gpt-oss).
   package var hasSinks = false
+  /// Whether each head's sum is scaled, element by element, by the sigmoid of a gate, which the
+  /// query projection gives behind each head's query (arXiv 2505.06708; Qwen3-Next). Values have
+  /// then as many elements as keys.
+  package var hasOutputGate = false
   /// Largest magnitude of a score, by tanh (Gemma 2, arXiv 2408.00118); nil: any.
   package var softCap: Float?
   /// The name of the norm before it, without the layer's prefix and `.weight`.
   package var normName = "attn_norm"
 
   package var queryWidth: Int { headCount * headDimension }
+  /// Rows of the query projection.
+  package var projectedQueryWidth: Int { hasOutputGate ? 2 * queryWidth : queryWidth }
   package var keyWidth: Int { keyValueHeadCount * headDimension }
   package var valueWidth: Int { keyValueHeadCount * valueDimension }
   /// What all heads' sums take, side by side.
@@ -61,12 +67,12 @@ extension TensorRole {
 extension AttentionDescription {
   func addTensors(to table: inout TensorTable, hiddenSize: Int) {
     table.vector(.attentionNorm, normName + ".weight", count: hiddenSize)
-    table.matrix(.query, "attn_q.weight", rows: queryWidth, columns: hiddenSize)
+    table.matrix(.query, "attn_q.weight", rows: projectedQueryWidth, columns: hiddenSize)
     table.matrix(.key, "attn_k.weight", rows: keyWidth, columns: hiddenSize)
     table.matrix(.value, "attn_v.weight", rows: valueWidth, columns: hiddenSize)
     table.matrix(.attentionOutput, "attn_output.weight", rows: hiddenSize, columns: attendedWidth)
     // Whoever has a bias has it in the file, whatever the family.
-    table.vector(.queryBias, "attn_q.bias", count: queryWidth, isOptional: true)
+    table.vector(.queryBias, "attn_q.bias", count: projectedQueryWidth, isOptional: true)
     table.vector(.keyBias, "attn_k.bias", count: keyWidth, isOptional: true)
     table.vector(.valueBias, "attn_v.bias", count: valueWidth, isOptional: true)
     table.vector(.attentionOutputBias, "attn_output.bias", count: hiddenSize, isOptional: true)
@@ -95,6 +101,9 @@ struct AttentionScratch: Sendable {
   let value: ScratchRegion
   /// (row, attendedWidth)
   let attended: ScratchRegion
+  /// (row, projectedQueryWidth), (row, attendedWidth): where there is an output gate.
+  let gatedQuery: ScratchRegion?
+  let gate: ScratchRegion?
 
   init(_ description: AttentionDescription, hiddenSize: Int, in arena: inout ScratchArena) {
     let rowCount = arena.tileRowCount
@@ -103,6 +112,11 @@ struct AttentionScratch: Sendable {
     key = arena.rows(rowCount, columns: description.keyWidth)
     value = arena.rows(rowCount, columns: description.valueWidth)
     attended = arena.rows(rowCount, columns: description.attendedWidth)
+    gatedQuery =
+      description.hasOutputGate
+      ? arena.rows(rowCount, columns: description.projectedQueryWidth) : nil
+    gate =
+      description.hasOutputGate ? arena.rows(rowCount, columns: description.attendedWidth) : nil
   }
 }
 
@@ -152,16 +166,23 @@ struct AttentionBlock {
     let key = decoder.scratch.rows(scratch.key, count: count)
     let value = decoder.scratch.rows(scratch.value, count: count)
     let attended = decoder.scratch.rows(scratch.attended, count: count)
+    let gatedQuery = scratch.gatedQuery.map { decoder.scratch.rows($0, count: count) }
+    let gate = scratch.gate.map { decoder.scratch.rows($0, count: count) }
 
     team.rmsNorm(hidden, weight: norm, epsilon: decoder.description.normEpsilon, into: normed)
     decoder.beginProducts(of: normed)
-    decoder.append(matrices.query, into: query)
+    decoder.append(matrices.query, into: gatedQuery ?? query)
     decoder.append(matrices.key, into: key)
     decoder.append(matrices.value, into: value)
     decoder.multiply(as: .queryKeyValue)
-    if let bias = biases.query { team.addBias(bias, to: query) }
+    if let bias = biases.query { team.addBias(bias, to: gatedQuery ?? query) }
     if let bias = biases.key { team.addBias(bias, to: key) }
     if let bias = biases.value { team.addBias(bias, to: value) }
+    if let gatedQuery, let gate {
+      let (heads, width) = (description.headCount, description.headDimension)
+      team.regroup(gatedQuery, groupCount: heads, offset: 0, width: width, into: query)
+      team.regroup(gatedQuery, groupCount: heads, offset: width, width: width, into: gate)
+    }
 
     normalize(query, headCount: description.headCount, weight: norms.query, decoder)
     normalize(key, headCount: description.keyValueHeadCount, weight: norms.key, decoder)
@@ -180,8 +201,9 @@ struct AttentionBlock {
         query, headCount: description.headCount, over: segments, limits: description.limits,
         scoring: scoring, partials: decoder.attentionPartials, into: attended)
     }
+    if let gate { team.activate(.sigmoidGated, gate: gate, up: attended) }
     // The norm's rows are free again: they take the projected output.
-    decoder.beginProducts(of: attended)
+    decoder.beginProducts(of: gate ?? attended)
     decoder.append(output, into: normed)
     decoder.multiply(as: .attentionOutput)
     if let bias = biases.output { team.addBias(bias, to: normed) }

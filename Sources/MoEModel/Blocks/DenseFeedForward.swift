@@ -1,7 +1,7 @@
 import MoECore
 package import MoEKernels
 
-/// A gated feed-forward network that every token uses: all of a dense layer, or an expert that is
+/// A feed-forward network that every token uses: all of a dense layer, or an expert that is
 /// shared beside the routed ones (DeepSeekMoE, arXiv 2401.06066, section 3.2).
 package struct DenseFeedForwardDescription: Sendable, Equatable {
   package enum Kind: Sendable, Equatable {
@@ -14,6 +14,7 @@ package struct DenseFeedForwardDescription: Sendable, Equatable {
   package var kind: Kind
   /// Rows of the gate and up projections.
   package var width: Int
+  /// There is a gate where it has one.
   package var activation: Activation
 
   private var nameSuffix: String { kind == .dense ? "" : "_shexp" }
@@ -29,7 +30,9 @@ extension TensorRole {
 extension DenseFeedForwardDescription {
   func addTensors(to table: inout TensorTable, hiddenSize: Int) {
     let suffix = nameSuffix
-    table.matrix(.denseGate, "ffn_gate\(suffix).weight", rows: width, columns: hiddenSize)
+    if activation.isGated {
+      table.matrix(.denseGate, "ffn_gate\(suffix).weight", rows: width, columns: hiddenSize)
+    }
     table.matrix(.denseUp, "ffn_up\(suffix).weight", rows: width, columns: hiddenSize)
     table.matrix(.denseDown, "ffn_down\(suffix).weight", rows: hiddenSize, columns: width)
     if case .shared(isGated: true) = kind {
@@ -59,11 +62,12 @@ struct DenseFeedForwardScratch: Sendable {
   }
 }
 
-/// hidden += down(activation(gate(x), up(x))), scaled by sigmoid(score(x)) where it is gated.
+/// hidden += down(activation(gate(x), up(x))), or down(activation(up(x))) where nothing gates up;
+/// scaled by sigmoid(score(x)) where it is shared and gated.
 struct DenseFeedForwardBlock {
   private let description: DenseFeedForwardDescription
   private let scratch: DenseFeedForwardScratch
-  private let gate: QuantizedMatrix
+  private let gate: QuantizedMatrix?
   private let up: QuantizedMatrix
   private let down: QuantizedMatrix
   /// (1, hiddenSize)
@@ -75,7 +79,7 @@ struct DenseFeedForwardBlock {
   ) {
     self.description = description
     self.scratch = scratch
-    gate = weights.matrix(.denseGate)
+    gate = weights.optionalMatrix(.denseGate)
     up = weights.matrix(.denseUp)
     down = weights.matrix(.denseDown)
     scoring = weights.optionalMatrix(.sharedExpertGate)
@@ -91,12 +95,12 @@ struct DenseFeedForwardBlock {
     let downRows = decoder.scratch.rows(scratch.down, count: count)
     let scores = decoder.scratch.rows(scratch.score, count: count)
     decoder.beginProducts(of: normed)
-    decoder.append(gate, into: gateRows)
+    if let gate { decoder.append(gate, into: gateRows) }
     decoder.append(up, into: upRows)
     if let scoring { decoder.append(scoring, into: scores) }
     decoder.multiply(as: .gateUp)
-    team.activate(description.activation, gate: gateRows, up: upRows)
-    decoder.beginProducts(of: gateRows)
+    team.activate(description.activation, gate: gate == nil ? nil : gateRows, up: upRows)
+    decoder.beginProducts(of: gate == nil ? upRows : gateRows)
     decoder.append(down, into: downRows)
     decoder.multiply(as: .down)
     if scoring != nil {

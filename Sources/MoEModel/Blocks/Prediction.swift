@@ -74,7 +74,8 @@ struct Prediction {
   }
 }
 
-/// What a layer needs of scratch memory to ask the next layer's router ahead of its turn.
+/// What a layer needs of scratch memory to ask the router of the next one that has experts ahead of
+/// its turn.
 struct PredictionScratch: Sendable {
   /// (row of a tile, hiddenSize)
   let normed: ScratchRegion
@@ -87,7 +88,7 @@ struct PredictionScratch: Sendable {
     after layer: Int, description: ModelDescription, tensors: ModelTensors,
     in arena: inout ScratchArena
   ) {
-    let next = layer + 1 < description.layerCount ? layer + 1 : layer
+    let next = description.routedLayer(after: layer) ?? layer
     let (rowCount, hiddenSize) = (arena.tileRowCount, description.hiddenSize)
     normed = arena.rows(rowCount, columns: hiddenSize)
     logits = arena.rows(rowCount, columns: description.routers[next]?.expertCount ?? 0)
@@ -101,11 +102,11 @@ struct PredictionScratch: Sendable {
 }
 
 extension Decoder {
-  /// Predicts which experts a layer will take, and has them prefetched while the layer before it is
-  /// computed. A wrong guess costs a read and changes no result.
-  func predict(layer: Int, after block: RoutedExpertsBlock, hidden: FloatRows) {
-    guard prediction.isOn, layer < description.layerCount, let next = layers[layer].routed,
-      experts.canPrefetch(layer: layer)
+  /// Predicts which experts the next layer will take that has any, and has them prefetched while
+  /// this one is computed. A wrong guess costs a read and changes no result.
+  func predict(after block: RoutedExpertsBlock, hidden: FloatRows) {
+    guard prediction.isOn, let layer = description.routedLayer(after: block.layer),
+      let next = layers[layer].routed, experts.canPrefetch(layer: layer)
     else { return }
     prediction.begin(layer: layer, expertCount: next.description.router.expertCount)
     let perToken = next.description.router.expertsPerToken

@@ -203,7 +203,7 @@ struct RoutedExpertsBlock {
       activation: description.activation, output: hidden)
     try decoder.executor.begin(work)
     decoder.prediction.observe(layer: layer, selection)
-    decoder.predict(layer: layer + 1, after: self, hidden: hidden)
+    decoder.predict(after: self, hidden: hidden)
     return work
   }
 }

@@ -15,6 +15,8 @@ package struct ModelDescription: Sendable, Equatable {
   package var normEpsilon: Float
   /// By number in the file (`blk.N`).
   package var layers: [LayerDescription]
+  /// The name of the last norm, without `.weight`.
+  package var outputNormName = "output_norm"
   /// Tensors that files of the family carry and that are not read, all of whose names begin so:
   /// next-token-prediction layers, for example.
   package var leftOutTensors: [String] = []
@@ -22,42 +24,40 @@ package struct ModelDescription: Sendable, Equatable {
   package var layerCount: Int { layers.count }
 
   /// By layer: nil for those without routed experts.
-  package var routers: [RouterDescription?] { layers.map { $0.feedForward.routed?.router } }
+  package var routers: [RouterDescription?] { layers.map { $0.feedForward?.routed?.router } }
+
+  /// The next layer that has routed experts.
+  package func routedLayer(after layer: Int) -> Int? {
+    layers.indices.dropFirst(layer + 1).first { layers[$0].feedForward?.routed != nil }
+  }
 
   /// The most experts of a layer, and the most that a token takes in one; 0 in a model without.
   package var expertCountMax: Int { routers.reduce(0) { max($0, $1?.expertCount ?? 0) } }
   package var expertsPerTokenMax: Int { routers.reduce(0) { max($0, $1?.expertsPerToken ?? 0) } }
 
-  /// The attention of the first layer that sees the whole past, or else of the first.
-  package var longestAttention: AttentionDescription {
-    let all = layers.map { layer in
-      switch layer.mixer {
-      case .attention(let attention): attention
-      }
-    }
-    return all.first { $0.limits == .causal } ?? all[0]
+  /// The attention of the first layer that sees the whole past, or else of the first that has any.
+  package var longestAttention: AttentionDescription? {
+    let all = layers.compactMap { $0.mixer?.attention }
+    return all.first { $0.limits == .causal } ?? all.first
   }
 
   /// Every distinct rotary embedding of the layers, in the order of their first use.
   package var rotaries: [RotaryDescription] {
     var found: [RotaryDescription] = []
-    for case .attention(let attention) in layers.map(\.mixer) {
-      if let rotary = attention.rotary, !found.contains(rotary) { found.append(rotary) }
+    for layer in layers {
+      if let rotary = layer.mixer?.attention?.rotary, !found.contains(rotary) {
+        found.append(rotary)
+      }
     }
     return found
   }
 }
 
 /// One layer: a residual stream with a mixer and a feed-forward part on it, each of which adds its
-/// result to the stream.
+/// result to the stream; or with one of both.
 package struct LayerDescription: Sendable, Equatable {
-  package var mixer: Mixer
-  package var feedForward: FeedForward
-}
-
-/// What lets a position see those before it.
-package enum Mixer: Sendable, Equatable {
-  case attention(AttentionDescription)
+  package var mixer: Mixer?
+  package var feedForward: FeedForward?
 }
 
 /// What works on each position by itself: parts side by side that read the same normed rows.
@@ -95,7 +95,7 @@ extension ModelDescription {
   package var endTensors: TensorTable {
     var table = TensorTable()
     table.matrix(.embedding, Self.embeddingName, rows: vocabularySize, columns: hiddenSize)
-    table.vector(.outputNorm, "output_norm.weight", count: hiddenSize)
+    table.vector(.outputNorm, outputNormName + ".weight", count: hiddenSize)
     // Where there is none, the embedding serves as output matrix too.
     table.matrix(
       .output, "output.weight", rows: vocabularySize, columns: hiddenSize, isOptional: true)
@@ -111,16 +111,20 @@ extension LayerDescription {
   /// The layer's dense tensors.
   package func tensors(_ layer: Int, _ model: ModelDescription) -> TensorTable {
     var table = TensorTable(layer: layer)
-    switch mixer {
-    case .attention(let attention): attention.addTensors(to: &table, hiddenSize: model.hiddenSize)
-    }
-    table.vector(.feedForwardNorm, feedForward.normName + ".weight", count: model.hiddenSize)
-    for part in feedForward.parts {
+    mixer?.addTensors(to: &table, hiddenSize: model.hiddenSize)
+    feedForward?.addTensors(to: &table, hiddenSize: model.hiddenSize)
+    return table
+  }
+}
+
+extension FeedForward {
+  func addTensors(to table: inout TensorTable, hiddenSize: Int) {
+    table.vector(.feedForwardNorm, normName + ".weight", count: hiddenSize)
+    for part in parts {
       switch part {
-      case .dense(let dense): dense.addTensors(to: &table, hiddenSize: model.hiddenSize)
-      case .routed(let routed): routed.addTensors(to: &table, hiddenSize: model.hiddenSize)
+      case .dense(let dense): dense.addTensors(to: &table, hiddenSize: hiddenSize)
+      case .routed(let routed): routed.addTensors(to: &table, hiddenSize: hiddenSize)
       }
     }
-    return table
   }
 }

@@ -76,6 +76,9 @@ extension Decoder {
       takePages(for: sequence, positions: rows.position + rows.rows.count)
     }
     holdPages(isNew: stepRows.contains { $0.position == 0 })
+    for (sequence, rows) in zip(stepSequences, stepRows) where rows.position == 0 {
+      sequence.clearStates()
+    }
   }
 
   /// Gives a sequence the pages of its first `positions` tokens.
@@ -102,6 +105,45 @@ extension Decoder {
     if isGrowing { experts.setLoan(byteCount: min(free, experts.loanByteCount)) }
     if isLending { pool.holdAndTrim() } else { pool.holdUsed() }
     if !isGrowing { experts.setLoan(byteCount: min(free, experts.loanByteCount)) }
+  }
+
+  /// The parts of a tile's rows that belong to the sequences, as attention takes them.
+  func withSegments(
+    layer: Int, rows tile: Range<Int>, _ body: ([AttentionSegment]) -> Void
+  ) {
+    // Taken out while it is in use, so that it is not copied.
+    var list: [AttentionSegment] = []
+    swap(&list, &segments)
+    list.removeAll(keepingCapacity: true)
+    for (sequence, rows) in zip(stepSequences, stepRows) {
+      let common = rows.rows.clamped(to: tile)
+      guard !common.isEmpty else { continue }
+      list.append(
+        AttentionSegment(
+          view: sequence.view(layer: layer),
+          position: rows.position + common.lowerBound - rows.rows.lowerBound,
+          rowCount: common.count))
+    }
+    body(list)
+    swap(&list, &segments)
+  }
+
+  /// The same as layers take them that keep a state of fixed size.
+  func withStates(layer: Int, rows tile: Range<Int>, _ body: ([StateSegment]) -> Void) {
+    var list: [StateSegment] = []
+    swap(&list, &stateSegments)
+    list.removeAll(keepingCapacity: true)
+    for (sequence, rows) in zip(stepSequences, stepRows) {
+      let common = rows.rows.clamped(to: tile)
+      guard !common.isEmpty else { continue }
+      let isFirst = common.lowerBound == rows.rows.lowerBound
+      list.append(
+        StateSegment(
+          source: sequence.state(layer: layer, ofStep: !isFirst),
+          target: sequence.state(layer: layer, ofStep: true), rowCount: common.count))
+    }
+    body(list)
+    swap(&list, &stateSegments)
   }
 
   /// The experts of a tile's rows, by the model's own rule and by the gating of their sequence,

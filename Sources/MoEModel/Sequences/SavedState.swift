@@ -32,8 +32,9 @@ package enum SavedStateError: Error, Sendable, Equatable, CustomStringConvertibl
 /// A saved sequence: a header, what each layer keeps, a checksum. Numbers are little-endian.
 ///
 /// Header: eight characters; version (32 bits); fingerprint of what the layers keep (64); position
-/// (64). Then by layer keys, then values: head by head the elements of all positions that are kept.
-/// Then the CRC-32 of everything before (32).
+/// (64). Then by layer keys, then values: head by head the elements of all positions that are kept;
+/// or the layer's state of fixed size, unless the position is 0. Then the CRC-32 of everything
+/// before (32).
 struct SavedState {
   static let magic: [UInt8] = Array("MOESTATE".utf8)
   static let version: UInt32 = 1
@@ -48,29 +49,49 @@ struct SavedState {
     group.window.map { max(0, position - $0 + 1) } ?? 0
   }
 
+  /// States of fixed size begin with a text's first row.
+  private var states: [StateLayout.StateLocation?] { position == 0 ? [] : layout.states }
+
   var byteCount: Int {
-    Self.headerByteCount + Self.checksumByteCount
-      + layout.locations.reduce(0) { sum, location in
-        let count = position - firstPosition(group: layout.groups[location.group])
-        return sum + count * StateLayout.byteCount(location.attention, layout.type)
-      }
+    let positions = layout.locations.compactMap(\.self).reduce(0) { sum, location in
+      let count = position - firstPosition(group: layout.groups[location.group])
+      return sum + count * StateLayout.byteCount(location.attention, layout.type)
+    }
+    return Self.headerByteCount + Self.checksumByteCount + positions
+      + states.reduce(0) { $0 + ($1?.state.byteCount ?? 0) }
   }
 
   /// The runs of bytes in a sequence's pages that are saved, in order.
   func forEachRun(
     of sequence: SequenceState, in pool: borrowing PagePool, _ body: (ByteView) -> Void
   ) {
-    for location in layout.locations {
-      let attention = location.attention
-      for (offset, dimension) in [
-        (location.keyOffset, attention.headDimension),
-        (location.valueOffset, attention.valueDimension),
-      ] {
-        for head in 0..<attention.keyValueHeadCount {
-          forEachRun(
-            of: sequence, in: pool, group: location.group, offset: offset, head: head,
-            positionByteCount: dimension * layout.type.elementByteCount, body)
+    for layer in layout.locations.indices {
+      if let location = layout.locations[layer] {
+        forEachRun(of: sequence, in: pool, location, body)
+      }
+      if let location = states.isEmpty ? nil : states[layer] {
+        let page = sequence.pages[location.group][sequence.stateNumber]
+        let bytes = pool.page(page, group: location.group)
+        for part in location.state.parts {
+          body(bytes.slice(location.offset + 4 * part.lowerBound, count: 4 * part.count))
         }
+      }
+    }
+  }
+
+  private func forEachRun(
+    of sequence: SequenceState, in pool: borrowing PagePool, _ location: StateLayout.Location,
+    _ body: (ByteView) -> Void
+  ) {
+    let attention = location.attention
+    for (offset, dimension) in [
+      (location.keyOffset, attention.headDimension),
+      (location.valueOffset, attention.valueDimension),
+    ] {
+      for head in 0..<attention.keyValueHeadCount {
+        forEachRun(
+          of: sequence, in: pool, group: location.group, offset: offset, head: head,
+          positionByteCount: dimension * layout.type.elementByteCount, body)
       }
     }
   }
@@ -100,7 +121,8 @@ extension StateLayout {
     var hash = FNV1a()
     func update(_ text: String) { for byte in text.utf8 { hash.update(byte) } }
     update("\(description.architecture) \(description.hiddenSize) \(type)")
-    for location in locations { update("\(location.attention)") }
+    for location in locations { if let location { update("\(location.attention)") } }
+    for location in states { if let location { update("\(location.state)") } }
     return hash.value
   }
 }

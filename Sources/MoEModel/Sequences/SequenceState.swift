@@ -19,6 +19,8 @@ import MoEKernels
   var writtenCount = 0
   /// Tokens that were restored, of whose windows no more is there than the next token sees.
   var restoredCount = 0
+  /// Which of the two pages has the states of fixed size.
+  private(set) var stateNumber = 0
   /// (group, number of the page in the text, or in the ring): pages of the pool.
   private(set) var pages: [[Int]]
   /// (group, page): the addresses of its pages; none where there is no page.
@@ -57,7 +59,9 @@ import MoEKernels
 
   /// One layer's keys and values, as the kernels take them.
   func view(layer: Int) -> KVView {
-    let location = layout.locations[layer]
+    guard let location = layout.locations[layer] else {
+      preconditionFailure("the layer keeps no positions")
+    }
     let group = layout.groups[location.group]
     let attention = location.attention
     return KVView(
@@ -69,6 +73,28 @@ import MoEKernels
       valueHeadDimension: attention.valueDimension, pagePositionCount: group.pagePositionCount,
       ringPageCount: group.ringPageCount, capacity: layout.contextLength)
   }
+
+  /// What one layer keeps however long the text is: of the text's position, or where that of a step
+  /// in progress goes. The page is there.
+  func state(layer: Int, ofStep: Bool) -> FloatView {
+    guard let location = layout.states[layer],
+      let page = unsafe tables[location.group][ofStep ? 1 - stateNumber : stateNumber]
+    else {
+      preconditionFailure("the layer keeps no state, or its page was not taken")
+    }
+    return unsafe FloatView(
+      (page + location.offset).assumingMemoryBound(to: Float.self), count: location.state.count)
+  }
+
+  /// Makes every layer's state that of a text that begins.
+  func clearStates() {
+    for (layer, location) in layout.states.enumerated() where location != nil {
+      state(layer: layer, ofStep: false).fill(with: 0)
+    }
+  }
+
+  /// What a step has made is the state from now on.
+  func turnStates() { stateNumber = 1 - stateNumber }
 
   /// The first position that each of a group's pages still has, where they go round.
   func firstKeptPosition(group number: Int) -> Int {
@@ -84,6 +110,8 @@ import MoEKernels
   package func canGoOn(at position: Int) -> Bool {
     position <= self.position
       && layout.groups.indices.allSatisfy { number in
+        // A state is that of its own position alone.
+        if layout.groups[number].isRecurrent { return position == 0 || position == self.position }
         guard let window = layout.groups[number].window else { return true }
         return max(0, position - window + 1) >= firstKeptPosition(group: number)
       }

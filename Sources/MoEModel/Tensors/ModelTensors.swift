@@ -35,7 +35,7 @@ package struct ModelTensors: Sendable {
       layers.append(try finder.find(layer.tensors(number, description)))
       expertLayers.append(
         try finder.experts(
-          layer.feedForward.routed, layer: number, hiddenSize: description.hiddenSize))
+          layer.feedForward?.routed, layer: number, hiddenSize: description.hiddenSize))
     }
     experts = ExpertLayout(layers: expertLayers)
     try finder.requireAllUsed()

@@ -22,12 +22,15 @@ struct TensorFinder {
     var set = TensorSet()
     for row in table.rows where !row.isOptional || tensors[row.name] != nil {
       let (tensor, format) = try find(row.name, shape: row.dimensions)
-      let dimensions = row.dimensions
+      let (rowCount, columnCount) =
+        switch row.shape {
+        case .matrix(let rowCount, let columnCount): (rowCount, columnCount)
+        case .vector(let dimensions): (1, dimensions.reduce(1, *))
+        }
       set.append(
         DenseTensor(
-          name: row.name, format: format, rowCount: dimensions.dropFirst().first ?? 1,
-          columnCount: dimensions[0], isVector: row.isVector, extent: tensor.extent),
-        as: row.role)
+          name: row.name, format: format, rowCount: rowCount, columnCount: columnCount,
+          isVector: row.isVector, extent: tensor.extent), as: row.role)
     }
     return set
   }

@@ -14,8 +14,8 @@ package struct TensorRow: Sendable, Equatable {
   package enum Shape: Sendable, Equatable {
     /// Stays in the file's format, to be multiplied with.
     case matrix(rowCount: Int, columnCount: Int)
-    /// Widened to floats when it is loaded.
-    case vector(count: Int)
+    /// Widened to floats when it is loaded. Innermost dimension first.
+    case vector(dimensions: [Int])
   }
 
   package var role: TensorRole
@@ -29,7 +29,7 @@ package struct TensorRow: Sendable, Equatable {
   package var dimensions: [Int] {
     switch shape {
     case .matrix(let rowCount, let columnCount): [columnCount, rowCount]
-    case .vector(let count): [count]
+    case .vector(let dimensions): dimensions
     }
   }
 
@@ -57,7 +57,12 @@ package struct TensorTable: Sendable, Equatable {
   package mutating func vector(
     _ role: TensorRole, _ name: String, count: Int, isOptional: Bool = false
   ) {
-    append(role, name, .vector(count: count), isOptional)
+    append(role, name, .vector(dimensions: [count]), isOptional)
+  }
+
+  /// What is a vector to its block, but has several dimensions in the file, innermost first.
+  package mutating func vector(_ role: TensorRole, _ name: String, dimensions: [Int]) {
+    append(role, name, .vector(dimensions: dimensions), false)
   }
 
   private mutating func append(

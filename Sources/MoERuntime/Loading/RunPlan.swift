@@ -19,6 +19,10 @@ public struct RunPlan: Sendable, Codable {
   public var expertByteCount: Int
   /// Bytes of routed experts that one token uses, hits and misses together.
   public var expertByteCountPerToken: Int
+  /// Bytes that each token adds to what is kept of its sequence, windows not yet being full.
+  public var keyValueByteCountPerToken: Int
+  /// Bytes that are kept of a sequence however long it is: the states of recurrent layers.
+  public var stateByteCountPerSequence: Int
   public var memory: MemoryPlan
   /// How weights will be read, and why not in a better way.
   public var store: String
@@ -93,12 +97,15 @@ struct PreparedRun {
 
   func runPlan(storeReport: String) -> RunPlan {
     let experts = header.tensors.experts
+    let states = plan.stateLayout(header.description, type: options.kvCacheType.kvType)
     return RunPlan(
       path: header.files[0].path, modelName: header.name,
       architecture: header.description.architecture, modelByteCount: header.byteCount,
       expertCounts: experts.layers.map(\.expertCount),
       expertsPerToken: experts.layers.map(\.expertsPerToken), expertByteCount: experts.byteCount,
       expertByteCountPerToken: experts.byteCountPerToken,
+      keyValueByteCountPerToken: states.byteCountPerPosition,
+      stateByteCountPerSequence: states.stateByteCountPerSequence,
       memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
       predictor: options.predictor, instructionSet: InstructionSet.current.name,
       threadNote: options.threadCount == nil ? processors.note : "as given",

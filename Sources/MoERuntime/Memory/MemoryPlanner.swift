@@ -100,7 +100,7 @@ package struct MemoryPlanner {
         name: MemoryPlan.stateRowName,
         byteCount: states.byteCount,
         basis: options.contextLength == nil ? .default : .user,
-        note: "\(contextLength) positions in \(options.kvCacheType.rawValue)"),
+        note: stateNote),
     ]
     if options.store.entry?.holdsFiles == true {
       rows.append(
@@ -179,6 +179,12 @@ package struct MemoryPlanner {
     let chunk = options.chunkTokenCount ?? Self.chunkSizes[Self.chunkSizes.count - 1]
     let need = fixedByteCount + scratchByteCount(min(chunk, contextLength)) + floor
     return need + need / 511 + loanByteCount / 511 + Self.startVariationByteCount
+  }
+
+  private var stateNote: String {
+    let positions = "\(contextLength) positions in \(options.kvCacheType.rawValue)"
+    let byteCount = states.stateByteCountPerSequence
+    return byteCount == 0 ? positions : positions + ", twice \(ByteSize(byteCount)) of state"
   }
 
   private var states: StateLayout {

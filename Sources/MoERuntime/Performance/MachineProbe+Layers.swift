@@ -10,7 +10,7 @@ extension MachineProbe {
   private static let layerCountMax = 8
 
   func measureAttention() throws(OutOfMemory) {
-    let attention = run.header.description.longestAttention
+    guard let attention = run.header.description.longestAttention else { return }
     let type = run.options.kvCacheType.kvType
     let width = max(attention.keyWidth, attention.valueWidth) * type.elementByteCount
     // Keys and values of one layer must fit the buffer twice, so that they are not always the same.
@@ -59,7 +59,7 @@ extension MachineProbe {
   }
 
   /// Runs some of the model's layers with the decoder itself, for one token and for more, and keeps
-  /// what they take beyond their products and attention.
+  /// what they take beyond their products and attention, recurrences included.
   func measureLayers() throws(OutOfMemory) {
     let (description, tensors) = reducedModel()
     let counts = [1, 16, request.chunkTokenCount].filter { $0 <= request.chunkTokenCount }
@@ -79,6 +79,7 @@ extension MachineProbe {
         type: run.options.kvCacheType.kvType))
     decoder.populate()
     let layerCount = Double(description.layerCount)
+    let attendingCount = Double(description.layers.count { $0.mixer?.attention != nil })
     guard let sequence = decoder.beginSequence() else {
       preconditionFailure("a new decoder has room for a sequence")
     }
@@ -98,8 +99,9 @@ extension MachineProbe {
       precondition(!hasFailed, "these experts are always there")
       let positions = Double(count * (count + 1)) / 2
       let products = productSeconds(of: tensors, tokenCount: Double(count))
-      let rest =
-        time / layerCount - products - result.chunkAttentionSecondsPerPosition * positions
+      let attention =
+        result.chunkAttentionSecondsPerPosition * positions * attendingCount / layerCount
+      let rest = time / layerCount - products - attention
       // A difference of times of a busy machine can be anything; a layer's time cannot.
       points.append(
         CostCurve.Point(

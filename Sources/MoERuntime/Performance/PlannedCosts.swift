@@ -115,10 +115,12 @@ extension PreparedRun {
         // left of a layer without its experts may not.
         dense: dense.matrices.reduce(probe.layerRest) { $0 + cost(ProbeShape($1)) }.notNegative,
         expert: experts.matrices.reduce(.zero) { $0 + cost(ProbeShape($1)) },
-        denseByteCount: dense.byteCount, expertByteCount: experts.storedByteCountPerExpert,
+        // A state is read and written by every step.
+        denseByteCount: dense.byteCount + 2 * (states.states[index]?.state.byteCount ?? 0),
+        expertByteCount: experts.storedByteCountPerExpert,
         sizeClass: pool.classOfLayer[index],
         keyValueByteCount: states.byteCountPerPosition(ofLayer: index),
-        attendedPositionMax: states.locations[index].attention.limits.positionMax)
+        attendedPositionMax: states.locations[index].map { $0.attention.limits.positionMax } ?? 0)
     }
     let isResident = plan.placement == .resident
     let residentCounts = pool.classes.map(\.expertCount)

@@ -19,7 +19,7 @@ struct ProbeShape: Codable, Hashable {
 /// as a machine repeats itself. The key of the cache.
 struct ProbeRequest: Codable, Equatable {
   /// Counts up with every change of what is measured or how.
-  var version = 5
+  var version = 6
   var machine: MachineProfile
   var threadCount: Int
   /// The file system's device that the model's first file is on.
@@ -31,7 +31,7 @@ struct ProbeRequest: Codable, Equatable {
   /// Bytes of one expert, by layer: what the disk is asked for.
   var expertByteCounts: [Int]
   var expertsPerToken: Int
-  /// Of the layers that see the whole past.
+  /// Of the layers that see the whole past; 0 where none looks back.
   var headCount: Int
   var keyValueHeadCount: Int
   var headDimension: Int
@@ -63,10 +63,10 @@ struct ProbeRequest: Codable, Equatable {
     }
     expertByteCounts = tensors.experts.layers.map(\.storedByteCountPerExpert)
     expertsPerToken = tensors.experts.expertsPerTokenMax
-    headCount = attention.headCount
-    keyValueHeadCount = attention.keyValueHeadCount
-    headDimension = attention.headDimension
-    valueDimension = attention.valueDimension
+    headCount = attention?.headCount ?? 0
+    keyValueHeadCount = attention?.keyValueHeadCount ?? 0
+    headDimension = attention?.headDimension ?? 0
+    valueDimension = attention?.valueDimension ?? 0
     kvType = run.options.kvCacheType.rawValue
     positionCount = min(run.plan.contextLength, 1024)
     chunkTokenCount = min(run.plan.chunkTokenCount, 64, run.plan.contextLength)

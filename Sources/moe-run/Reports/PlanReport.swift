@@ -29,6 +29,9 @@ struct PlanReport: Encodable {
   let expertsPerToken: [Int]
   let expertBytes: Int
   let expertBytesPerToken: Int
+  /// What each token adds to the state of its sequence, and what that has besides.
+  let kvBytesPerToken: Int
+  let stateBytesPerSequence: Int
 
   let fits: Bool
   let budgetBytes: Int
@@ -68,6 +71,8 @@ struct PlanReport: Encodable {
     expertsPerToken = plan.expertsPerToken
     expertBytes = plan.expertByteCount
     expertBytesPerToken = plan.expertByteCountPerToken
+    kvBytesPerToken = plan.keyValueByteCountPerToken
+    stateBytesPerSequence = plan.stateByteCountPerSequence
     fits = plan.memory.fits
     budgetBytes = plan.memory.budgetByteCount
     budgetBasis = plan.memory.budgetBasis
@@ -107,6 +112,12 @@ struct PlanReport: Encodable {
       + "\(ByteSize(plan.expertByteCountPerToken)) per token"
   }
 
+  private static func state(_ plan: RunPlan) -> String {
+    let perToken = "\(ByteSize(plan.keyValueByteCountPerToken)) per token"
+    let fixed = plan.stateByteCountPerSequence
+    return fixed == 0 ? perToken : perToken + ", \(ByteSize(fixed)) per sequence besides"
+  }
+
   /// The plan for people.
   static func text(_ plan: RunPlan) -> String {
     let name = plan.modelName.map { " " + $0.quotedForMessage } ?? ""
@@ -114,6 +125,7 @@ struct PlanReport: Encodable {
     return """
       model     \(plan.path)\(name), \(plan.architecture), \(ByteSize(plan.modelByteCount))
       experts   \(experts(plan))
+      state     \(state(plan))
       placement \(memory.placement.rawValue), \(memory.slotCount + memory.lentSlotCount) slots for \
       \(memory.expertCount) experts, policy \(plan.cachePolicy)
       store     \(plan.store)
