@@ -12,15 +12,15 @@ package enum RotaryPairing: Sendable, Hashable, CaseIterable {
 extension WorkerTeam {
   /// Rotary position embedding in place (RoFormer, arXiv 2104.09864).
   ///
-  /// Turns the first `2 * cosines.columnCount` elements of each head of each row of `x`; `cosines`
-  /// and `sines` are (token, pair), rows consecutive.
+  /// Turns the first `2 * cosines.columnCount` elements of each head of each row of `x`, heads
+  /// being `headDimension` apart; `cosines` and `sines` are (token, pair), rows consecutive.
   package func rotate(
     _ x: FloatRows, headCount: Int, headDimension: Int, cosines: FloatRows, sines: FloatRows,
     pairing: RotaryPairing
   ) {
     let pairCount = cosines.columnCount
     precondition(headCount >= 0 && headDimension >= 0 && 2 * pairCount <= headDimension)
-    precondition(headCount * headDimension <= x.columnCount)
+    precondition(headCount == 0 || (headCount - 1) * headDimension + 2 * pairCount <= x.columnCount)
     precondition(cosines.rowCount == x.rowCount && cosines.stride == pairCount)
     precondition(sines.rowCount == x.rowCount && sines.stride == pairCount)
     precondition(sines.columnCount == pairCount)

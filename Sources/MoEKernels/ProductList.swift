@@ -46,8 +46,64 @@ package import MoECore
     multiplicationCount += matrix.rowCount * matrix.columnCount * x.rowCount
   }
 
+  /// Adds a product for each of some heads: y[token][head] = rows of the head · x[token], or
+  /// · x[token][head] where there are inputs for each head.
+  ///
+  /// - Parameters:
+  ///   - rows: Those of `matrix` that belong to the heads.
+  ///   - x: A row for each of `y`, or as many as there are heads for each.
+  ///   - headStride: Columns of `y` from a head's results to the next's.
+  package mutating func append(
+    _ matrix: QuantizedMatrix, _ rows: HeadRows, _ x: ActivationRows, into y: FloatRows,
+    headStride: Int
+  ) {
+    precondition(count + rows.headCount <= capacity)
+    precondition(x.form == matrix.format.activation && x.columnCount == matrix.columnCount)
+    precondition(unsafe UInt(bitPattern: x.bytes.pointer) % 64 == 0)
+    precondition(
+      rows.headCount >= 1 && rows.start >= 0 && rows.start + rows.count <= rows.stride
+        && rows.headCount * rows.stride <= matrix.rowCount)
+    precondition(
+      rows.count <= headStride && (rows.headCount - 1) * headStride + rows.count <= y.columnCount)
+    let isShared = x.rowCount == y.rowCount
+    precondition(isShared || x.rowCount == y.rowCount * rows.headCount)
+    if y.rowCount == 0 { return }
+    for head in 0..<rows.headCount {
+      let firstRow = head * rows.stride + rows.start
+      let firstInput = isShared ? 0 : head
+      unsafe (segments + count).initialize(
+        to: moe_matmul_segment(
+          format: UnsafePointer(matrix.format.entry),
+          w: UnsafePointer(
+            matrix.bytes.pointer.assumingMemoryBound(to: UInt8.self)
+              + firstRow * matrix.rowByteCount),
+          row_bytes: matrix.rowByteCount, rows: rows.count, columns: matrix.columnCount,
+          x: UnsafePointer(
+            x.bytes.pointer.assumingMemoryBound(to: UInt8.self) + firstInput * x.rowByteCount),
+          x_stride_bytes: isShared ? x.rowByteCount : rows.headCount * x.rowByteCount,
+          tokens: y.rowCount, y: y.storage.pointer + head * headStride, y_stride: y.stride))
+      count += 1
+    }
+    multiplicationCount += rows.headCount * rows.count * matrix.columnCount * y.rowCount
+  }
+
   var job: moe_matmul_job {
     unsafe moe_matmul_job(segments: UnsafePointer(segments), segment_count: count)
+  }
+}
+
+/// Rows of a matrix that belong to heads: of each head's `stride` rows those from `start` on.
+package struct HeadRows: Sendable {
+  package var headCount: Int
+  package var stride: Int
+  package var start: Int
+  package var count: Int
+
+  package init(headCount: Int, stride: Int, start: Int = 0, count: Int? = nil) {
+    self.headCount = headCount
+    self.stride = stride
+    self.start = start
+    self.count = count ?? stride - start
   }
 }
 

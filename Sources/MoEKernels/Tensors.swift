@@ -24,6 +24,16 @@ package struct FloatRows: Sendable {
     return storage.slice(index * stride, count: columnCount)
   }
 
+  /// The same rows from column `start` on, or `count` columns of them.
+  package func columns(from start: Int, count: Int? = nil) -> FloatRows {
+    let count = count ?? columnCount - start
+    precondition(start >= 0 && count >= 0 && start + count <= columnCount)
+    let elements = rowCount == 0 ? 0 : (rowCount - 1) * stride + count
+    return FloatRows(
+      storage.slice(rowCount == 0 ? 0 : start, count: elements), rowCount: rowCount,
+      columnCount: count, stride: stride)
+  }
+
   /// Rows `start ..< start + count`.
   package func rows(_ start: Int, count: Int) -> FloatRows {
     precondition(start >= 0 && count >= 0 && start + count <= rowCount)

@@ -97,6 +97,49 @@ import Testing
     withExtendedLifetime(owners) {}
   }
 
+  /// Rows of heads give what they give as matrices by themselves, whether heads share their input
+  /// or each has its own.
+  @Test(arguments: [1, 3, 8]) func headsGiveTheBitsOfTheirRowsAlone(_ workers: Int) throws {
+    let (one, team) = (try WorkerTeam(workerCount: 1), try WorkerTeam(workerCount: workers))
+    var generator = SeededGenerator(seed: 7)
+    let heads = HeadRows(headCount: 5, stride: 37, start: 3, count: 29)
+    for format in QuantFormat.all {
+      let weights = try Matrix(format, heads.headCount * heads.stride, 256, seed: 8)
+      for (tokens, isShared) in [(1, true), (1, false), (6, true), (6, false)] {
+        let inputCount = tokens * (isShared ? 1 : heads.headCount)
+        let x = Floats(count: inputCount * 256, random: &generator)
+        let (owner, input) = try activations(x.rows(inputCount, 256), format.activation, team: one)
+        let (stride, width) = (31, 4 * 31 + 29)
+        let y = Floats(count: tokens * width)
+        var products = ProductList(capacity: heads.headCount)
+        products.append(
+          weights.matrix, heads, input, into: y.rows(tokens, width), headStride: stride)
+        team.multiply(products)
+        for token in 0..<tokens {
+          for head in 0..<heads.headCount {
+            let rowBytes = weights.matrix.rowByteCount
+            let rows = QuantizedMatrix(
+              format: format,
+              bytes: weights.bytes.view.slice(
+                (head * heads.stride + heads.start) * rowBytes, count: heads.count * rowBytes),
+              rowCount: heads.count, columnCount: 256)
+            let wanted = Floats(count: heads.count)
+            let number = isShared ? token : token * heads.headCount + head
+            format.matmul(rows, input.rows(number, count: 1), into: wanted.rows(1, heads.count))
+            let found = y.view.slice(token * width + head * stride, count: heads.count).array()
+            // Which NaN random blocks give is not stated.
+            let isSame = zip(found, wanted.array).allSatisfy {
+              $0.bitPattern == $1.bitPattern || ($0.isNaN && $1.isNaN)
+            }
+            #expect(isSame, "\(format.name) \(token) \(head)")
+          }
+        }
+        #expect(y.guardsAreIntact)
+        withExtendedLifetime(owner) {}
+      }
+    }
+  }
+
   /// A product that is cut into pieces, which workers take from each other: more workers than
   /// processors, so that some are held up while others go on.
   @Test(arguments: [2, 3, 8, 32]) func everyPieceIsDoneInEveryRun(_ workers: Int) throws {

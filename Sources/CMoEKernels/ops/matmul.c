@@ -48,8 +48,15 @@ void moe_matmul(const void *argument, unsigned worker, unsigned worker_count) {
   uint64_t start = 0;
   for (size_t i = 0; i < job->segment_count; i++) {
     const moe_matmul_segment *segment = &job->segments[i];
+    if (start >= end) return;
+    /* There may be hundreds of segments, of which a part has few. */
+    uint64_t cost = segment->rows * row_cost(segment);
+    if (start + cost <= begin) {
+      start += cost;
+      continue;
+    }
     moe_range rows = {row_at(segment, start, begin), row_at(segment, start, end)};
     if (rows.begin < rows.end) multiply_rows(segment, rows);
-    start += segment->rows * row_cost(segment);
+    start += cost;
   }
 }
