@@ -11,6 +11,9 @@ package enum KVType: Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// Bytes of one position's row of so many elements.
+  package func byteCount(dimension: Int) -> Int { dimension * elementByteCount }
+
   var cValue: moe_kv_type {
     switch self {
     case .f16: MOE_KV_F16
@@ -102,7 +105,7 @@ package struct KVView: Sendable {
     type: KVType, capacity: Int, headCount: Int, headDimension: Int
   ) -> Int {
     precondition(capacity >= 0 && headCount > 0 && headDimension > 0)
-    return capacity * headCount * headDimension * type.elementByteCount
+    return capacity * headCount * type.byteCount(dimension: headDimension)
   }
 
   /// Floats that attention wants as `partials` for one row whose past has `capacity` positions;

@@ -28,7 +28,7 @@ package final class Decoder {
   /// Who computes routed experts.
   let executor: any ExpertExecutor
   var products: ProductList
-  private var activations: InputActivations
+  var activations: InputActivations
   var grouping: ExpertGrouping
   var prediction: Prediction
   var pool: PagePool
@@ -75,7 +75,7 @@ package final class Decoder {
     executor = LocalExpertExecutor(
       experts, team: team, scratch: scratch.expertScratch(layout.experts))
     self.scratch = scratch
-    products = ProductList(capacity: 4)
+    products = ProductList(capacity: description.productCountMax)
     activations = InputActivations()
     grouping = ExpertGrouping(expertCountMax: description.expertCountMax)
     prediction = Prediction(
@@ -197,21 +197,6 @@ package final class Decoder {
     _ activity: TimelineActivity, _ body: () throws(Failure) -> Value
   ) throws(Failure) -> Value { try team.timed(activity, body) }
 
-  /// The rows that the next products read.
-  func beginProducts(of rows: FloatRows) {
-    activations.begin(rows)
-    products.removeAll()
-  }
-
-  /// Adds a product of the current rows to the list.
-  func append(_ matrix: QuantizedMatrix, into output: FloatRows) {
-    let input = activations.rows(form: matrix.format.activation, scratch: scratch, team: team)
-    products.append(matrix, input, into: output)
-  }
-
-  /// Computes what is in the list.
-  func multiply(as activity: TimelineActivity) { team.multiply(products, as: activity) }
-
   private func fillRotaries(rowCount: Int) {
     for (table, regions) in zip(rotaries, scratch.layout.rotaries) {
       let cosines = scratch.rows(regions.cosines, count: rowCount)
@@ -236,33 +221,6 @@ package final class Decoder {
       cosines: scratch.rows(regions.cosines, count: end).rows(start, count: count),
       sines: scratch.rows(regions.sines, count: end).rows(start, count: count),
       pairing: description.rotaries[rotaryNumber].pairing)
-  }
-}
-
-/// The rows that the next products read, in each form that one of them wants; made when first
-/// asked.
-private struct InputActivations {
-  private var source: FloatRows?
-  /// By `ActivationForm.index`.
-  private var made: [ActivationRows?] = Array(repeating: nil, count: ActivationForm.allCases.count)
-
-  /// New rows: what was made of the old ones is void.
-  mutating func begin(_ rows: FloatRows) {
-    source = rows
-    for index in made.indices { made[index] = nil }
-  }
-
-  mutating func rows(
-    form: ActivationForm, scratch: borrowing Scratch, team: WorkerTeam
-  ) -> ActivationRows {
-    guard let source else { preconditionFailure("no rows to read") }
-    if form == .f32 { return source.asActivations }
-    if let rows = made[form.index] { return rows }
-    let rows = scratch.activations(
-      scratch.layout.inputForms, form: form, count: source.rowCount, columns: source.columnCount)
-    team.quantize(source, into: rows)
-    made[form.index] = rows
-    return rows
   }
 }
 

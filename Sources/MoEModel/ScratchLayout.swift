@@ -150,7 +150,9 @@ package struct ScratchLayout: Sendable {
     let layer = description.layers[number]
     let hiddenSize = description.hiddenSize
     arena.beginBlock()
-    let mixer = layer.mixer.map { MixerScratch($0, hiddenSize: hiddenSize, in: &arena) }
+    let mixer = layer.mixer.map {
+      MixerScratch($0, hiddenSize: hiddenSize, tensors: tensors.layers[number], in: &arena)
+    }
     arena.beginBlock(keeping: layer.feedForward?.routed == nil ? 0 : expertByteCount)
     var result = Layer(
       mixer: mixer, normed: arena.rows(arena.tileRowCount, columns: hiddenSize))

@@ -134,6 +134,16 @@ import Testing
       let dimension = model["rope.dimension_count"]?.integer ?? model.headDimension
       if let rotary = attention.rotary { #expect(rotary.dimension == dimension) }
     }
+    for layer in description.layers {
+      guard case .latentAttention(let attention) = layer.mixer else { continue }
+      func number(_ key: String) -> Int? { model["attention.\(key)"]?.integer }
+      #expect(attention.headCount == model.headCount)
+      #expect(attention.latentDimension == number("kv_lora_rank"))
+      #expect(attention.queryLatentDimension == number("q_lora_rank"))
+      #expect(attention.queryDimension == number("key_length_mla"))
+      #expect(attention.valueDimension == number("value_length_mla"))
+      #expect(attention.rotary.dimension == model["rope.dimension_count"]?.integer)
+    }
   }
 
   @Test func everyArchitectureHasANameAndASummary() {

@@ -100,6 +100,10 @@ struct SyntheticTensors {
     case .denseDown: plan.deviation = blockGain(description) / 0.6 * unit
     default: break
     }
+    // As files have it where a format's blocks do not divide rows.
+    for type in [GGMLType.q8_0, .f32] where columns % plan.type.blockElementCount != 0 {
+      plan.type = type
+    }
     return plan
   }
 

@@ -49,8 +49,8 @@ package struct SyntheticModel: Sendable {
   /// Keys without the architecture's prefix.
   package private(set) var values: [String: MetadataValue]
 
-  /// A model of some 800 KB; change what a test is about. Rows must be whole blocks of the formats:
-  /// the K formats need widths that are multiples of 256.
+  /// A model of some 800 KB; change what a test is about. Experts' rows must be whole blocks of the
+  /// formats: the K formats need widths that are multiples of 256.
   package init(_ architecture: Architecture) {
     self.architecture = architecture
     let own = ArchitectureRegistry.entry(named: architecture.rawValue)?.smallModel ?? [:]
@@ -87,11 +87,25 @@ package struct SyntheticModel: Sendable {
     get { self[count: "attention.head_count_kv"] }
     set { self[count: "attention.head_count_kv"] = newValue }
   }
+  /// Of keys and values; latent attention has keys of their own for it.
   package var headDimension: Int {
-    get { self[count: "attention.key_length"] }
+    get { self[count: "attention.key_length" + headSuffix] }
     set {
-      self[count: "attention.key_length"] = newValue
-      self[count: "attention.value_length"] = newValue
+      self[count: "attention.key_length" + headSuffix] = newValue
+      self[count: "attention.value_length" + headSuffix] = newValue
+    }
+  }
+  private var headSuffix: String {
+    values["attention.key_length_mla"] == nil ? "" : "_mla"
+  }
+  /// Of latents, and of what queries are made of.
+  private var latentDimension: Int {
+    get { self[count: "attention.kv_lora_rank"] }
+    set {
+      for key in ["attention.kv_lora_rank", "attention.q_lora_rank", "attention.value_length"] {
+        self[count: key] = newValue
+      }
+      self[count: "attention.key_length"] = newValue + self[count: "rope.dimension_count"]
     }
   }
   package var expertCount: Int {
@@ -118,6 +132,7 @@ package struct SyntheticModel: Sendable {
   /// Makes every row of a matrix a whole number of blocks of 256, which the K formats need.
   package mutating func useWholeBlocks() {
     (hiddenSize, headDimension) = (256, 64)
+    if latentDimension > 0 { latentDimension = 256 }
     let widths = [
       "feed_forward_length", "expert_feed_forward_length", "expert_shared_feed_forward_length",
       "ssm.inner_size",

@@ -18,6 +18,7 @@ final class SimulatedModel {
   let tensors: ModelTensors
   private let memory: [AlignedCopy]
   private let vectors: AlignedBuffer
+  private let transposed: AlignedBuffer
   private let weights: DecoderWeights
 
   /// - Parameter foreignLayers: Layers whose experts are those of `second`, a model of the same
@@ -48,9 +49,12 @@ final class SimulatedModel {
     self.memory = memory
     let vectorCount = DecoderWeights.vectorElementCount(tensors)
     vectors = try AlignedBuffer(byteCount: vectorCount * 4)
-    weights = DecoderWeights(tensors: tensors, vectors: vectors.floats(count: vectorCount)) {
-      memory[$0.extent.fileIndex].view($0.extent)
-    }
+    let transposedByteCount = DecoderWeights.transposedByteCount(tensors)
+    transposed = try AlignedBuffer(byteCount: transposedByteCount)
+    weights = DecoderWeights(
+      tensors: tensors, vectors: vectors.floats(count: vectorCount),
+      transposed: transposed.bytes(count: transposedByteCount)
+    ) { memory[$0.extent.fileIndex].view($0.extent) }
   }
 
   /// A decoder over these dense weights and experts from elsewhere. It must not outlive the model.

@@ -80,7 +80,7 @@ extension ArchitectureReader {
         truncatesCorrectionRange: truncatesCorrectionRange))
   }
 
-  private func requireInteger(
+  func requireInteger(
     _ key: String, layer: Int, in range: ClosedRange<Int>
   ) throws(ModelError) -> Int {
     if let value = try optionalInteger(key, layer: layer, in: range) { return value }
@@ -192,6 +192,7 @@ extension ArchitectureReader {
   private static let mathematics: [(key: String, accepted: [MetadataValue], supported: String)] = [
     ("attention.clamp_kqv", [.float(0)], "no clamping"),
     ("attention.sliding_window", [.unsigned(0)], "0 (no window)"),
+    ("attention.temperature_scale", [.float(0)], "0 (no temperature)"),
     ("attention.scale", [.float(0)], "the inverse root of the head dimension"),
     ("attn_logit_softcapping", [.float(0)], "no soft cap"),
     ("final_logit_softcapping", [.float(0)], "no soft cap"),

@@ -40,6 +40,7 @@ package enum ArchitectureRegistry {
     Qwen3VLMoE.architecture,
     LFM2MoE.architecture,
     NemotronHMoE.architecture,
+    DeepSeek2.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.

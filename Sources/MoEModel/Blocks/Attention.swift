@@ -34,6 +34,11 @@ package struct AttentionDescription: Sendable, Equatable {
   package var valueWidth: Int { keyValueHeadCount * valueDimension }
   /// What all heads' sums take, side by side.
   package var attendedWidth: Int { headCount * valueDimension }
+  package var shape: AttentionShape {
+    AttentionShape(
+      queryHeadCount: headCount, keyValueHeadCount: keyValueHeadCount,
+      keyDimension: headDimension, valueDimension: valueDimension, limits: limits)
+  }
   /// Factor on the dot products before the softmax.
   package var scale: Float {
     Float(rotary?.scoreFactor ?? 1) / Float(headDimension).squareRoot()

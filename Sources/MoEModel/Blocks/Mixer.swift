@@ -4,6 +4,7 @@ import MoEKernels
 /// one has all places that must know which there are.
 package enum Mixer: Sendable, Equatable {
   case attention(AttentionDescription)
+  case latentAttention(LatentAttentionDescription)
   case deltaNet(DeltaNetDescription)
   case shortConvolution(ShortConvolutionDescription)
   case mamba2(Mamba2Description)
@@ -12,10 +13,27 @@ package enum Mixer: Sendable, Equatable {
     if case .attention(let attention) = self { attention } else { nil }
   }
 
+  /// How it looks back at positions; nil where it does not.
+  package var attentionShape: AttentionShape? {
+    switch self {
+    case .attention(let attention): attention.shape
+    case .latentAttention(let attention): attention.shape
+    case .deltaNet, .shortConvolution, .mamba2: nil
+    }
+  }
+
+  package var rotary: RotaryDescription? {
+    switch self {
+    case .attention(let attention): attention.rotary
+    case .latentAttention(let attention): attention.rotary
+    case .deltaNet, .shortConvolution, .mamba2: nil
+    }
+  }
+
   /// What it keeps of a sequence however long that is; nil where it keeps every position.
   package var state: RecurrentState? {
     switch self {
-    case .attention: nil
+    case .attention, .latentAttention: nil
     case .deltaNet(let deltaNet): deltaNet.state
     case .shortConvolution(let convolution): convolution.state
     case .mamba2(let mamba): mamba.state
@@ -25,6 +43,8 @@ package enum Mixer: Sendable, Equatable {
   func addTensors(to table: inout TensorTable, hiddenSize: Int) {
     switch self {
     case .attention(let attention): attention.addTensors(to: &table, hiddenSize: hiddenSize)
+    case .latentAttention(let attention):
+      attention.addTensors(to: &table, hiddenSize: hiddenSize)
     case .deltaNet(let deltaNet): deltaNet.addTensors(to: &table, hiddenSize: hiddenSize)
     case .shortConvolution(let convolution):
       convolution.addTensors(to: &table, hiddenSize: hiddenSize)
@@ -36,15 +56,21 @@ package enum Mixer: Sendable, Equatable {
 /// What a mixer needs of scratch memory, for a tile of rows.
 enum MixerScratch: Sendable {
   case attention(AttentionDescription, AttentionScratch)
+  case latentAttention(LatentAttentionDescription, LatentAttentionScratch)
   case deltaNet(DeltaNetDescription, DeltaNetScratch)
   case shortConvolution(ShortConvolutionDescription, ShortConvolutionScratch)
   case mamba2(Mamba2Description, Mamba2Scratch)
 
-  init(_ mixer: Mixer, hiddenSize: Int, in arena: inout ScratchArena) {
+  /// - Parameter tensors: The layer's.
+  init(_ mixer: Mixer, hiddenSize: Int, tensors: TensorSet, in arena: inout ScratchArena) {
     switch mixer {
     case .attention(let attention):
       self = .attention(
         attention, AttentionScratch(attention, hiddenSize: hiddenSize, in: &arena))
+    case .latentAttention(let attention):
+      self = .latentAttention(
+        attention,
+        LatentAttentionScratch(attention, hiddenSize: hiddenSize, tensors: tensors, in: &arena))
     case .deltaNet(let deltaNet):
       self = .deltaNet(deltaNet, DeltaNetScratch(deltaNet, hiddenSize: hiddenSize, in: &arena))
     case .shortConvolution(let convolution):
@@ -59,6 +85,7 @@ enum MixerScratch: Sendable {
 /// A layer's mixer, ready to run.
 enum MixerBlock {
   case attention(AttentionBlock)
+  case latentAttention(LatentAttentionBlock)
   case deltaNet(DeltaNetBlock)
   case shortConvolution(ShortConvolutionBlock)
   case mamba2(Mamba2Block)
@@ -72,6 +99,11 @@ enum MixerBlock {
         AttentionBlock(
           description, layer: layer, weights: weights, scratch: scratch,
           rotaryNumber: description.rotary.flatMap { rotaries.firstIndex(of: $0) }))
+    case .latentAttention(let description, let scratch):
+      self = .latentAttention(
+        LatentAttentionBlock(
+          description, layer: layer, weights: weights, scratch: scratch,
+          rotaryNumber: rotaries.firstIndex(of: description.rotary)))
     case .deltaNet(let description, let scratch):
       self = .deltaNet(
         DeltaNetBlock(description, layer: layer, weights: weights, scratch: scratch))
@@ -87,6 +119,7 @@ enum MixerBlock {
   func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) {
     switch self {
     case .attention(let block): block(hidden, start: start, decoder)
+    case .latentAttention(let block): block(hidden, start: start, decoder)
     case .deltaNet(let block): block(hidden, start: start, decoder)
     case .shortConvolution(let block): block(hidden, start: start, decoder)
     case .mamba2(let block): block(hidden, start: start, decoder)

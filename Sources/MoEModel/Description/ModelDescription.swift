@@ -36,18 +36,24 @@ package struct ModelDescription: Sendable, Equatable {
   package var expertsPerTokenMax: Int { routers.reduce(0) { max($0, $1?.expertsPerToken ?? 0) } }
 
   /// The attention of the first layer that sees the whole past, or else of the first that has any.
-  package var longestAttention: AttentionDescription? {
-    let all = layers.compactMap { $0.mixer?.attention }
+  package var longestAttention: AttentionShape? {
+    let all = layers.compactMap { $0.mixer?.attentionShape }
     return all.first { $0.limits == .causal } ?? all.first
+  }
+
+  /// The most products that a block has computed together.
+  var productCountMax: Int {
+    layers.reduce(4) { most, layer in
+      guard case .latentAttention(let attention) = layer.mixer else { return most }
+      return max(most, attention.productCountMax)
+    }
   }
 
   /// Every distinct rotary embedding of the layers, in the order of their first use.
   package var rotaries: [RotaryDescription] {
     var found: [RotaryDescription] = []
     for layer in layers {
-      if let rotary = layer.mixer?.attention?.rotary, !found.contains(rotary) {
-        found.append(rotary)
-      }
+      if let rotary = layer.mixer?.rotary, !found.contains(rotary) { found.append(rotary) }
     }
     return found
   }

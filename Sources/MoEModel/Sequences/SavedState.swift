@@ -55,7 +55,7 @@ struct SavedState {
   var byteCount: Int {
     let positions = layout.locations.compactMap(\.self).reduce(0) { sum, location in
       let count = position - firstPosition(group: layout.groups[location.group])
-      return sum + count * StateLayout.byteCount(location.attention, layout.type)
+      return sum + count * location.attention.byteCountPerPosition(layout.type)
     }
     return Self.headerByteCount + Self.checksumByteCount + positions
       + states.reduce(0) { $0 + ($1?.state.byteCount ?? 0) }
@@ -84,14 +84,12 @@ struct SavedState {
     _ body: (ByteView) -> Void
   ) {
     let attention = location.attention
-    for (offset, dimension) in [
-      (location.keyOffset, attention.headDimension),
-      (location.valueOffset, attention.valueDimension),
-    ] {
+    let offsets = [location.keyOffset, location.valueOffset].compactMap(\.self)
+    for (offset, dimension) in zip(offsets, attention.keptDimensions) {
       for head in 0..<attention.keyValueHeadCount {
         forEachRun(
           of: sequence, in: pool, group: location.group, offset: offset, head: head,
-          positionByteCount: dimension * layout.type.elementByteCount, body)
+          positionByteCount: layout.type.byteCount(dimension: dimension), body)
       }
     }
   }
@@ -121,8 +119,7 @@ extension StateLayout {
     var hash = FNV1a()
     func update(_ text: String) { for byte in text.utf8 { hash.update(byte) } }
     update("\(description.architecture) \(description.hiddenSize) \(type)")
-    for location in locations { if let location { update("\(location.attention)") } }
-    for location in states { if let location { update("\(location.state)") } }
+    for layer in description.layers { if let mixer = layer.mixer { update("\(mixer)") } }
     return hash.value
   }
 }

@@ -69,7 +69,7 @@ import MoEKernels
         tables[location.group], count: group.pageCountPerSequence,
         pageByteCount: group.pageByteStride),
       keyOffset: location.keyOffset, valueOffset: location.valueOffset, type: layout.type,
-      headCount: attention.keyValueHeadCount, keyHeadDimension: attention.headDimension,
+      headCount: attention.keyValueHeadCount, keyHeadDimension: attention.keyDimension,
       valueHeadDimension: attention.valueDimension, pagePositionCount: group.pagePositionCount,
       ringPageCount: group.ringPageCount, capacity: layout.contextLength)
   }

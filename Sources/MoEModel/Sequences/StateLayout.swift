@@ -52,8 +52,9 @@ package struct StateLayout: Sendable, Equatable {
     package let group: Int
     /// Bytes from a page's start.
     package let keyOffset: Int
-    package let valueOffset: Int
-    package let attention: AttentionDescription
+    /// Nil where values lie in their keys.
+    package let valueOffset: Int?
+    package let attention: AttentionShape
   }
 
   /// Where one layer's state of fixed size is.
@@ -99,14 +100,14 @@ package struct StateLayout: Sendable, Equatable {
     self.contextLength = contextLength
     self.sequenceCount = sequenceCount
     self.type = type
-    let attentions = description.layers.map { $0.mixer?.attention }
+    let attentions = description.layers.map { $0.mixer?.attentionShape }
     locations = attentions.map { _ in nil }
     states = locations.map { _ in nil }
     partialCount =
       min(sequenceCount, KVView.sharedRowCountMax)
       * (attentions.compactMap(\.self).map {
         KVView.partialCount(
-          capacity: contextLength, queryHeadCount: $0.headCount,
+          capacity: contextLength, queryHeadCount: $0.queryHeadCount,
           valueHeadDimension: $0.valueDimension)
       }.max() ?? 0)
     let windows = attentions.map { $0.flatMap(ringWindow) }
@@ -119,7 +120,7 @@ package struct StateLayout: Sendable, Equatable {
   }
 
   /// The window of attention whose pages go round; nil where every position keeps its own.
-  private func ringWindow(_ attention: AttentionDescription) -> Int? {
+  private func ringWindow(_ attention: AttentionShape) -> Int? {
     guard case .sliding(let window) = attention.limits else { return nil }
     let pages = Self.ringPageCount(window: window, tileRowCount: tileRowCount)
     return pages * Self.ringPagePositionCount < contextLength ? window : nil
@@ -127,7 +128,7 @@ package struct StateLayout: Sendable, Equatable {
 
   /// A group of layers that keep keys and values.
   private mutating func addPositions(
-    of layers: [Int], _ attentions: [AttentionDescription?], window: Int?
+    of layers: [Int], _ attentions: [AttentionShape?], window: Int?
   ) {
     let positions =
       window == nil
@@ -144,8 +145,9 @@ package struct StateLayout: Sendable, Equatable {
         return end
       }
       locations[layer] = Location(
-        group: groups.count, keyOffset: part(attention.headDimension),
-        valueOffset: part(attention.valueDimension), attention: attention)
+        group: groups.count, keyOffset: part(attention.keyDimension),
+        valueOffset: attention.valuesLieInKeys ? nil : part(attention.valueDimension),
+        attention: attention)
     }
     let ringPageCount = window.map {
       Self.ringPageCount(window: $0, tileRowCount: tileRowCount)
@@ -205,16 +207,11 @@ package struct StateLayout: Sendable, Equatable {
 
   /// The same for one layer.
   package func byteCountPerPosition(ofLayer layer: Int) -> Int {
-    locations[layer].map { Self.byteCount($0.attention, type) } ?? 0
+    locations[layer]?.attention.byteCountPerPosition(type) ?? 0
   }
 
   /// Bytes that a sequence keeps however long it is.
   package var stateByteCountPerSequence: Int {
     states.reduce(0) { $0 + ($1?.state.byteCount ?? 0) }
-  }
-
-  /// Bytes of one position in one layer.
-  static func byteCount(_ attention: AttentionDescription, _ type: KVType) -> Int {
-    (attention.keyWidth + attention.valueWidth) * type.elementByteCount
   }
 }

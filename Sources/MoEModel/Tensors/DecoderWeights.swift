@@ -16,11 +16,23 @@ package struct DecoderWeights: Sendable {
     }
   }
 
+  /// Bytes of the matrices that are made of others.
+  package static func transposedByteCount(_ tensors: ModelTensors) -> Int {
+    tensors.sets.reduce(0) { sum, set in
+      sum + set.tensors.reduce(0) { $0 + (TransposedMatrix(of: $1)?.byteCount ?? 0) }
+    }
+  }
+
   /// - Parameters:
   ///   - bytes: Where a tensor's bytes were read to.
   ///   - vectors: Storage for the vectors, `vectorElementCount` floats.
-  package init(tensors: ModelTensors, vectors: FloatView, bytes: (DenseTensor) -> ByteView) {
+  ///   - transposed: Storage for the matrices that are made of others, `transposedByteCount` bytes.
+  package init(
+    tensors: ModelTensors, vectors: FloatView, transposed: ByteView,
+    bytes: (DenseTensor) -> ByteView
+  ) {
     var used = 0
+    var transposedEnd = 0
     func load(_ set: TensorSet) -> LoadedTensors {
       var loaded = LoadedTensors()
       for entry in set.entries {
@@ -31,10 +43,16 @@ package struct DecoderWeights: Sendable {
           used += tensor.columnCount
           loaded.append(floats, as: entry.role)
         } else {
+          let bytes = bytes(tensor)
           loaded.append(
             QuantizedMatrix(
-              format: tensor.format, bytes: bytes(tensor), rowCount: tensor.rowCount,
+              format: tensor.format, bytes: bytes, rowCount: tensor.rowCount,
               columnCount: tensor.columnCount), as: entry.role)
+          if let matrix = TransposedMatrix(of: tensor) {
+            let memory = transposed.slice(transposedEnd, count: matrix.byteCount)
+            loaded.append(matrix.make(from: bytes, in: memory), as: matrix.role)
+            transposedEnd += matrix.byteCount
+          }
         }
       }
       return loaded

@@ -21,7 +21,12 @@ struct TensorFinder {
   mutating func find(_ table: TensorTable) throws(ModelError) -> TensorSet {
     var set = TensorSet()
     for row in table.rows where !row.isOptional || tensors[row.name] != nil {
-      let (tensor, format) = try find(row.name, shape: row.dimensions)
+      var dimensions = row.dimensions
+      if row.headCount != nil {
+        let flat = [dimensions[0], dimensions[1] * dimensions[2]]
+        if tensors[row.name]?.shape == flat { dimensions = flat }
+      }
+      let (tensor, format) = try find(row.name, shape: dimensions)
       let (rowCount, columnCount) =
         switch row.shape {
         case .matrix(let rowCount, let columnCount): (rowCount, columnCount)
@@ -30,7 +35,8 @@ struct TensorFinder {
       set.append(
         DenseTensor(
           name: row.name, format: format, rowCount: rowCount, columnCount: columnCount,
-          isVector: row.isVector, extent: tensor.extent), as: row.role)
+          isVector: row.isVector, extent: tensor.extent, transposed: row.transposed),
+        as: row.role)
     }
     return set
   }

@@ -10,6 +10,21 @@ package struct DenseTensor: Sendable, Hashable {
   /// Whether it is widened to floats when it is loaded.
   package var isVector: Bool
   package var extent: FileExtent
+  /// What is made of it when it is loaded.
+  package var transposed: TransposedRows?
+
+  package init(
+    name: String, format: QuantFormat, rowCount: Int, columnCount: Int, isVector: Bool,
+    extent: FileExtent, transposed: TransposedRows? = nil
+  ) {
+    self.name = name
+    self.format = format
+    self.rowCount = rowCount
+    self.columnCount = columnCount
+    self.isVector = isVector
+    self.extent = extent
+    self.transposed = transposed
+  }
 }
 
 /// The tensors of a table that a file has.

@@ -24,16 +24,37 @@ package struct TensorRow: Sendable, Equatable {
   package var shape: Shape
   /// Whether a model may do without.
   package var isOptional: Bool
+  /// Nil, or how many heads the rows of a matrix belong to, one after the other. Files then give it
+  /// as one matrix or as one for each head.
+  package var headCount: Int?
+  /// What is made of it when it is loaded.
+  package var transposed: TransposedRows?
 
   /// Innermost first, as the file gives them.
   package var dimensions: [Int] {
-    switch shape {
-    case .matrix(let rowCount, let columnCount): [columnCount, rowCount]
-    case .vector(let dimensions): dimensions
+    switch (shape, headCount) {
+    case (.matrix(let rowCount, let columnCount), let headCount?):
+      [columnCount, rowCount / headCount, headCount]
+    case (.matrix(let rowCount, let columnCount), nil): [columnCount, rowCount]
+    case (.vector(let dimensions), _): dimensions
     }
   }
 
   package var isVector: Bool { if case .vector = shape { true } else { false } }
+}
+
+/// A matrix that is made of another one: of each head's rows the first `rowCount`, transposed. Its
+/// rows are those that were columns, head after head.
+package struct TransposedRows: Sendable, Hashable {
+  package var role: TensorRole
+  package var headCount: Int
+  package var rowCount: Int
+
+  package init(role: TensorRole, headCount: Int, rowCount: Int) {
+    self.role = role
+    self.headCount = headCount
+    self.rowCount = rowCount
+  }
 }
 
 /// The dense tensors of a layer, or of what lies beside the layers.
@@ -47,11 +68,17 @@ package struct TensorTable: Sendable, Equatable {
   /// What the names of a layer's tensors begin with.
   package static func prefix(layer: Int) -> String { "blk.\(layer)." }
 
-  /// - Parameter name: Without the layer's prefix.
+  /// - Parameters:
+  ///   - name: Without the layer's prefix.
+  ///   - headCount: Where the rows belong to heads: how many.
+  ///   - transposed: What is made of it when it is loaded, as a tensor of another role.
   package mutating func matrix(
-    _ role: TensorRole, _ name: String, rows: Int, columns: Int, isOptional: Bool = false
+    _ role: TensorRole, _ name: String, rows: Int, columns: Int, isOptional: Bool = false,
+    headCount: Int? = nil, transposed: TransposedRows? = nil
   ) {
     append(role, name, .matrix(rowCount: rows, columnCount: columns), isOptional)
+    self.rows[self.rows.count - 1].headCount = headCount
+    self.rows[self.rows.count - 1].transposed = transposed
   }
 
   package mutating func vector(

@@ -11,6 +11,8 @@ final class DenseWeights {
   private let buffer: AlignedBuffer
   /// Norm vectors as floats.
   private let vectors: AlignedBuffer
+  /// Matrices that are made of others.
+  private let transposed: AlignedBuffer
   let decoderWeights: DecoderWeights
 
   /// A run of neighbouring tensors, and where it goes.
@@ -28,6 +30,7 @@ final class DenseWeights {
   static func byteCount(_ tensors: ModelTensors) -> Int {
     AlignedBuffer.mappedByteCount(for: layout(tensors).byteCount)
       + AlignedBuffer.mappedByteCount(for: DecoderWeights.vectorElementCount(tensors) * 4)
+      + AlignedBuffer.mappedByteCount(for: DecoderWeights.transposedByteCount(tensors))
   }
 
   /// The files' bytes that are read, gaps included.
@@ -64,9 +67,11 @@ final class DenseWeights {
   ) throws(EngineError) {
     let (runs, byteCount) = Self.layout(tensors)
     let elementCount = DecoderWeights.vectorElementCount(tensors)
+    let transposedByteCount = DecoderWeights.transposedByteCount(tensors)
     do {
       buffer = try AlignedBuffer(byteCount: byteCount)
       vectors = try AlignedBuffer(byteCount: elementCount * 4)
+      transposed = try AlignedBuffer(byteCount: transposedByteCount)
     } catch {
       throw .outOfMemory("the dense weights do not fit in memory: \(error)")
     }
@@ -87,7 +92,8 @@ final class DenseWeights {
       throw .store(error.description)
     }
     decoderWeights = DecoderWeights(
-      tensors: tensors, vectors: vectors.floats(count: elementCount)
+      tensors: tensors, vectors: vectors.floats(count: elementCount),
+      transposed: transposed.bytes(count: transposedByteCount)
     ) { tensor in
       guard
         let run = runs.last(where: {

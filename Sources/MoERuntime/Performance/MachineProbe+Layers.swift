@@ -12,16 +12,14 @@ extension MachineProbe {
   func measureAttention() throws(OutOfMemory) {
     guard let attention = run.header.description.longestAttention else { return }
     let type = run.options.kvCacheType.kvType
-    let width = max(attention.keyWidth, attention.valueWidth) * type.elementByteCount
     // Keys and values of one layer must fit the buffer twice, so that they are not always the same.
-    let capacity = min(request.positionCount, max(1, memory.byteCount / (4 * width)))
-    func byteCount(_ dimension: Int) -> Int {
-      KVView.byteCount(
-        type: type, capacity: capacity, headCount: attention.keyValueHeadCount,
-        headDimension: dimension)
-    }
-    let keyByteCount = byteCount(attention.headDimension)
-    let pageByteCount = keyByteCount + byteCount(attention.valueDimension)
+    let capacity = min(
+      request.positionCount,
+      max(1, memory.byteCount / (2 * attention.byteCountPerPosition(type))))
+    let keyByteCount = KVView.byteCount(
+      type: type, capacity: capacity, headCount: attention.keyValueHeadCount,
+      headDimension: attention.keyDimension)
+    let pageByteCount = capacity * attention.byteCountPerPosition(type)
     let tokenCount = min(request.chunkTokenCount, capacity)
     let rows = max(attention.queryWidth, attention.attendedWidth)
     let buffer = try AlignedBuffer(byteCount: 8 * tokenCount * rows)
@@ -38,14 +36,14 @@ extension MachineProbe {
         unsafe withUnsafePointer(to: Optional(page.pointer)) { address in
           let view = KVView(
             pages: unsafe PageTable(address, count: 1, pageByteCount: page.count), keyOffset: 0,
-            valueOffset: keyByteCount, type: type, headCount: attention.keyValueHeadCount,
-            keyHeadDimension: attention.headDimension,
+            valueOffset: attention.valuesLieInKeys ? nil : keyByteCount, type: type,
+            headCount: attention.keyValueHeadCount, keyHeadDimension: attention.keyDimension,
             valueHeadDimension: attention.valueDimension, pagePositionCount: capacity,
             capacity: capacity)
           team.attend(
-            floats(0, count, attention.queryWidth), headCount: attention.headCount,
+            floats(0, count, attention.queryWidth), headCount: attention.queryHeadCount,
             over: [AttentionSegment(view: view, position: position, rowCount: count)],
-            scoring: AttentionScoring(scale: attention.scale),
+            scoring: AttentionScoring(scale: 1 / Float(attention.keyDimension).squareRoot()),
             into: floats(1, count, attention.attendedWidth))
         }
       }
@@ -65,8 +63,11 @@ extension MachineProbe {
     let counts = [1, 16, request.chunkTokenCount].filter { $0 <= request.chunkTokenCount }
     let vectors = try AlignedBuffer(
       byteCount: 4 * DecoderWeights.vectorElementCount(tensors))
+    let transposed = try AlignedBuffer(
+      byteCount: DecoderWeights.transposedByteCount(tensors))
     let weights = DecoderWeights(
-      tensors: tensors, vectors: vectors.floats(count: vectors.byteCount / 4)
+      tensors: tensors, vectors: vectors.floats(count: vectors.byteCount / 4),
+      transposed: transposed.bytes(count: transposed.byteCount)
     ) { self.memory.next($0.extent.byteCount) }
     let decoder = try Decoder(
       description: description, weights: weights,
@@ -79,7 +80,7 @@ extension MachineProbe {
         type: run.options.kvCacheType.kvType))
     decoder.populate()
     let layerCount = Double(description.layerCount)
-    let attendingCount = Double(description.layers.count { $0.mixer?.attention != nil })
+    let attendingCount = Double(description.layers.count { $0.mixer?.attentionShape != nil })
     guard let sequence = decoder.beginSequence() else {
       preconditionFailure("a new decoder has room for a sequence")
     }
@@ -108,6 +109,7 @@ extension MachineProbe {
           tokenCount: Double(count), seconds: max(rest, -Self.overlapMax * products)))
     }
     withExtendedLifetime(vectors) {}
+    withExtendedLifetime(transposed) {}
     result.layerRest = CostCurve(points)
   }
 

@@ -36,6 +36,7 @@ struct ProbeRequest: Codable, Equatable {
   var keyValueHeadCount: Int
   var headDimension: Int
   var valueDimension: Int
+  var valuesLieInKeys: Bool
   var kvType: String
   /// Positions that attention is measured over.
   var positionCount: Int
@@ -63,10 +64,11 @@ struct ProbeRequest: Codable, Equatable {
     }
     expertByteCounts = tensors.experts.layers.map(\.storedByteCountPerExpert)
     expertsPerToken = tensors.experts.expertsPerTokenMax
-    headCount = attention?.headCount ?? 0
+    headCount = attention?.queryHeadCount ?? 0
     keyValueHeadCount = attention?.keyValueHeadCount ?? 0
-    headDimension = attention?.headDimension ?? 0
+    headDimension = attention?.keyDimension ?? 0
     valueDimension = attention?.valueDimension ?? 0
+    valuesLieInKeys = attention?.valuesLieInKeys ?? false
     kvType = run.options.kvCacheType.rawValue
     positionCount = min(run.plan.contextLength, 1024)
     chunkTokenCount = min(run.plan.chunkTokenCount, 64, run.plan.contextLength)
