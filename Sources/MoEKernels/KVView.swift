@@ -1,27 +1,5 @@
 internal import CMoEKernels
 
-/// How keys and values are kept in the cache.
-package enum KVType: Sendable, Hashable, CaseIterable {
-  case f16, f32
-
-  package var elementByteCount: Int {
-    switch self {
-    case .f16: 2
-    case .f32: 4
-    }
-  }
-
-  /// Bytes of one position's row of so many elements.
-  package func byteCount(dimension: Int) -> Int { dimension * elementByteCount }
-
-  var cValue: moe_kv_type {
-    switch self {
-    case .f16: MOE_KV_F16
-    case .f32: MOE_KV_F32
-    }
-  }
-}
-
 /// One layer's part of one sequence's KV cache.
 ///
 /// Positions lie in pages, which a table lists. Within a page a layer's keys are (headCount,
@@ -79,10 +57,11 @@ package struct KVView: Sendable {
     precondition(pageCount <= pages.count && ringPageCount != 0)
     valueRowStride = valueOffset == nil ? keyHeadDimension : valueHeadDimension
     precondition(valueHeadDimension <= valueRowStride)
+    precondition(type.divides(keyHeadDimension) && type.divides(valueHeadDimension))
     for (offset, width) in [(keyOffset, keyHeadDimension), (valueOffset ?? 0, valueRowStride)] {
       let byteCount = Self.byteCount(
         type: type, capacity: pagePositionCount, headCount: headCount, headDimension: width)
-      precondition(offset >= 0 && offset % type.elementByteCount == 0)
+      precondition(offset >= 0 && offset % type.alignment == 0)
       precondition(offset + byteCount <= pages.pageByteCount)
     }
     self.pages = pages

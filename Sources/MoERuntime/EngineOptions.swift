@@ -16,7 +16,7 @@ public struct EngineOptions: Sendable {
   /// Nil: one per processor that the process may run on, or as many as its quota of processor time
   /// has whole processors.
   public var threadCount: Int?
-  /// Number type of keys and values.
+  /// Number type of keys and values. Changes results: less than 16 bits cost some accuracy.
   public var kvCacheType = KVCacheType.f16
   /// Prompt tokens that are run together. Nil: up to 2048, fewer where memory is scarce. Does not
   /// change results.
@@ -50,15 +50,9 @@ public struct EngineOptions: Sendable {
 
 /// Number type of cached keys and values.
 public enum KVCacheType: String, Sendable, CaseIterable, Codable {
-  case f16, f32
-
-  /// Of one number.
-  var byteCount: Int {
-    switch self {
-    case .f16: 2
-    case .f32: 4
-    }
-  }
+  case f16, f32, bf16
+  /// Blocks of 32 numbers of a head, in 8 bits or 4: only for models whose heads are whole blocks.
+  case q8_0, q4_0
 }
 
 /// Where routed experts are kept.

@@ -28,7 +28,7 @@ extension AttentionStep {
       shape.valueWidth = 16 * draw(1...12)
     }
     shape.valuesLieInKeys = shape.valueWidth <= shape.keyWidth && draw(0...2) == 0
-    let type = KVType.allCases[draw(0...1)]
+    let type = KVType.allCases[draw(0...KVType.allCases.count - 1)]
     let usesRings = draw(0...2) == 0
     var (sequences, places): ([CachedSequence], [(position: Int, rowCount: Int)]) = ([], [])
     for _ in 0..<draw(1...5) {

@@ -60,7 +60,8 @@ struct Scoring {
   /// What the cache holds of keys and values: (position, kvHead, width).
   private var (storedKeys, storedValues): ([Double], [Double])
 
-  /// Positions are appended by a team of `level`, page by page, so that a ring forgets in order.
+  /// Widths become whole blocks of the type. Positions are appended by a team of `level`, page by
+  /// page, so that a ring forgets in order.
   ///
   /// - Parameter pagePositions: Nil: all positions are one page.
   init(
@@ -68,7 +69,7 @@ struct Scoring {
     pagePositions: Int? = KVView.pageGrain, ringPages: Int? = nil,
     random generator: inout SeededGenerator
   ) throws {
-    let gap = 192
+    let (gap, shape) = (192, shape.inWholeBlocks(of: type))
     let capacity = positions + 2
     let pagePositions = pagePositions ?? capacity
     let pageCount = ringPages ?? (capacity + pagePositions - 1) / pagePositions
@@ -95,9 +96,8 @@ struct Scoring {
       headCount: shape.kvHeads, keyHeadDimension: shape.keyWidth,
       valueHeadDimension: shape.valueWidth, pagePositionCount: pagePositions,
       ringPageCount: ringPages, capacity: capacity)
-    func stored(_ x: Float) -> Double { type == .f16 ? Double(Float16(x)) : Double(x) }
-    storedKeys = keys.array.map(stored)
-    storedValues = values.array.map(stored)
+    storedKeys = type.stored(keys.array).map(Double.init)
+    storedValues = type.stored(values.array).map(Double.init)
     try append(Levels.team(level), keys: keys, values: values, page: pagePositions)
   }
 

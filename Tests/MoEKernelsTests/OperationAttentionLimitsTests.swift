@@ -39,7 +39,7 @@ import Testing
       let step = try Self.step(shape, type, level, seed: UInt64(index))
       for limits in Self.limits.thinned {
         let scoring = Scoring(
-          limits: limits, scale: 1 / Float(shape.keyWidth).squareRoot(),
+          limits: limits, scale: 1 / Float(step.shape.keyWidth).squareRoot(),
           sinks: index % 2 == 0 ? Self.sinks(shape) : nil)
         #expect(agrees(step.run(team, scoring), step.oracle(scoring)), "\(shape) \(limits)")
       }

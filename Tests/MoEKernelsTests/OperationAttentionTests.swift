@@ -27,7 +27,7 @@ import Testing
       for span in Self.spans {
         let step = try AttentionStep(
           shape, type, level, position: span.position, tokens: span.tokens, seed: UInt64(index))
-        let scoring = Scoring(scale: 1 / Float(shape.keyWidth).squareRoot())
+        let scoring = Scoring(scale: 1 / Float(step.shape.keyWidth).squareRoot())
         #expect(agrees(step.run(team, scoring), step.oracle(scoring)), "\(shape) \(span)")
       }
     }
@@ -146,11 +146,51 @@ import Testing
     }
   }
 
+  /// Numbers of every kind, those that blocks hold badly among them.
+  @Test(arguments: KVType.allCases)
+  func numbersAreKeptAsTheirTypeIsDefinedAtEveryLevel(_ type: KVType) throws {
+    var generator = SeededGenerator(seed: 13)
+    var values: [Float] = []
+    for exponent in [-30, -8, 0, 1, 5, 20, 35] {
+      for _ in 0..<128 { values.append(Float(generator.nextGaussian()) * pow(2, Float(exponent))) }
+    }
+    values += (0..<64).map { Float($0 % 32) - 15.5 } + Array(repeating: 0, count: 31) + [1e-30]
+    for special in [Float.infinity, -.infinity, .greatestFiniteMagnitude, -1e7, 1e-38] {
+      values += (0..<31).map { Float($0) } + [special]
+    }
+    let wanted = type.bytes(values)
+    for level in Levels.all {
+      let bytes = try Bytes(count: 2 * wanted.count)
+      let x = Floats(values, offset: 1)
+      withOnePage(bytes, type: type, positions: 1, heads: 1, width: values.count) { cache in
+        _ = try? Levels.team(level).appendKV(
+          keys: x.rows(1, values.count), values: x.rows(1, values.count),
+          to: [AttentionSegment(view: cache, position: 0, rowCount: 1)])
+      }
+      #expect(bytes.array == wanted + wanted, "\(level)")
+    }
+  }
+
+  /// Blocks are those of files, so what reads these reads them.
+  @Test(arguments: [(KVType.q8_0, UInt32(8)), (.q4_0, 2), (.bf16, 30), (.f16, 1), (.f32, 0)])
+  func filesHaveTheSameBlocks(_ type: KVType, _ ggmlType: UInt32) throws {
+    guard let format = QuantFormat(ggmlType: ggmlType) else {
+      try Test.cancel("no kernels for files' type \(ggmlType)")
+    }
+    #expect(format.blockByteCount == type.blockByteCount)
+    #expect(format.blockElementCount == type.blockElementCount)
+    var generator = SeededGenerator(seed: 14)
+    let values = (0..<256).map { _ in Float(generator.nextGaussian()) }
+    #expect(format.floats(type.bytes(values)) == type.stored(values))
+  }
+
   @Test(arguments: Levels.all, KVType.allCases)
   func appendWritesItsPositionsAndNoOthers(_ level: InstructionSet, _ type: KVType) throws {
-    let (heads, width, capacity, position, tokens) = (3, 13, 9, 4, 3)
-    let half = heads * capacity * width
-    let bytes = try Bytes(count: 2 * half * type.elementByteCount)
+    let (heads, capacity, position, tokens) = (3, 9, 4, 3)
+    let width = type.blockElementCount == 1 ? 13 : 2 * type.blockElementCount
+    let rowBytes = type.byteCount(dimension: width)
+    let half = heads * capacity * rowBytes
+    let bytes = try Bytes(count: 2 * half)
     let stride = heads * width + 2
     let keys = Floats(count: tokens * stride) { Float($0 + 1) }
     let values = Floats(count: tokens * stride) { Float(-$0 - 1) }
@@ -161,24 +201,20 @@ import Testing
         values: values.rows(tokens, heads * width, stride: stride),
         to: [AttentionSegment(view: cache, position: position, rowCount: tokens)])
     }
+    let found = bytes.array
     for head in 0..<heads {
       for slot in 0..<capacity {
-        for element in 0..<width {
-          let index = (head * capacity + slot) * width + element
-          let token = slot - position
-          let isNew = token >= 0 && token < tokens
-          let wanted = isNew ? Float(token * stride + head * width + element + 1) : 0
-          #expect(load(bytes.view, index, type) == wanted)
-          #expect(load(bytes.view, half + index, type) == -wanted)
+        let start = (head * capacity + slot) * rowBytes
+        let token = slot - position
+        var wanted = (keys: Array(repeating: UInt8(0), count: rowBytes), values: [UInt8]())
+        wanted.values = wanted.keys
+        if token >= 0 && token < tokens {
+          let row = (0..<width).map { Float(token * stride + head * width + $0 + 1) }
+          wanted = (type.bytes(row), type.bytes(row.map { -$0 }))
         }
+        #expect(Array(found[start..<start + rowBytes]) == wanted.keys)
+        #expect(Array(found[half + start..<half + start + rowBytes]) == wanted.values)
       }
-    }
-  }
-
-  private func load(_ view: ByteView, _ index: Int, _ type: KVType) -> Float {
-    switch type {
-    case .f16: Float(unsafe view.pointer.load(fromByteOffset: 2 * index, as: Float16.self))
-    case .f32: unsafe view.pointer.load(fromByteOffset: 4 * index, as: Float.self)
     }
   }
 

@@ -81,11 +81,12 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     self.moods = moods
     cancellation = draw.one(of: [0, 0, 0.3])
     workerCount = draw.one(of: [1, 2])
-    kvType = draw.one(of: KVType.allCases)
+    let description = try? first.description()
+    kvType = draw.one(of: KVType.allCases.filter { description?.canKeep($0) == true })
     promptTokens = draw.tokens(draw.integer(1...24), of: first)
     chunk = draw.integer(1...promptTokens.count)
     decodeTokens = draw.tokens(draw.integer(1...16), of: first)
-    let routers = (try? first.description())?.routers ?? []
+    let routers = description?.routers ?? []
     let routed = routers.indices.filter { routers[$0] != nil }
     hottest = (0..<draw.integer(0...40)).map { _ in
       ExpertID(

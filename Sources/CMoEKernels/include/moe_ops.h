@@ -70,7 +70,18 @@ typedef struct {
   int paired_halves;
 } moe_rope_job;
 
-typedef enum { MOE_KV_F16 = 0, MOE_KV_F32 = 1 } moe_kv_type;
+/* Numbers of a cache: floats, upper halves of floats, or blocks of MOE_KV_BLOCK along the head,
+ * each a 16-bit float and as many integers: of 8 bits; of 4 bits less 8, the block's first half in
+ * the lower ones. Rows are whole blocks. */
+typedef enum {
+  MOE_KV_F16 = 0,
+  MOE_KV_F32 = 1,
+  MOE_KV_BF16 = 2,
+  MOE_KV_Q8_0 = 3,
+  MOE_KV_Q4_0 = 4
+} moe_kv_type;
+
+enum { MOE_KV_BLOCK = 32, MOE_KV_Q8_0_BYTES = 34, MOE_KV_Q4_0_BYTES = 18 };
 
 /* Positions of a page are a multiple of this, or all of a sequence's are in one page. */
 enum { MOE_KV_PAGE_GRAIN = 64 };

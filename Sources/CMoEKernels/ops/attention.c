@@ -1,50 +1,38 @@
 /* Attention with an online softmax (arXiv 2205.14135, section 3.1): the reference. */
 #include "attention_units.h"
 
-#include "../quant/half.h"
 #include "tanh.h"
 
 enum { LANES = 8 };
 
 /* Eight sums, which compilers turn into vectors. */
-static float dot(const float *q, const void *cache, size_t index, moe_kv_type type, size_t count) {
+MOE_INLINE float dot(const float *q, const void *cache, size_t index, moe_kv_type type,
+                     size_t count) {
   float lanes[LANES] = {0}, sum = 0;
   size_t d = 0;
   for (; d + LANES <= count; d += LANES) {
-    for (size_t i = 0; i < LANES; i++) {
-      float key = type == MOE_KV_F32 ? ((const float *)cache)[index + d + i]
-                                     : moe_float_from_f16(((const uint16_t *)cache)[index + d + i]);
-      lanes[i] += q[d + i] * key;
-    }
+    for (size_t i = 0; i < LANES; i++)
+      lanes[i] += q[d + i] * moe_kv_load(cache, index + d + i, type);
   }
-  for (; d < count; d++) {
-    float key = type == MOE_KV_F32 ? ((const float *)cache)[index + d]
-                                   : moe_float_from_f16(((const uint16_t *)cache)[index + d]);
-    sum += q[d] * key;
-  }
+  for (; d < count; d++) sum += q[d] * moe_kv_load(cache, index + d, type);
   for (size_t i = 0; i < LANES; i++) sum += lanes[i];
   return sum;
 }
 
-static void accumulate(float weight, const void *cache, size_t index, moe_kv_type type, float *out,
-                       size_t count) {
-  if (type == MOE_KV_F32) {
-    const float *values = (const float *)cache + index;
-    for (size_t d = 0; d < count; d++) out[d] += weight * values[d];
-  } else {
-    const uint16_t *values = (const uint16_t *)cache + index;
-    for (size_t d = 0; d < count; d++) out[d] += weight * moe_float_from_f16(values[d]);
-  }
+MOE_INLINE void accumulate(float weight, const void *cache, size_t index, moe_kv_type type,
+                           float *out, size_t count) {
+  for (size_t d = 0; d < count; d++) out[d] += weight * moe_kv_load(cache, index + d, type);
 }
 
 /* Takes positions of a block into one row; index: of the block's first within the page. */
-static void attend_block(const moe_attention_head *head, moe_attention_rows *rows, size_t row,
-                         size_t index, moe_range visible) {
+MOE_INLINE void attend_block(const moe_kv_type type, const moe_attention_head *head,
+                             moe_attention_rows *rows, size_t row, size_t index,
+                             moe_range visible) {
   size_t width = head->value_dimension;
   float weights[MOE_ATTENTION_BLOCK], largest = rows->largest[row];
   for (size_t j = visible.begin; j < visible.end; j++) {
     weights[j] = head->scale * dot(rows->q[row], head->keys, (index + j) * head->key_dimension,
-                                   head->type, head->key_dimension);
+                                   type, head->key_dimension);
     if (head->soft_cap > 0)
       weights[j] = head->soft_cap * moe_tanh(weights[j] * (1.0f / head->soft_cap));
     if (weights[j] > largest) largest = weights[j];
@@ -57,21 +45,23 @@ static void attend_block(const moe_attention_head *head, moe_attention_rows *row
   for (size_t j = visible.begin; j < visible.end; j++) {
     float weight = moe_exp(weights[j] - base);
     rows->sum[row] += weight;
-    accumulate(weight, head->values, (index + j) * head->value_stride, head->type,
-               rows->out[row], width);
+    accumulate(weight, head->values, (index + j) * head->value_stride, type, rows->out[row],
+               width);
   }
 }
 
-static void attend(const moe_attention_head *head, moe_attention_rows *rows, size_t begin,
-                   size_t end) {
+MOE_INLINE void attend_blocks(const moe_kv_type type, const moe_attention_head *head,
+                              moe_attention_rows *rows, size_t begin, size_t end) {
   for (size_t row = 0; row < rows->count; row++) {
     for (size_t block = begin; block < end; block += MOE_ATTENTION_BLOCK) {
       moe_range visible = moe_attention_visible(rows, row, block);
       if (visible.begin < visible.end)
-        attend_block(head, rows, row, block - head->begin, visible);
+        attend_block(type, head, rows, row, block - head->begin, visible);
     }
   }
 }
+
+MOE_ATTEND_BY_TYPE(static, attend, attend_blocks)
 
 void moe_attention_scalar(const void *job, unsigned worker, unsigned worker_count) {
   moe_attention_share(job, worker, worker_count, attend);

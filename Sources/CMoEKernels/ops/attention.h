@@ -113,7 +113,7 @@ MOE_INLINE moe_attention_head moe_attention_head_at(const moe_attention_job *job
 
 /* The keys from `position` on, which are asked for ahead of their use: in this page or the next. */
 MOE_INLINE const void *moe_attention_keys_ahead(const moe_attention_head *head, size_t position) {
-  size_t row_bytes = head->key_dimension * moe_kv_element_bytes(head->type);
+  size_t row_bytes = moe_kv_bytes(head->type, head->key_dimension);
   return position < head->end ? (const char *)head->keys + (position - head->begin) * row_bytes
                               : (const char *)head->next_keys;
 }
@@ -239,5 +239,24 @@ MOE_INLINE void moe_attention_rows_over_spans(const moe_attention_job *job,
     moe_attention_finish(rows->out[row], rows->largest[row], rows->sum[row], rows->sink[row],
                          width);
 }
+
+/* A function of the type `moe_attend_fn` out of a body that takes the cache's type first, which is
+ * compiled for each of them. */
+#define MOE_ATTEND_BY_TYPE(qualifiers, name, body)                                      \
+  qualifiers void name(const moe_attention_head *head, moe_attention_rows *rows,        \
+                       size_t begin, size_t end) {                                      \
+    switch (head->type) {                                                               \
+      case MOE_KV_F16:                                                                  \
+        return body(MOE_KV_F16, head, rows, begin, end);                                \
+      case MOE_KV_F32:                                                                  \
+        return body(MOE_KV_F32, head, rows, begin, end);                                \
+      case MOE_KV_BF16:                                                                 \
+        return body(MOE_KV_BF16, head, rows, begin, end);                               \
+      case MOE_KV_Q8_0:                                                                 \
+        return body(MOE_KV_Q8_0, head, rows, begin, end);                               \
+      case MOE_KV_Q4_0:                                                                 \
+        return body(MOE_KV_Q4_0, head, rows, begin, end);                               \
+    }                                                                                   \
+  }
 
 #endif

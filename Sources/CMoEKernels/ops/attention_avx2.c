@@ -7,7 +7,6 @@
 #include "attention_units.h"
 
 #if defined(__x86_64__)
-#include "../quant/half.h"
 #include "tanh.h"
 
 enum { LANES = 8, SUMS = 8, TILE_ROWS = 4, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64 };
@@ -21,14 +20,35 @@ typedef struct {
   const void *next_keys; /* (position, key_dimension), those that follow the block's */
 } block_tile;
 
+/* Eight elements within a block, as floats. */
 MOE_INLINE MOE_AVX2 __m256 load_lanes(const void *cache, size_t index, moe_kv_type type) {
-  if (type == MOE_KV_F32) return _mm256_loadu_ps((const float *)cache + index);
-  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)((const uint16_t *)cache + index)));
-}
-
-MOE_INLINE MOE_AVX2 float load_one(const void *cache, size_t index, moe_kv_type type) {
-  if (type == MOE_KV_F32) return ((const float *)cache)[index];
-  return moe_float_from_f16(((const uint16_t *)cache)[index]);
+  switch (type) {
+    case MOE_KV_F32:
+      return _mm256_loadu_ps((const float *)cache + index);
+    case MOE_KV_BF16: {
+      __m128i halves = _mm_loadu_si128((const __m128i *)((const uint16_t *)cache + index));
+      return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+    }
+    case MOE_KV_Q8_0: {
+      moe_kv_place place = moe_kv_place_of(cache, type, index);
+      __m256 scale = _mm256_set1_ps(_cvtsh_ss(moe_load_u16(place.block)));
+      __m128i bytes = _mm_loadl_epi64((const __m128i *)(place.block + 2 + place.index));
+      return _mm256_mul_ps(scale, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
+    }
+    case MOE_KV_Q4_0: {
+      moe_kv_place place = moe_kv_place_of(cache, type, index);
+      __m256 scale = _mm256_set1_ps(_cvtsh_ss(moe_load_u16(place.block)));
+      __m128i bytes = _mm_loadl_epi64((const __m128i *)(place.block + 2 + place.index % 16));
+      __m128i shift = _mm_cvtsi32_si128((int)(place.index / 16 * 4));
+      __m256i quants = _mm256_srl_epi32(_mm256_cvtepu8_epi32(bytes), shift);
+      quants = _mm256_and_si256(quants, _mm256_set1_epi32(15));
+      quants = _mm256_sub_epi32(quants, _mm256_set1_epi32(8));
+      return _mm256_mul_ps(scale, _mm256_cvtepi32_ps(quants));
+    }
+    default:
+      return _mm256_cvtph_ps(
+          _mm_loadu_si128((const __m128i *)((const uint16_t *)cache + index)));
+  }
 }
 
 /* The sums of four vectors' lanes: ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)). */
@@ -46,8 +66,8 @@ MOE_INLINE MOE_AVX2 __m128 fold4(__m256 a, __m256 b, __m256 c, __m256 d) {
  * memory, 16 GB/s against 8 into the first. */
 MOE_INLINE void prefetch_elements(const void *cache, size_t index, size_t count,
                                   moe_kv_type type) {
-  uintptr_t begin = (uintptr_t)cache + index * moe_kv_element_bytes(type);
-  uintptr_t end = begin + count * moe_kv_element_bytes(type);
+  uintptr_t begin = (uintptr_t)cache + moe_kv_bytes(type, index);
+  uintptr_t end = (uintptr_t)cache + moe_kv_bytes(type, index + count);
   for (; begin < end; begin += CACHE_LINE_BYTES) __builtin_prefetch((const void *)begin, 0, 2);
 }
 
@@ -76,7 +96,7 @@ MOE_INLINE MOE_AVX2 void score_tile(const int rows, const int positions, const m
       float dot = dots[r * positions + p];
       for (size_t t = d; t < width; t++)
         dot = fmaf(tile->q[row + (size_t)r][t],
-                   load_one(head->keys, start + (size_t)p * width + t, type), dot);
+                   moe_kv_load(head->keys, start + (size_t)p * width + t, type), dot);
       tile->weights[(row + (size_t)r) * BLOCK + j + (size_t)p] = dot * head->scale;
     }
   }
@@ -140,7 +160,8 @@ MOE_INLINE MOE_AVX2 void accumulate(const int rows, const moe_kv_type type,
       float *out = tile->out[row + (size_t)r] + d;
       for (size_t j = range.begin; j < range.end; j++)
         *out = fmaf(weights[j],
-                    load_one(head->values, (tile->index + j) * head->value_stride + d, type), *out);
+                    moe_kv_load(head->values, (tile->index + j) * head->value_stride + d, type),
+                    *out);
     }
   }
 }
@@ -228,14 +249,7 @@ MOE_INLINE MOE_AVX2 void attend_blocks(const moe_kv_type type, const moe_attenti
   }
 }
 
-static MOE_AVX2 void attend(const moe_attention_head *head, moe_attention_rows *rows, size_t begin,
-                            size_t end) {
-  if (head->type == MOE_KV_F16) {
-    attend_blocks(MOE_KV_F16, head, rows, begin, end);
-  } else {
-    attend_blocks(MOE_KV_F32, head, rows, begin, end);
-  }
-}
+MOE_ATTEND_BY_TYPE(static MOE_AVX2, attend, attend_blocks)
 
 MOE_AVX2 void moe_attention_avx2(const void *job, unsigned worker, unsigned worker_count) {
   moe_attention_share(job, worker, worker_count, attend);

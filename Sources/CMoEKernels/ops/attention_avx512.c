@@ -1,5 +1,5 @@
-/* Attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of sixteen,
- * for 16-bit caches; everything else is left to the vectors of eight, whose bits this has.
+/* Attention with an online softmax (arXiv 2205.14135, section 3.1), on vectors of sixteen; heads
+ * that these don't divide are left to the vectors of eight, whose bits this has.
  *
  * A vector of keys holds eight dimensions of two positions, so that a score is the sum that the
  * vectors of eight make: eight lanes over the head dimension, then the lanes in pairs. Values and
@@ -14,9 +14,9 @@ enum { LANES = 16, HALF = 8, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64,
 
 /* One block as the products see it. */
 typedef struct {
-  const uint16_t *keys;      /* (position, key_dimension), from the block's first position on */
-  const uint16_t *values;    /* (position, value_stride), likewise */
-  const uint16_t *next_keys; /* (position, key_dimension), those that follow the block's */
+  const void *keys;      /* (position, key_dimension), from the block's first position on */
+  const void *values;    /* (position, value_stride), likewise */
+  const void *next_keys; /* (position, key_dimension), those that follow the block's */
   size_t key_dimension, value_dimension, value_stride;
   const float *const *q; /* (rows) */
   float *const *out;     /* (rows) */
@@ -24,10 +24,12 @@ typedef struct {
   float scale;
 } block_tile;
 
-/* Asks for bytes that may lie past the cache's end; why and into which level, attention_avx2.c
+/* Asks for elements that may lie past the cache's end; why and into which level, attention_avx2.c
  * says. */
-MOE_INLINE void prefetch_halves(const uint16_t *start, size_t count) {
-  uintptr_t begin = (uintptr_t)start, end = begin + count * sizeof(uint16_t);
+MOE_INLINE void prefetch_elements(const void *cache, size_t index, size_t count,
+                                  moe_kv_type type) {
+  uintptr_t begin = (uintptr_t)cache + moe_kv_bytes(type, index);
+  uintptr_t end = (uintptr_t)cache + moe_kv_bytes(type, index + count);
   for (; begin < end; begin += CACHE_LINE_BYTES) __builtin_prefetch((const void *)begin, 0, 2);
 }
 
@@ -44,11 +46,71 @@ MOE_INLINE MOE_AVX512 __m512 fold8(const __m512 *v) {
   return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
 }
 
-/* Eight dimensions of two positions. */
-MOE_INLINE MOE_AVX512 __m512 load_pair(const uint16_t *low, const uint16_t *high) {
-  __m256i halves = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)low));
-  halves = _mm256_inserti128_si256(halves, _mm_loadu_si128((const __m128i *)high), 1);
-  return _mm512_cvtph_ps(halves);
+MOE_INLINE MOE_AVX512 __m512 widen_bf16(__m256i halves) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+/* Sixteen bytes of which four bits count, less 8. */
+MOE_INLINE MOE_AVX512 __m512i low_quants(__m128i bytes, size_t index) {
+  __m128i shift = _mm_cvtsi32_si128((int)(index / 16 * 4));
+  __m512i quants = _mm512_srl_epi32(_mm512_cvtepu8_epi32(bytes), shift);
+  quants = _mm512_and_si512(quants, _mm512_set1_epi32(15));
+  return _mm512_sub_epi32(quants, _mm512_set1_epi32(8));
+}
+
+MOE_INLINE MOE_AVX512 __m512 scale_of(moe_kv_place place) {
+  return _mm512_set1_ps(_cvtsh_ss(moe_load_u16(place.block)));
+}
+
+/* Eight bytes each from two places. */
+MOE_INLINE MOE_AVX512 __m128i load_bytes(const uint8_t *low, const uint8_t *high) {
+  return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)low),
+                            _mm_loadl_epi64((const __m128i *)high));
+}
+
+/* Eight dimensions of two positions; low and high: where these begin. */
+MOE_INLINE MOE_AVX512 __m512 load_pair(const void *cache, size_t low, size_t high,
+                                       moe_kv_type type) {
+  if (type == MOE_KV_F32) {
+    const float *floats = cache;
+    __m512d pair = _mm512_castpd256_pd512(_mm256_loadu_pd((const double *)(floats + low)));
+    return _mm512_castpd_ps(
+        _mm512_insertf64x4(pair, _mm256_loadu_pd((const double *)(floats + high)), 1));
+  }
+  if (type == MOE_KV_F16 || type == MOE_KV_BF16) {
+    const uint16_t *numbers = cache;
+    __m256i halves =
+        _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(numbers + low)));
+    halves = _mm256_inserti128_si256(
+        halves, _mm_loadu_si128((const __m128i *)(numbers + high)), 1);
+    return type == MOE_KV_F16 ? _mm512_cvtph_ps(halves) : widen_bf16(halves);
+  }
+  moe_kv_place first = moe_kv_place_of(cache, type, low);
+  moe_kv_place second = moe_kv_place_of(cache, type, high);
+  __m512 scales = _mm512_mask_blend_ps(0xff00, scale_of(first), scale_of(second));
+  if (type == MOE_KV_Q8_0) {
+    __m128i bytes = load_bytes(first.block + 2 + first.index, second.block + 2 + second.index);
+    return _mm512_mul_ps(scales, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
+  }
+  /* Both positions' dimensions have the same place in their blocks. */
+  __m128i bytes =
+      load_bytes(first.block + 2 + first.index % 16, second.block + 2 + second.index % 16);
+  return _mm512_mul_ps(scales, _mm512_cvtepi32_ps(low_quants(bytes, first.index)));
+}
+
+/* Sixteen dimensions of a position, which begins at `index`. */
+MOE_INLINE MOE_AVX512 __m512 load_lanes(const void *cache, size_t index, moe_kv_type type) {
+  if (type == MOE_KV_F32) return _mm512_loadu_ps((const float *)cache + index);
+  if (type == MOE_KV_F16 || type == MOE_KV_BF16) {
+    __m256i halves = _mm256_loadu_si256((const __m256i *)((const uint16_t *)cache + index));
+    return type == MOE_KV_F16 ? _mm512_cvtph_ps(halves) : widen_bf16(halves);
+  }
+  moe_kv_place place = moe_kv_place_of(cache, type, index);
+  size_t byte = type == MOE_KV_Q8_0 ? place.index : 0;
+  __m128i bytes = _mm_loadu_si128((const __m128i *)(place.block + 2 + byte));
+  __m512i quants =
+      type == MOE_KV_Q8_0 ? _mm512_cvtepi8_epi32(bytes) : low_quants(bytes, place.index);
+  return _mm512_mul_ps(scale_of(place), _mm512_cvtepi32_ps(quants));
 }
 
 MOE_INLINE MOE_AVX512 __m512 load_twice(const float *eight) {
@@ -63,20 +125,21 @@ MOE_INLINE MOE_AVX512 void store_scores(float *weights, __m512 scores, float sca
 
 /* Scores of 2 * vectors positions from j on, at most `left` of which are there, for `rows` rows
  * from `row` on. Positions that are not there are taken for the last one and not stored. */
-MOE_INLINE MOE_AVX512 void score_tile(const int rows, const int vectors, const block_tile *tile,
-                                      size_t row, size_t j, size_t left) {
+MOE_INLINE MOE_AVX512 void score_tile(const int rows, const int vectors, const moe_kv_type type,
+                                      const block_tile *tile, size_t row, size_t j, size_t left) {
   const int apart = vectors < 4 ? vectors : 4;
-  const uint16_t *low[8], *high[8];
+  size_t low[8], high[8];
   for (int v = 0; v < vectors; v++) {
     size_t first = (size_t)(v % 4 + v / 4 * 8), second = first + (size_t)apart;
-    low[v] = tile->keys + (j + moe_least(first, left - 1)) * tile->key_dimension;
-    high[v] = tile->keys + (j + moe_least(second, left - 1)) * tile->key_dimension;
+    low[v] = (j + moe_least(first, left - 1)) * tile->key_dimension;
+    high[v] = (j + moe_least(second, left - 1)) * tile->key_dimension;
   }
   __m512 sums[16];
   for (int i = 0; i < rows * vectors; i++) sums[i] = _mm512_setzero_ps();
   for (size_t d = 0; d < tile->key_dimension; d += HALF) {
     __m512 keys[8];
-    for (int v = 0; v < vectors; v++) keys[v] = load_pair(low[v] + d, high[v] + d);
+    for (int v = 0; v < vectors; v++)
+      keys[v] = load_pair(tile->keys, low[v] + d, high[v] + d, type);
     for (int r = 0; r < rows; r++) {
       __m512 q = load_twice(tile->q[row + (size_t)r] + d);
       for (int v = 0; v < vectors; v++)
@@ -105,32 +168,33 @@ MOE_INLINE MOE_AVX512 void score_tile(const int rows, const int vectors, const b
 }
 
 /* Scores of a range of the block's positions. The first rows of a unit prefetch for all. */
-MOE_INLINE MOE_AVX512 void score(const int rows, const block_tile *tile, size_t row,
-                                 moe_range range, int prefetch) {
+MOE_INLINE MOE_AVX512 void score(const int rows, const moe_kv_type type, const block_tile *tile,
+                                 size_t row, moe_range range, int prefetch) {
   const int vectors = rows == 8 ? 2 : rows == 4 ? 4 : 8;
   for (size_t j = range.begin; j < range.end; j += (size_t)(2 * vectors)) {
     if (prefetch)
-      prefetch_halves(tile->values + j * tile->value_stride,
-                      (size_t)(2 * vectors) * tile->value_stride);
-    score_tile(rows, vectors, tile, row, j, range.end - j);
+      prefetch_elements(tile->values, j * tile->value_stride,
+                        (size_t)(2 * vectors) * tile->value_stride, type);
+    score_tile(rows, vectors, type, tile, row, j, range.end - j);
   }
 }
 
 /* out += weights * values over a range of positions, `vectors` vectors from dimension d on. */
 MOE_INLINE MOE_AVX512 void accumulate_tile(const int rows, const int vectors,
-                                           const block_tile *tile, size_t row, moe_range range,
-                                           size_t d, int prefetch) {
+                                           const moe_kv_type type, const block_tile *tile,
+                                           size_t row, moe_range range, size_t d, int prefetch) {
   __m512 sums[16];
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++)
       sums[r * vectors + v] = _mm512_loadu_ps(tile->out[row + (size_t)r] + d + LANES * v);
   for (size_t j = range.begin; j < range.end; j++) {
     if (prefetch)
-      prefetch_halves(tile->next_keys + j * tile->key_dimension + d, (size_t)(vectors * LANES));
-    const uint16_t *start = tile->values + j * tile->value_stride + d;
+      prefetch_elements(tile->next_keys, j * tile->key_dimension + d, (size_t)(vectors * LANES),
+                        type);
+    size_t start = j * tile->value_stride + d;
     __m512 values[8];
     for (int v = 0; v < vectors; v++)
-      values[v] = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(start + LANES * v)));
+      values[v] = load_lanes(tile->values, start + (size_t)(LANES * v), type);
     for (int r = 0; r < rows; r++) {
       __m512 weight = _mm512_set1_ps(tile->weights[(row + (size_t)r) * BLOCK + j]);
       for (int v = 0; v < vectors; v++)
@@ -142,14 +206,15 @@ MOE_INLINE MOE_AVX512 void accumulate_tile(const int rows, const int vectors,
       _mm512_storeu_ps(tile->out[row + (size_t)r] + d + LANES * v, sums[r * vectors + v]);
 }
 
-MOE_INLINE MOE_AVX512 void accumulate(const int rows, const block_tile *tile, size_t row,
-                                      moe_range range, int prefetch) {
+MOE_INLINE MOE_AVX512 void accumulate(const int rows, const moe_kv_type type,
+                                      const block_tile *tile, size_t row, moe_range range,
+                                      int prefetch) {
   const int vectors = rows == 8 ? 2 : rows == 4 ? 4 : 8;
   size_t d = 0;
   for (; d + (size_t)(vectors * LANES) <= tile->value_dimension; d += (size_t)(vectors * LANES))
-    accumulate_tile(rows, vectors, tile, row, range, d, prefetch);
+    accumulate_tile(rows, vectors, type, tile, row, range, d, prefetch);
   for (; d < tile->value_dimension; d += LANES)
-    accumulate_tile(rows, 1, tile, row, range, d, prefetch);
+    accumulate_tile(rows, 1, type, tile, row, range, d, prefetch);
 }
 
 /* cap * tanh(score / cap). */
@@ -199,12 +264,13 @@ MOE_INLINE MOE_AVX512 void weigh(float *weights, moe_range visible, float cap, f
 
 /* Takes a block of positions into `count` rows from `first` on. Rows see different parts of it;
  * what all see is taken together and the rest row by row, each row's positions in order. */
-MOE_INLINE MOE_AVX512 void attend_block(const int count, const moe_attention_head *head,
-                                        moe_attention_rows *rows, size_t first, size_t position) {
+MOE_INLINE MOE_AVX512 void attend_block(const int count, const moe_kv_type type,
+                                        const moe_attention_head *head, moe_attention_rows *rows,
+                                        size_t first, size_t position) {
   float weights[TILE_ROWS * BLOCK];
   size_t index = position - head->begin;
-  block_tile tile = {(const uint16_t *)head->keys + index * head->key_dimension,
-                     (const uint16_t *)head->values + index * head->value_stride,
+  block_tile tile = {(const char *)head->keys + moe_kv_bytes(type, index * head->key_dimension),
+                     (const char *)head->values + moe_kv_bytes(type, index * head->value_stride),
                      moe_attention_keys_ahead(head, position + BLOCK),
                      head->key_dimension,
                      head->value_dimension,
@@ -214,43 +280,44 @@ MOE_INLINE MOE_AVX512 void attend_block(const int count, const moe_attention_hea
                      weights,
                      head->scale};
   moe_range common = moe_attention_common(rows, first, count, position);
-  score(count, &tile, 0, common, first == 0);
+  score(count, type, &tile, 0, common, first == 0);
   for (int r = 0; r < count; r++) {
     size_t row = first + (size_t)r;
     moe_range visible = moe_attention_visible(rows, row, position);
     if (visible.begin >= visible.end) continue;
     moe_range before = moe_attention_before(visible, common);
-    score(1, &tile, (size_t)r, before, 0);
-    score(1, &tile, (size_t)r, moe_attention_after(visible, common), 0);
+    score(1, type, &tile, (size_t)r, before, 0);
+    score(1, type, &tile, (size_t)r, moe_attention_after(visible, common), 0);
     weigh(weights + (size_t)r * BLOCK, visible, head->soft_cap, &rows->largest[row],
           &rows->sum[row], rows->out[row], head->value_dimension);
-    if (before.begin < before.end) accumulate(1, &tile, (size_t)r, before, 0);
+    if (before.begin < before.end) accumulate(1, type, &tile, (size_t)r, before, 0);
   }
-  if (common.begin < common.end) accumulate(count, &tile, 0, common, first == 0);
+  if (common.begin < common.end) accumulate(count, type, &tile, 0, common, first == 0);
   for (int r = 0; r < count; r++) {
     moe_range visible = moe_attention_visible(rows, first + (size_t)r, position);
     moe_range after = moe_attention_after(visible, common);
-    if (after.begin < after.end) accumulate(1, &tile, (size_t)r, after, 0);
+    if (after.begin < after.end) accumulate(1, type, &tile, (size_t)r, after, 0);
   }
 }
 
-static MOE_AVX512 void attend(const moe_attention_head *head, moe_attention_rows *rows,
-                              size_t begin, size_t end) {
+MOE_INLINE MOE_AVX512 void attend_blocks(const moe_kv_type type, const moe_attention_head *head,
+                                         moe_attention_rows *rows, size_t begin, size_t end) {
   for (size_t position = begin; position < end; position += BLOCK) {
     size_t row = 0;
-    for (; row + 8 <= rows->count; row += 8) attend_block(8, head, rows, row, position);
-    for (; row + 4 <= rows->count; row += 4) attend_block(4, head, rows, row, position);
-    for (; row + 2 <= rows->count; row += 2) attend_block(2, head, rows, row, position);
-    for (; row < rows->count; row++) attend_block(1, head, rows, row, position);
+    for (; row + 8 <= rows->count; row += 8) attend_block(8, type, head, rows, row, position);
+    for (; row + 4 <= rows->count; row += 4) attend_block(4, type, head, rows, row, position);
+    for (; row + 2 <= rows->count; row += 2) attend_block(2, type, head, rows, row, position);
+    for (; row < rows->count; row++) attend_block(1, type, head, rows, row, position);
   }
 }
+
+MOE_ATTEND_BY_TYPE(static MOE_AVX512, attend, attend_blocks)
 
 MOE_AVX512 void moe_attention_avx512(const void *argument, unsigned worker,
                                      unsigned worker_count) {
   const moe_attention_job *job = argument;
   const moe_kv_shape *shape = &job->shape;
-  if (shape->type != MOE_KV_F16 || shape->key_dimension % HALF != 0 ||
-      shape->value_dimension % LANES != 0)
+  if (shape->key_dimension % HALF != 0 || shape->value_dimension % LANES != 0)
     return moe_attention_avx2(argument, worker, worker_count);
   moe_attention_share(job, worker, worker_count, attend);
 }

@@ -20,14 +20,41 @@ typedef struct {
   size_t index;          /* of the block's first position within the page */
 } block_tile;
 
-MOE_INLINE float32x4x2_t load_lanes(const void *cache, size_t index, moe_kv_type type) {
-  if (type == MOE_KV_F32) return moe_load_8_neon((const float *)cache + index);
-  return moe_load_8_f16_neon((const uint16_t *)cache + index);
+/* Eight integers as floats, times a 16-bit one. */
+MOE_INLINE float32x4x2_t scaled(int16x8_t quants, const uint8_t *scale) {
+  float factor = moe_load_f16_neon(scale);
+  return (float32x4x2_t){
+      {vmulq_n_f32(vcvtq_f32_s32(vmovl_s16(vget_low_s16(quants))), factor),
+       vmulq_n_f32(vcvtq_f32_s32(vmovl_high_s16(quants)), factor)}};
 }
 
-MOE_INLINE float load_one(const void *cache, size_t index, moe_kv_type type) {
-  if (type == MOE_KV_F32) return ((const float *)cache)[index];
-  return moe_float_from_f16(((const uint16_t *)cache)[index]);
+/* Eight elements within a block, as floats. */
+MOE_INLINE float32x4x2_t load_lanes(const void *cache, size_t index, moe_kv_type type) {
+  switch (type) {
+    case MOE_KV_F32:
+      return moe_load_8_neon((const float *)cache + index);
+    case MOE_KV_BF16: {
+      uint16x8_t halves = vld1q_u16((const uint16_t *)cache + index);
+      return (float32x4x2_t){
+          {vreinterpretq_f32_u32(vshll_n_u16(vget_low_u16(halves), 16)),
+           vreinterpretq_f32_u32(vshll_high_n_u16(halves, 16))}};
+    }
+    case MOE_KV_Q8_0: {
+      moe_kv_place place = moe_kv_place_of(cache, type, index);
+      int8x8_t bytes = vld1_s8((const int8_t *)(place.block + 2 + place.index));
+      return scaled(vmovl_s8(bytes), place.block);
+    }
+    case MOE_KV_Q4_0: {
+      moe_kv_place place = moe_kv_place_of(cache, type, index);
+      uint8x8_t bytes = vld1_u8(place.block + 2 + place.index % 16);
+      bytes = vshl_u8(bytes, vdup_n_s8((int8_t)-(int)(place.index / 16 * 4)));
+      uint8x8_t quants = vand_u8(bytes, vdup_n_u8(15));
+      return scaled(vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(quants)), vdupq_n_s16(8)),
+                    place.block);
+    }
+    default:
+      return moe_load_8_f16_neon((const uint16_t *)cache + index);
+  }
 }
 
 /* Scores of `positions` positions from j on, for `rows` rows from `row` on. */
@@ -56,7 +83,7 @@ MOE_INLINE void score_tile(const int rows, const int positions, const moe_kv_typ
       float dot = dots[r * positions + p];
       for (size_t t = d; t < width; t++)
         dot = fmaf(tile->q[row + (size_t)r][t],
-                   load_one(head->keys, start + (size_t)p * width + t, type), dot);
+                   moe_kv_load(head->keys, start + (size_t)p * width + t, type), dot);
       tile->weights[(row + (size_t)r) * BLOCK + j + (size_t)p] = dot * head->scale;
     }
   }
@@ -111,7 +138,8 @@ MOE_INLINE void accumulate(const int rows, const moe_kv_type type, const moe_att
       float *out = tile->out[row + (size_t)r] + d;
       for (size_t j = range.begin; j < range.end; j++)
         *out = fmaf(weights[j],
-                    load_one(head->values, (tile->index + j) * head->value_stride + d, type), *out);
+                    moe_kv_load(head->values, (tile->index + j) * head->value_stride + d, type),
+                    *out);
     }
   }
 }
@@ -212,14 +240,7 @@ MOE_INLINE void attend_blocks(const moe_kv_type type, const moe_attention_head *
   }
 }
 
-static void attend(const moe_attention_head *head, moe_attention_rows *rows, size_t begin,
-                   size_t end) {
-  if (head->type == MOE_KV_F16) {
-    attend_blocks(MOE_KV_F16, head, rows, begin, end);
-  } else {
-    attend_blocks(MOE_KV_F32, head, rows, begin, end);
-  }
-}
+MOE_ATTEND_BY_TYPE(static, attend, attend_blocks)
 
 void moe_attention_neon(const void *job, unsigned worker, unsigned worker_count) {
   moe_attention_share(job, worker, worker_count, attend);

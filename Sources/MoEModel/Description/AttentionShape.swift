@@ -22,6 +22,11 @@ package struct AttentionShape: Sendable, Equatable {
     valuesLieInKeys ? [keyDimension] : [keyDimension, valueDimension]
   }
 
+  /// Whether what is kept of a head, and a value that begins its key, are whole blocks of a type.
+  package func canBeKept(in type: KVType) -> Bool {
+    type.divides(keyDimension) && type.divides(valueDimension)
+  }
+
   /// Bytes that are kept of one position.
   package func byteCountPerPosition(_ type: KVType) -> Int {
     keptDimensions.reduce(0) {

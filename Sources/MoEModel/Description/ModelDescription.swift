@@ -1,4 +1,4 @@
-import MoEKernels
+package import MoEKernels
 
 /// What the decoder needs to know of a model: an architecture with the numbers of one file.
 ///
@@ -47,6 +47,11 @@ package struct ModelDescription: Sendable, Equatable {
       guard case .latentAttention(let attention) = layer.mixer else { return most }
       return max(most, attention.productCountMax)
     }
+  }
+
+  /// Whether all layers' keys and values can be kept in a type.
+  package func canKeep(_ type: KVType) -> Bool {
+    layers.allSatisfy { $0.mixer?.attentionShape?.canBeKept(in: type) ?? true }
   }
 
   /// Every distinct rotary embedding of the layers, in the order of their first use.

@@ -66,6 +66,7 @@ struct PreparedRun {
         name: "the context length", wanted: "at most \(modelContext), which the model was made for",
         found: "\(contextLength)")
     }
+    try Self.check(options.kvCacheType, header.description)
     processByteCount = ProcessMemory.chargedByteCount()
     budget = MemoryBudget(
       options.memory, modelByteCount: header.byteCount, processByteCount: processByteCount)
@@ -73,6 +74,18 @@ struct PreparedRun {
       header, options: options, tensors: header.tensors, threadCount: threadCount,
       contextLength: contextLength, processByteCount: processByteCount, budget: budget
     ).fittingPlan()
+  }
+
+  private static func check(
+    _ type: KVCacheType, _ description: ModelDescription
+  ) throws(EngineError) {
+    guard !description.canKeep(type.kvType) else { return }
+    let possible = KVCacheType.allCases.filter { description.canKeep($0.kvType) }
+    throw .invalidOption(
+      name: "the type of keys and values",
+      wanted: possible.map(\.rawValue).joined(separator: ", ")
+        + " for this model, whose heads are not whole blocks of "
+        + "\(type.kvType.blockElementCount) numbers", found: type.rawValue)
   }
 
   private static func planner(

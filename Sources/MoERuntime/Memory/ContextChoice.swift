@@ -1,3 +1,6 @@
+import MoEKernels
+import MoEModel
+
 /// How long a context a run gets where nobody says, and what would let a refused run fit.
 extension MemoryPlanner {
   /// What a context is where nobody asks for one: the model's own, at most this.
@@ -59,7 +62,9 @@ extension MemoryPlanner {
     if let length = try longestContext(below: contextLength) {
       plan.remedies.append(.contextLength(length))
     }
-    for type in KVCacheType.allCases where type.byteCount < options.kvCacheType.byteCount {
+    let bits = options.kvCacheType.kvType.bitsPerNumber
+    for type in KVCacheType.allCases
+    where type.kvType.bitsPerNumber < bits && description.canKeep(type.kvType) {
       var planner = self
       planner.options.kvCacheType = type
       if try planner.plan().fits { plan.remedies.append(.kvCacheType(type)) }

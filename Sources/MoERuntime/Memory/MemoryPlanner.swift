@@ -264,6 +264,9 @@ extension KVCacheType {
     switch self {
     case .f16: .f16
     case .f32: .f32
+    case .bf16: .bf16
+    case .q8_0: .q8_0
+    case .q4_0: .q4_0
     }
   }
 }

@@ -7,6 +7,11 @@ enum AttentionBenchmark {
     var name: String
     var (headCount, kvHeadCount, headDimension): (Int, Int, Int)
     var type: KVType = .f16
+    /// Elements of values that begin their keys; nil: values are kept for themselves, as wide as
+    /// keys.
+    var latentDimension: Int?
+
+    var valueDimension: Int { latentDimension ?? headDimension }
   }
 
   private static let shapes = [
@@ -15,6 +20,14 @@ enum AttentionBenchmark {
     Shape(name: "gqa8", headCount: 32, kvHeadCount: 4, headDimension: 128),
     Shape(name: "gqa8x64", headCount: 32, kvHeadCount: 4, headDimension: 64),
     Shape(name: "gqa4-f32", headCount: 32, kvHeadCount: 8, headDimension: 128, type: .f32),
+    Shape(name: "gqa4-bf16", headCount: 32, kvHeadCount: 8, headDimension: 128, type: .bf16),
+    Shape(name: "gqa4-q8_0", headCount: 32, kvHeadCount: 8, headDimension: 128, type: .q8_0),
+    Shape(name: "gqa4-q4_0", headCount: 32, kvHeadCount: 8, headDimension: 128, type: .q4_0),
+    Shape(
+      name: "latent16", headCount: 16, kvHeadCount: 1, headDimension: 576, latentDimension: 512),
+    Shape(
+      name: "latent16-q8_0", headCount: 16, kvHeadCount: 1, headDimension: 576, type: .q8_0,
+      latentDimension: 512),
   ]
 
   @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] {
@@ -49,27 +62,30 @@ enum AttentionBenchmark {
     let byteCount = KVView.byteCount(
       type: shape.type, capacity: capacity, headCount: shape.kvHeadCount,
       headDimension: shape.headDimension)
-    let page = try BenchmarkMemory(byteCount: 2 * byteCount)
+    let pageByteCount = shape.latentDimension == nil ? 2 * byteCount : byteCount
+    let page = try BenchmarkMemory(byteCount: pageByteCount)
     let table = try BenchmarkMemory(byteCount: MemoryLayout<Int>.stride)
     let partials = try BenchmarkMemory.floats(
       1,
       KVView.partialCount(
         capacity: capacity, queryHeadCount: shape.headCount,
-        valueHeadDimension: shape.headDimension))
+        valueHeadDimension: shape.valueDimension))
     let cache = view(shape, capacity: capacity, page: page.bytes, table: table.bytes)
     let past = try BenchmarkMemory.floats(capacity, width, seed: 1)
     context.team.appendKV(
-      keys: past.rows, values: past.rows,
+      keys: past.rows, values: shape.latentDimension == nil ? past.rows : nil,
       to: [AttentionSegment(view: cache, position: 0, rowCount: capacity)])
     withExtendedLifetime(past.memory) {}
     let columns = shape.headCount * shape.headDimension
+    let outColumns = shape.headCount * shape.valueDimension
     let q = try BenchmarkMemory.floats(tokens, columns, seed: 2)
-    let out = try BenchmarkMemory.floats(tokens, columns)
+    let out = try BenchmarkMemory.floats(tokens, outColumns)
     let scoring = AttentionScoring(scale: 1 / Float(shape.headDimension).squareRoot())
     let segments = [AttentionSegment(view: cache, position: position, rowCount: tokens)]
     let pairCount = tokens * position + tokens * (tokens + 1) / 2
     return Benchmark.Prepared(
-      byteCount: tokens == 1 ? 2 * byteCount : 0, operationCount: 4 * pairCount * columns,
+      byteCount: tokens == 1 ? pageByteCount : 0,
+      operationCount: 2 * pairCount * (columns + outColumns),
       memory: [page, table, q.memory, out.memory, partials.memory],
       // With more query heads per key head than 4, the products take longer than reading the cache.
       goal: tokens == 1 && shape.headCount / shape.kvHeadCount <= 4 ? 0.6 : nil,
@@ -80,7 +96,7 @@ enum AttentionBenchmark {
       },
       isRight: {
         // The last token sees all positions, and its result must not depend on the others.
-        let wanted = try BenchmarkMemory.floats(1, columns)
+        let wanted = try BenchmarkMemory.floats(1, outColumns)
         context.reference.attend(
           q.rows.rows(tokens - 1, count: 1), headCount: shape.headCount,
           over: [AttentionSegment(view: cache, position: capacity - 1, rowCount: 1)],
@@ -98,8 +114,9 @@ enum AttentionBenchmark {
       to: UnsafeMutableRawPointer?.self, capacity: 1)
     return KVView(
       pages: unsafe PageTable(addresses, count: 1, pageByteCount: page.count), keyOffset: 0,
-      valueOffset: page.count / 2, type: shape.type, headCount: shape.kvHeadCount,
-      keyHeadDimension: shape.headDimension, valueHeadDimension: shape.headDimension,
+      valueOffset: shape.latentDimension == nil ? page.count / 2 : nil, type: shape.type,
+      headCount: shape.kvHeadCount, keyHeadDimension: shape.headDimension,
+      valueHeadDimension: shape.valueDimension,
       pagePositionCount: capacity, capacity: capacity)
   }
 }

@@ -1,4 +1,4 @@
-/* Attention: shapes, lengths of the past, both types of the cache, limits and scoring, several
+/* Attention: shapes, lengths of the past, all types of the cache, limits and scoring, several
  * sequences, and ways to share the work. */
 #include "check.h"
 
@@ -34,13 +34,19 @@ typedef struct {
 
 static size_t divide_up(size_t value, size_t divisor) { return (value + divisor - 1) / divisor; }
 
+/* Whether heads of such widths are whole blocks. */
+static int suits(shape s, moe_kv_type type) {
+  return type <= MOE_KV_BF16 ||
+         (s.key_width % MOE_KV_BLOCK == 0 && s.value_width % MOE_KV_BLOCK == 0);
+}
+
 /* A sequence's pages, all of them not a number before its positions are appended: page by page
  * where a ring forgets what came before. */
 static void fill_segment(moe_kv_segment *segment, void **pages, span p, const options *o,
                          const moe_kv_shape *shape, generator *g) {
-  size_t element = o->type == MOE_KV_F32 ? 4 : 2, seen = p.position + p.tokens;
-  size_t key_bytes = shape->kv_heads * MOE_KV_PAGE_GRAIN * shape->key_dimension * element;
-  size_t value_bytes = shape->kv_heads * MOE_KV_PAGE_GRAIN * shape->value_stride * element;
+  size_t seen = p.position + p.tokens, rows = shape->kv_heads * MOE_KV_PAGE_GRAIN;
+  size_t key_bytes = cache_bytes(o->type, rows * shape->key_dimension);
+  size_t value_bytes = cache_bytes(o->type, rows * shape->value_stride);
   if (o->values_lie_in_keys) value_bytes = 0;
   size_t pages_needed = divide_up(seen, MOE_KV_PAGE_GRAIN);
   size_t count = o->ring_pages > 0 ? o->ring_pages : pages_needed;
@@ -187,7 +193,8 @@ static void check_steps(moe_isa isa) {
   for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
     for (size_t j = 0; j < sizeof steps / sizeof steps[0]; j++) {
       for (int variant = 0; variant < 12; variant++) {
-        options o = {.type = variant % 2 ? MOE_KV_F32 : MOE_KV_F16, .kind = variant / 2 % 3};
+        options o = {.type = (moe_kv_type)(variant % 5), .kind = variant / 2 % 3};
+        if (!suits(shapes[i], o.type)) o.type = variant % 2 ? MOE_KV_F32 : MOE_KV_F16;
         static const size_t sizes[] = {1, 100, 520, 64};
         o.limits = (moe_attention_limits)((variant + (int)j) % 3);
         o.size = o.limits == MOE_ATTENTION_CAUSAL ? 0 : sizes[variant / 3];
@@ -212,8 +219,8 @@ void check_attention(moe_isa isa) {
   for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
     for (size_t j = 0; j < sizeof spans / sizeof spans[0]; j++) {
       for (int kind = 0; kind < 3; kind++) {
-        check_case(isa, shapes[i], spans[j], MOE_KV_F16, kind);
-        check_case(isa, shapes[i], spans[j], MOE_KV_F32, kind);
+        for (moe_kv_type type = MOE_KV_F16; type <= MOE_KV_Q4_0; type++)
+          if (suits(shapes[i], type)) check_case(isa, shapes[i], spans[j], type, kind);
       }
     }
   }

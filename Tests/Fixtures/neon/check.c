@@ -78,6 +78,19 @@ void digest_floats(const float *values, size_t count) {
   }
 }
 
+size_t cache_bytes(moe_kv_type type, size_t elements) {
+  switch (type) {
+    case MOE_KV_F32:
+      return elements * 4;
+    case MOE_KV_Q8_0:
+      return elements / 32 * 34;
+    case MOE_KV_Q4_0:
+      return elements / 32 * 18;
+    default:
+      return elements * 2;
+  }
+}
+
 void digest_halves(const uint16_t *values, size_t count) {
   for (size_t i = 0; i < count; i++)
     digest_word((values[i] & 0x7fff) > 0x7c00 ? 0x7e00 : values[i]);

@@ -30,6 +30,9 @@ void *guarded(size_t byte_count);
 float *guarded_floats(size_t count);
 void release_all(void);
 
+/* Bytes of so many numbers of a cache, which are whole blocks. */
+size_t cache_bytes(moe_kv_type type, size_t elements);
+
 /* Digests of results. All NaN count as one: which of them an operation gives is not stated. */
 enum { DIGEST_WORDS_SHOWN = 64 };
 void digest_floats(const float *values, size_t count);

@@ -160,7 +160,7 @@ static void check_kv_append(const moe_operations *level, const moe_operations *s
                             size_t width, moe_kv_type type, int kind) {
   enum { TOKENS = 3, HEADS = 2, POSITIONS = 4, POSITION = 1 };
   generator g = {width};
-  size_t count = HEADS * POSITIONS * width, half = count * (type == MOE_KV_F32 ? 4 : 2);
+  size_t count = HEADS * POSITIONS * width, half = cache_bytes(type, count);
   float *k = draw_floats(TOKENS * HEADS * width, kind, &g);
   float *v = draw_floats(TOKENS * HEADS * width, kind, &g);
   /* One page: keys, then values. */
@@ -176,8 +176,10 @@ static void check_kv_append(const moe_operations *level, const moe_operations *s
     complain("kv_append, width %zu: not the scalar level's bytes", width);
   if (type == MOE_KV_F32) {
     digest_floats(found, 2 * count);
-  } else {
+  } else if (type == MOE_KV_F16) {
     digest_halves(found, 2 * count);
+  } else {
+    digest_bytes(found, 2 * half);
   }
   report("kv_append width %zu type %d kind %d", width, (int)type, kind);
   release_all();
@@ -222,6 +224,11 @@ void check_elements(moe_isa isa) {
       check_rms_norm(level, scalar, columns, kind);
     }
     check_kv_append(level, scalar, columns, MOE_KV_F32, 0);
+    for (int kind = 0; kind < 2; kind++) {
+      check_kv_append(level, scalar, columns, MOE_KV_BF16, kind);
+      check_kv_append(level, scalar, (columns + 31) / 32 * 32, MOE_KV_Q8_0, kind);
+      check_kv_append(level, scalar, (columns + 31) / 32 * 32, MOE_KV_Q4_0, kind);
+    }
     if (columns <= 256) {
       check_rope(level, scalar, columns, 0);
       check_rope(level, scalar, columns, 1);

@@ -90,14 +90,28 @@ import Testing
 
   @Test(arguments: KVCacheType.allCases)
   func keysAndValuesTakeWhatThePlanSays(_ type: KVCacheType) throws {
-    let model = try TinyModel()
+    let model = try TinyModel { $0.headDimension = 32 }
     var options = EngineOptions()
     options.kvCacheType = type
     options.contextLength = 256
     let plan = try Engine.plan(modelAt: model.path, options: options)
     let row = try #require(plan.memory.rows.first { $0.name == "KV cache" })
-    // Two layers, keys and values, two heads of sixteen.
-    let exact = 256 * 2 * 2 * 2 * 16 * (type == .f16 ? 2 : 4)
+    // Two layers, keys and values, two heads of a block each.
+    let blockByteCount = [KVCacheType.f32: 128, .q8_0: 34, .q4_0: 18][type] ?? 64
+    let exact = 256 * 2 * 2 * 2 * blockByteCount
     #expect(row.byteCount >= exact && row.byteCount < exact + 2 * 4096)
+  }
+
+  @Test(arguments: [KVCacheType.q8_0, .q4_0])
+  func headsThatAreNoWholeBlocksAreRefused(_ type: KVCacheType) throws {
+    let model = try TinyModel { $0.headDimension = 48 }
+    var options = EngineOptions()
+    options.kvCacheType = type
+    let error = #expect(throws: EngineError.self) {
+      try Engine.plan(modelAt: model.path, options: options)
+    }
+    #expect(
+      "\(error as Any)".contains("f16, f32, bf16 for this model")
+        && "\(error as Any)".hasSuffix("but is \(type.rawValue)"))
   }
 }
