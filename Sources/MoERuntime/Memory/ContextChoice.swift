@@ -62,12 +62,15 @@ extension MemoryPlanner {
     if let length = try longestContext(below: contextLength) {
       plan.remedies.append(.contextLength(length))
     }
+    // The most exact of those that fit.
     let bits = options.kvCacheType.kvType.bitsPerNumber
     for type in KVCacheType.allCases
     where type.kvType.bitsPerNumber < bits && description.canKeep(type.kvType) {
       var planner = self
       planner.options.kvCacheType = type
-      if try planner.plan().fits { plan.remedies.append(.kvCacheType(type)) }
+      guard try planner.plan().fits else { continue }
+      plan.remedies.append(.kvCacheType(type))
+      break
     }
     return plan
   }

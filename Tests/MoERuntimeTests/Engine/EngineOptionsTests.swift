@@ -110,8 +110,8 @@ import Testing
     let error = #expect(throws: EngineError.self) {
       try Engine.plan(modelAt: model.path, options: options)
     }
-    #expect(
-      "\(error as Any)".contains("f16, f32, bf16 for this model")
-        && "\(error as Any)".hasSuffix("but is \(type.rawValue)"))
+    let text = error?.description ?? ""
+    #expect(text.contains("f16, f32, bf16 for this model"), "\(text)")
+    #expect(text.hasSuffix("but is \(type.rawValue)"), "\(text)")
   }
 }
