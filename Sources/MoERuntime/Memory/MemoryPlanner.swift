@@ -95,7 +95,7 @@ package struct MemoryPlanner {
         note: "\(threadCount) workers, reader, sampler, cache policy, code not run yet"),
       MemoryPlan.Row(
         name: "dense weights", byteCount: DenseWeights.byteCount(tensors), basis: .derived,
-        note: "attention, norms, routers, embedding, output"),
+        note: "attention, norms, routers, embedding, output" + transposedNote),
       MemoryPlan.Row(
         name: MemoryPlan.stateRowName,
         byteCount: states.byteCount,
@@ -136,6 +136,12 @@ package struct MemoryPlanner {
     }
     return options.cachePolicy.entry.noteByteCount(
       CacheGeometry(layers: layers, slotCounts: [0], sequenceCountMax: options.sequenceCount))
+  }
+
+  /// Where a part of the dense weights is not as the file has it.
+  private var transposedNote: String {
+    let byteCount = DecoderWeights.transposedByteCount(tensors)
+    return byteCount == 0 ? "" : "; \(ByteSize(byteCount)) of them transposed at load"
   }
 
   private func scratchByteCount(_ chunk: Int) -> Int {
