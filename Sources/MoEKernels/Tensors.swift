@@ -34,6 +34,9 @@ package struct FloatRows: Sendable {
       columnCount: count, stride: stride)
   }
 
+  /// Makes all elements 0, those between the rows among them.
+  package func clear() { storage.fill(with: 0) }
+
   /// Rows `start ..< start + count`.
   package func rows(_ start: Int, count: Int) -> FloatRows {
     precondition(start >= 0 && count >= 0 && start + count <= rowCount)

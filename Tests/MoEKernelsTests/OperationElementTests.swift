@@ -44,8 +44,18 @@ import Testing
     let weight = Floats(count: width, random: &generator)
     let before = x.array
     let team = try Levels.team(level)
+    let matrix = x.rows(rows, 64, stride: stride)
+    let apart = Floats(count: rows * 61)
     team.rmsNormHeads(
-      x.rows(rows, 64, stride: stride), headCount: heads, weight: weight.view, epsilon: 1e-6)
+      matrix, headCount: heads, headDimension: width, weight: weight.view, epsilon: 1e-6,
+      into: apart.rows(rows, heads * width, stride: 61))
+    team.rmsNormHeads(
+      matrix, headCount: heads, headDimension: width, weight: weight.view, epsilon: 1e-6,
+      into: matrix)
+    for row in 0..<rows {
+      let range = row * stride..<row * stride + heads * width
+      #expect(apart.bits[row * 61..<row * 61 + heads * width] == x.bits[range])
+    }
     for index in 0..<rows * stride {
       let (row, column) = (index / stride, index % stride)
       if column >= heads * width { #expect(x.array[index] == before[index]) }
@@ -71,8 +81,9 @@ import Testing
     team.rmsNorm(x.rows(3, columns), weight: nil, epsilon: 1e-6, into: found.rows(3, columns))
     #expect(found.bits == wanted.bits)
     // The rows as heads of one.
+    let heads = x.rows(1, 3 * columns)
     team.rmsNormHeads(
-      x.rows(1, 3 * columns), headCount: 3, headDimension: columns, epsilon: 1e-6)
+      heads, headCount: 3, headDimension: columns, epsilon: 1e-6, into: heads)
     #expect(x.bits == wanted.bits)
   }
 
@@ -152,9 +163,19 @@ import Testing
       }
     }
     let indices = Indices(tokens)
-    try Levels.team(level).scatterAdd(
-      y.rows(tokens.count, columns, stride: stride), tokens: indices.view, weights: weights.view,
-      into: out.rows(4, columns, stride: stride))
+    let team = try Levels.team(level)
+    let (rows, target) = (
+      y.rows(tokens.count, columns, stride: stride), out.rows(4, columns, stride: stride)
+    )
+    team.scatterAdd(rows, tokens: indices.view, weights: weights.view, into: target)
+    #expect(out.array == wanted)
+    // Without weights each is 1.
+    for (row, token) in tokens.enumerated() {
+      for column in 0..<columns {
+        wanted[token * stride + column] += y.array[row * stride + column]
+      }
+    }
+    team.scatterAdd(rows, tokens: indices.view, weights: nil, into: target)
     #expect(out.array == wanted)
     #expect(out.guardsAreIntact)
   }

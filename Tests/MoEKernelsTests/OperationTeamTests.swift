@@ -20,9 +20,19 @@ import Testing
         into: x.rows(64, 1024))
     },
     Operation(name: "rmsNormHeads") { team, x, y in
+      let rows = x.rows(64, 1000, stride: 1024)
       team.rmsNormHeads(
-        x.rows(64, 1000, stride: 1024), headCount: 10, weight: y.view.slice(0, count: 100),
-        epsilon: 1e-5)
+        rows, headCount: 10, headDimension: 100, weight: y.view.slice(0, count: 100),
+        epsilon: 1e-5, into: rows)
+    },
+    Operation(name: "layerNorm") { team, x, y in
+      team.layerNorm(
+        x.rows(64, 1024), weight: y.view.slice(0, count: 1024),
+        bias: y.view.slice(7, count: 1024), epsilon: 1e-5, into: x.rows(64, 1024))
+    },
+    Operation(name: "scale") { team, x, y in
+      team.scale(
+        x.rows(64, 1001, stride: 1024), by: 1.5, factors: y.view.slice(0, count: 64), softCap: 2)
     },
     Operation(name: "activate") { team, x, y in
       team.activate(

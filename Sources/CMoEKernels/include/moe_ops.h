@@ -22,18 +22,29 @@ typedef struct {
   size_t out_stride, tokens, columns;
 } moe_embed_job;
 
-/* y = x / sqrt(mean(x^2) + epsilon) * weight, for each row; y may be x. Rows lie in groups: row
- * g * rows_per_group + r starts at x + g * group_stride + r * row_stride (per-head norms inside a
- * wider matrix). y uses the same strides when in place, else y_row_stride from row to row. */
+/* y = x / sqrt(mean(x^2) + epsilon) * weight, for each row; y may be x. Rows lie in groups: row r
+ * of group g starts at x + g * group_stride + r * row_stride (per-head norms inside a wider
+ * matrix), and so in y. */
 typedef struct {
   float *x;
   size_t groups, group_stride, rows_per_group, row_stride;
   const float *_Nullable weight; /* (columns); null: 1 */
-  float *_Nullable y;            /* null: in place */
-  size_t y_row_stride;
+  float *y;
+  size_t y_group_stride, y_row_stride;
   size_t columns;
   float epsilon;
 } moe_rms_norm_job;
+
+/* y = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon) * weight + bias, for each row; y may be
+ * x. */
+typedef struct {
+  const float *x; /* (rows, columns), x_stride apart */
+  size_t x_stride;
+  const float *_Nullable weight, *_Nullable bias; /* (columns); null: 1 and 0 */
+  float *y;                                       /* (rows, columns), y_stride apart */
+  size_t y_stride, rows, columns;
+  float epsilon;
+} moe_layer_norm_job;
 
 /* Rows of floats into the activation form of a product. */
 typedef struct {
@@ -204,12 +215,23 @@ typedef struct {
   size_t rows, columns;
 } moe_add_rows_job;
 
+/* x[r] *= scale * factors[r] for each row; with soft_cap that becomes soft_cap * tanh(x / soft_cap)
+ * (Gemma 2, arXiv 2408.00118, section 2). */
+typedef struct {
+  float *x; /* (rows, columns), x_stride apart */
+  size_t x_stride;
+  const float *_Nullable factors; /* (rows); null: 1 */
+  float scale;
+  float soft_cap; /* 0: none */
+  size_t rows, columns;
+} moe_scale_job;
+
 /* out[tokens[i]] += weights[i] * y[i], for i = 0, 1, ... in that order (fused multiply-add). */
 typedef struct {
   const float *y; /* (rows, columns), y_stride apart */
   size_t y_stride;
-  const uint32_t *tokens; /* (rows) */
-  const float *weights;   /* (rows) */
+  const uint32_t *tokens;         /* (rows) */
+  const float *_Nullable weights; /* (rows); null: 1 */
   float *out;             /* (any, columns), out_stride apart */
   size_t out_stride, rows, columns;
 } moe_scatter_add_job;
@@ -294,12 +316,13 @@ typedef struct {
 } moe_recurrence_job;
 
 /* Every operation at one level. Elementwise results (embed, rope, kv_append, activate, add,
- * add_rows, scatter_add, gather, regroup) are bit-identical at every level, and so are convolve,
- * time_step and recurrence, whose sums have one order; other sums (rms_norm, attention, softmax)
- * may round otherwise. */
+ * add_rows, scale, scatter_add, gather, regroup) are bit-identical at every level, and so are
+ * layer_norm, convolve, time_step and recurrence, whose sums have one order; other sums (rms_norm,
+ * attention, softmax) may round otherwise. */
 typedef struct {
-  moe_op embed, rms_norm, quantize, matmul, rope, kv_append, attention, attention_merge, activate,
-      add, add_rows, scatter_add, gather, regroup, convolve, time_step, recurrence;
+  moe_op embed, rms_norm, layer_norm, quantize, matmul, rope, kv_append, attention,
+      attention_merge, activate, add, add_rows, scale, scatter_add, gather, regroup, convolve,
+      time_step, recurrence;
 
   /* Plain functions, for one thread. */
 

@@ -37,7 +37,7 @@ MOE_INLINE void scatter_add(const moe_scatter_add_job *job, unsigned worker,
   for (size_t i = 0; i < job->rows; i++) {
     float *restrict out = job->out + job->tokens[i] * job->out_stride;
     const float *restrict y = job->y + i * job->y_stride;
-    float weight = job->weights[i];
+    float weight = job->weights ? job->weights[i] : 1.0f;
     for (size_t c = part.begin; c < part.end; c++) out[c] = fmaf(weight, y[c], out[c]);
   }
 }

@@ -16,7 +16,7 @@ MOE_INLINE void norm_rows(const moe_rms_norm_job *job, norm_row norm, unsigned w
   for (size_t i = rows.begin; i < rows.end; i++) {
     size_t group = i / job->rows_per_group, row = i % job->rows_per_group;
     float *x = job->x + group * job->group_stride + row * job->row_stride;
-    float *y = job->y ? job->y + i * job->y_row_stride : x;
+    float *y = job->y + group * job->y_group_stride + row * job->y_row_stride;
     norm(x, job->weight, y, job->columns, job->epsilon);
   }
 }

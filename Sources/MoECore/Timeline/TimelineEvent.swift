@@ -6,7 +6,7 @@ package enum TimelineActivity: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case embed, normalize, quantize, queryKeyValue, rotate, appendKeyValue, attention
   case convolution, recurrence
   case attentionOutput, router, predict, gateUp, activate, down, gather, weightedSum, add
-  case output, product
+  case scale, output, product
   // Work of the driver alone.
   case positions, select, sample
   /// Cache look-ups, evictions, submitting and taking reads.

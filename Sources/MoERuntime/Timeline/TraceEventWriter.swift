@@ -145,6 +145,7 @@ extension TimelineActivity {
     case .gather: "gather tokens"
     case .weightedSum: "experts weighted sum"
     case .add: "add to residual"
+    case .scale: "scale, soft cap"
     case .output: "output logits"
     case .product: "product"
     case .positions: "rotary angles"

@@ -138,6 +138,42 @@ static void check_scatter_add(const moe_operations *level, const moe_operations 
   release_all();
 }
 
+static void check_scale(const moe_operations *level, const moe_operations *scalar, size_t columns,
+                        int kind) {
+  enum { ROWS = 3 };
+  generator g = {columns};
+  float *x = draw_floats(ROWS * columns, kind, &g), *factors = draw_floats(ROWS, 0, &g);
+  for (int capped = 0; capped < 2; capped++) {
+    float *found = guarded_floats(ROWS * columns), *wanted = guarded_floats(ROWS * columns);
+    copy(found, x, ROWS * columns);
+    copy(wanted, x, ROWS * columns);
+    moe_scale_job job = {found, columns, factors, 1.5f, capped ? 2.5f : 0, ROWS, columns};
+    run(level->scale, &job);
+    job.x = wanted;
+    run(scalar->scale, &job);
+    expect_scalar_bits("scale", columns, found, wanted, ROWS * columns);
+    report("scale capped %d columns %zu kind %d", capped, columns, kind);
+  }
+  release_all();
+}
+
+static void check_layer_norm(const moe_operations *level, const moe_operations *scalar,
+                             size_t columns, int kind) {
+  enum { ROWS = 3 };
+  generator g = {columns};
+  size_t count = ROWS * columns;
+  float *x = draw_floats(count, kind, &g), *weight = draw_floats(columns, 0, &g);
+  float *bias = draw_floats(columns, 1, &g);
+  float *found = guarded_floats(count), *wanted = guarded_floats(count);
+  moe_layer_norm_job job = {x, columns, weight, bias, found, columns, ROWS, columns, 1e-5f};
+  run(level->layer_norm, &job);
+  job.y = wanted;
+  run(scalar->layer_norm, &job);
+  expect_scalar_bits("layer_norm", columns, found, wanted, count);
+  report("layer_norm columns %zu kind %d", columns, kind);
+  release_all();
+}
+
 static void check_rope(const moe_operations *level, const moe_operations *scalar, size_t pairs,
                        int halves) {
   enum { TOKENS = 3, HEADS = 5 };
@@ -193,7 +229,7 @@ static void check_rms_norm(const moe_operations *level, const moe_operations *sc
   float *x = draw_floats(count, kind, &g), *weight = draw_floats(columns, 0, &g);
   float *found = guarded_floats(count), *wanted = guarded_floats(count);
   moe_rms_norm_job job = {x, GROUPS, ROWS * columns, ROWS, columns, weight,
-                          found, columns, columns, 1e-5f};
+                          found, ROWS * columns, ROWS, columns, 1e-5f};
   run(level->rms_norm, &job);
   job.y = wanted;
   run(scalar->rms_norm, &job);
@@ -202,7 +238,7 @@ static void check_rms_norm(const moe_operations *level, const moe_operations *sc
       complain("rms_norm, columns %zu: %a, but %a at the scalar level", columns,
                (double)found[i], (double)wanted[i]);
   digest_floats(found, count);
-  job.y = NULL;
+  job.y = x;
   run(level->rms_norm, &job);
   if (!same_bits(x, found, count)) complain("rms_norm, columns %zu: other bits in place", columns);
   report("rms_norm columns %zu kind %d", columns, kind);
@@ -220,6 +256,8 @@ void check_elements(moe_isa isa) {
       check_add_rows(level, scalar, columns, kind);
       check_add(level, scalar, columns, kind);
       check_scatter_add(level, scalar, columns, kind);
+      check_scale(level, scalar, columns, kind);
+      check_layer_norm(level, scalar, columns, kind);
       check_kv_append(level, scalar, columns, MOE_KV_F16, kind);
       check_rms_norm(level, scalar, columns, kind);
     }
