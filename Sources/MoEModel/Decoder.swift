@@ -22,8 +22,10 @@ package final class Decoder {
   let scratch: Scratch
   let layers: [DecoderLayer]
   private let embedding: QuantizedMatrix
-  private let outputNorm: FloatView
+  private let outputNorm: Norm
   private let output: QuantizedMatrix
+  /// (vocabularySize)
+  private let outputBias: FloatView?
   let rotaries: [RotaryTable]
   /// Who computes routed experts.
   let executor: any ExpertExecutor
@@ -58,14 +60,10 @@ package final class Decoder {
     pool = try PagePool(states)
     sequences = Array(repeating: nil, count: states.sequenceCount)
     embedding = weights.ends.matrix(.embedding)
-    outputNorm = weights.ends.vector(.outputNorm)
+    outputNorm = Norm(.outputNorm, in: weights.ends, description)
     output = weights.ends.optionalMatrix(.output) ?? embedding
-    let factors = weights.ends.optionalVector(.rotaryFactors)?.array()
-    rotaries = description.rotaries.map { rotary in
-      var rotary = rotary
-      if let factors { rotary.frequencyFactors = factors }
-      return RotaryTable(rotary)
-    }
+    outputBias = weights.ends.optionalVector(.output.bias)
+    rotaries = description.rotaries.map { RotaryTable($0, factorsIn: weights.ends) }
     var layers: [DecoderLayer] = []
     for number in description.layers.indices {
       layers.append(
@@ -120,6 +118,7 @@ package final class Decoder {
     let hidden = scratch.rows(layout.hidden, count: count)
     observer?.didBegin(ids, stepRows)
     team.embed(ids, from: embedding, into: hidden)
+    if description.embeddingScale != 1 { team.scale(hidden, by: description.embeddingScale) }
     observer?.didEmbed(hidden)
     timed(.positions) { fillRotaries(rowCount: count) }
     defer { team.timeline?.layer = -1 }
@@ -178,12 +177,16 @@ package final class Decoder {
     let layout = scratch.layout
     let hidden = scratch.rows(layout.hidden, count: stepRowCount).rows(start, count: count)
     let normed = scratch.rows(layout.outputNormed, count: count)
-    team.rmsNorm(hidden, weight: outputNorm, epsilon: description.normEpsilon, into: normed)
+    outputNorm(hidden, into: normed, team)
     observer?.didNormalize(normed)
     let logits = scratch.rows(layout.logits, count: count)
     beginProducts(of: normed)
     append(output, into: logits)
     multiply(as: .output)
+    if let outputBias { team.addBias(outputBias, to: logits) }
+    if description.logitScale != 1 || description.logitSoftCap != nil {
+      team.scale(logits, by: description.logitScale, softCap: description.logitSoftCap)
+    }
     return logits
   }
 

@@ -13,6 +13,8 @@ package struct ExpertWork {
   /// (grouped): numbers of rows, by expert, and the weight that each gives to that expert.
   package var rows: IndexView
   package var weights: FloatView
+  /// What that weight is a factor on.
+  package var weightPlacement: WeightPlacement
   /// What the router selected, row by row.
   package var selection: Selection
   /// (row, hiddenSize) in each form that an expert's first products read.
@@ -23,7 +25,8 @@ package struct ExpertWork {
 
   package init(
     layer: Int, requests: [ExpertRequest], starts: [Int], rows: IndexView, weights: FloatView,
-    selection: Selection, input: ExpertInput, activation: Activation, output: FloatRows
+    weightPlacement: WeightPlacement = .output, selection: Selection, input: ExpertInput,
+    activation: Activation, output: FloatRows
   ) {
     precondition(starts.count == requests.count + 1)
     self.layer = layer
@@ -31,6 +34,7 @@ package struct ExpertWork {
     self.starts = starts
     self.rows = rows
     self.weights = weights
+    self.weightPlacement = weightPlacement
     self.selection = selection
     self.input = input
     self.activation = activation
@@ -54,7 +58,7 @@ package protocol ExpertExecutor: AnyObject {
   /// Where it throws, there is nothing to run.
   func begin(_ work: ExpertWork) throws(ExpertError)
 
-  /// output[row] += weight · expert(input[row]) for each expert that a row takes. The step on the
-  /// layer is over afterwards, also where it throws.
+  /// output[row] += weight · expert(input[row]) for each expert that a row takes, or output[row] +=
+  /// expert(weight · input[row]). The step on the layer is over afterwards, also where it throws.
   func run(_ work: ExpertWork) throws(ExpertError)
 }

@@ -58,7 +58,8 @@ package final class LocalExpertExecutor: ExpertExecutor {
       for number in ready { appendInput(number, at: work.group(number), work) }
       team.multiply(products, as: .gateUp)
       for number in ready {
-        addInputBiases(source.weights(of: number), at: work.group(number))
+        finishInput(
+          source.weights(of: number), at: work.group(number), group: work.group(number), work)
       }
       forEachRun { first, last in
         let rows = work.starts[first]..<work.starts[last + 1]
@@ -114,7 +115,7 @@ package final class LocalExpertExecutor: ExpertExecutor {
     products.removeAll()
     append(expert, tokens: work.rows.slice(group.lowerBound, count: group.count), at: rows, work)
     team.multiply(products, as: .gateUp)
-    addInputBiases(expert, at: rows)
+    finishInput(expert, at: rows, group: group, work)
     activate(expert, at: rows, work.activation)
     products.removeAll()
     appendDown(expert, at: rows, work.activation)
@@ -156,8 +157,19 @@ package final class LocalExpertExecutor: ExpertExecutor {
     return gathered
   }
 
-  private func addInputBiases(_ expert: ExpertWeights, at rows: Range<Int>) {
+  /// What the first products lack: weights where these are factors on the input, of which the
+  /// products are a multiple as well, and biases.
+  private func finishInput(
+    _ expert: ExpertWeights, at rows: Range<Int>, group: Range<Int>, _ work: ExpertWork
+  ) {
     let width = expert.up.rowCount
+    if work.weightPlacement == .input {
+      let weights = work.weights.slice(group.lowerBound, count: group.count)
+      team.scale(scratch.up(rows, width: width), by: 1, factors: weights)
+      if expert.gate != nil {
+        team.scale(scratch.gate(rows, width: width), by: 1, factors: weights)
+      }
+    }
     if let bias = expert.gateBias { team.addBias(bias, to: scratch.gate(rows, width: width)) }
     if let bias = expert.upBias { team.addBias(bias, to: scratch.up(rows, width: width)) }
   }
@@ -207,6 +219,7 @@ package final class LocalExpertExecutor: ExpertExecutor {
     team.scatterAdd(
       scratch.down(0..<group.count, width: work.output.columnCount),
       tokens: work.rows.slice(group.lowerBound, count: group.count),
-      weights: work.weights.slice(group.lowerBound, count: group.count), into: work.output)
+      weights: work.weightPlacement == .input
+        ? nil : work.weights.slice(group.lowerBound, count: group.count), into: work.output)
   }
 }

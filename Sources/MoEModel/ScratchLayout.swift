@@ -71,11 +71,7 @@ package struct ScratchLayout: Sendable {
   /// What the blocks of one layer need.
   struct Layer: Sendable {
     var mixer: MixerScratch?
-    /// (row of a tile, hiddenSize): what the feed-forward parts read.
-    var normed: ScratchRegion
-    /// In the order of the parts that are dense.
-    var dense: [DenseFeedForwardScratch] = []
-    var routed: RoutedExpertsScratch?
+    var feedForward: FeedForwardScratch?
   }
 
   /// The tables of one rotary embedding: (row of the step, pair).
@@ -154,19 +150,11 @@ package struct ScratchLayout: Sendable {
       MixerScratch($0, hiddenSize: hiddenSize, tensors: tensors.layers[number], in: &arena)
     }
     arena.beginBlock(keeping: layer.feedForward?.routed == nil ? 0 : expertByteCount)
-    var result = Layer(
-      mixer: mixer, normed: arena.rows(arena.tileRowCount, columns: hiddenSize))
-    for part in layer.feedForward?.parts ?? [] {
-      switch part {
-      case .dense(let dense):
-        result.dense.append(
-          DenseFeedForwardScratch(dense, hiddenSize: hiddenSize, in: &arena))
-      case .routed(let routed):
-        result.routed = RoutedExpertsScratch(
-          routed, layer: number, description: description, tensors: tensors, in: &arena)
-      }
+    let feedForward = layer.feedForward.map {
+      FeedForwardScratch(
+        $0, layer: number, description: description, tensors: tensors, in: &arena)
     }
-    return result
+    return Layer(mixer: mixer, feedForward: feedForward)
   }
 
   /// The most columns that a dense matrix reads in each form, floats apart.

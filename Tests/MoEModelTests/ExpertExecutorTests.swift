@@ -77,7 +77,9 @@ import Testing
     }
 
     /// Bits of what the step adds to rows of zeros, (row, column).
-    func run(_ rows: [Row], _ activation: Activation) throws -> [[UInt32]] {
+    func run(
+      _ rows: [Row], _ activation: Activation, _ placement: WeightPlacement = .output
+    ) throws -> [[UInt32]] {
       let perRow = layer.expertsPerToken
       let count = rows.count
       let choiceCount = count * perRow
@@ -111,8 +113,8 @@ import Testing
       source.beginStep(StepRows(SequenceID(rawValue: 0), rowCount: count, phase: .prefill))
       let work = ExpertWork(
         layer: number, requests: grouping.requests, starts: grouping.starts, rows: tokens,
-        weights: grouped, selection: selection, input: input, activation: activation,
-        output: view(output))
+        weights: grouped, weightPlacement: placement, selection: selection, input: input,
+        activation: activation, output: view(output))
       try executor.begin(work)
       try executor.run(work)
       return (0..<count).map { view(output).row($0).array().map(\.bitPattern) }
@@ -134,7 +136,8 @@ import Testing
 
   /// The definition, in double precision.
   private func naive(
-    _ row: Row, _ experts: [ExpertBytes], hidden: Int, width: Int, isGated: Bool
+    _ row: Row, _ experts: [ExpertBytes], hidden: Int, width: Int, isGated: Bool,
+    _ placement: WeightPlacement
   ) -> [Double] {
     func floats(_ bytes: [UInt8]) -> [Double] {
       unsafe bytes.withUnsafeBytes { bytes in
@@ -155,7 +158,8 @@ import Testing
     var sum = Array(repeating: 0.0, count: hidden)
     for choice in row.choices {
       let expert = experts[choice.expert]
-      let x = row.input.map(Double.init)
+      let weight = Double(choice.weight)
+      let x = row.input.map { placement == .input ? weight * Double($0) : Double($0) }
       var inner = product(expert.up, x, bias: expert.upBias)
       if isGated, let matrix = expert.gate {
         let gate = product(matrix, x, bias: expert.gateBias)
@@ -164,13 +168,23 @@ import Testing
         for index in inner.indices { inner[index] = max(inner[index], 0) }
       }
       let down = product(expert.down, inner, bias: expert.downBias)
-      for column in 0..<hidden { sum[column] += Double(choice.weight) * down[column] }
+      for column in 0..<hidden {
+        sum[column] += placement == .input ? down[column] : weight * down[column]
+      }
     }
     return sum
   }
 
   @Test(arguments: [ExpertForm.stacked, .fused, .biased, .fusedAndBiased, .gateless], [1, 3, 40])
   func theSumIsThatOfAPlainLoop(_ form: ExpertForm, _ count: Int) throws {
+    for placement in [WeightPlacement.output, .input] {
+      try expectPlainLoop(form, count, placement)
+    }
+  }
+
+  private func expectPlainLoop(
+    _ form: ExpertForm, _ count: Int, _ placement: WeightPlacement
+  ) throws {
     let placed = PlacedExperts(seed: 5, forms: [form], formatName: "F32")
     let layer = placed.layers[0]
     let down = try #require(layer.matrices.first { $0.role == .down })
@@ -178,10 +192,11 @@ import Testing
       placed.layout, layer: 0, source: try Self.resident(placed))
     let rows = rows(layer, count: count, seed: UInt64(count))
     let isGated = form != .gateless
-    let found = try bench.run(rows, isGated ? .swiGLU : .relu)
+    let found = try bench.run(rows, isGated ? .swiGLU : .relu, placement)
     for (row, bits) in zip(rows, found) {
       let expected = naive(
-        row, placed.expected[0], hidden: down.rowCount, width: down.columnCount, isGated: isGated)
+        row, placed.expected[0], hidden: down.rowCount, width: down.columnCount,
+        isGated: isGated, placement)
       let size = expected.map(abs).max() ?? 0
       for (value, bits) in zip(expected, bits) {
         #expect(abs(value - Double(Float(bitPattern: bits))) <= 1e-5 * size + 1e-6)
@@ -192,21 +207,30 @@ import Testing
   /// Alone, with any company, from memory and from a pool at its floor.
   @Test(arguments: ["F32", "Q8_0"], [ExpertForm.stacked, .fusedAndBiased, .gateless, .single])
   func aRowsBitsAreThoseThatItHasAlone(_ formatName: String, _ form: ExpertForm) throws {
+    for placement in [WeightPlacement.output, .input] {
+      try expectOwnBits(formatName, form, placement)
+    }
+  }
+
+  private func expectOwnBits(
+    _ formatName: String, _ form: ExpertForm, _ placement: WeightPlacement
+  ) throws {
     let placed = PlacedExperts(seed: 8, forms: [.dense, form], formatName: formatName)
     let activation: Activation = form == .gateless ? .relu : .swiGLU
     let rows = rows(placed.layers[1], count: 40, seed: 21)
     let alone = try Bench(placed.layout, layer: 1, source: try Self.resident(placed))
-    let expected = try rows.map { try alone.run([$0], activation)[0] }
+    let expected = try rows.map { try alone.run([$0], activation, placement)[0] }
     for source in [try Self.resident(placed), try Self.offloaded(placed)] as [any ExpertSource] {
       let bench = try Bench(placed.layout, layer: 1, source: source)
       var start = 0
       for count in [1, 2, 5, 12, 20] {
         let part = Array(rows[start..<start + count])
         #expect(
-          try bench.run(part, activation) == Array(expected[start..<start + count]), "\(count)")
+          try bench.run(part, activation, placement) == Array(expected[start..<start + count]),
+          "\(count)")
         start += count
       }
-      #expect(try bench.run(rows, activation) == expected)
+      #expect(try bench.run(rows, activation, placement) == expected)
     }
   }
 

@@ -18,12 +18,12 @@ import Testing
 
   private func rotary(
     _ values: [String: MetadataValue], suffix: String = "", truncates: Bool = true,
-    factors: [Float] = []
+    factors: RotaryFactors = .none
   ) throws -> RotaryDescription {
     let reader = try ArchitectureReader(metadata: Keys(values: values), tensors: [])
     return try reader.rotary(
       headDimension: 64, pairing: .neox, suffix: suffix, truncatesCorrectionRange: truncates,
-      frequencyFactors: factors)
+      factors: factors)
   }
 
   private let plain = RotaryDescription(base: 10000, dimension: 64, pairing: .neox)
@@ -95,10 +95,10 @@ import Testing
     #expect(abs(found.scoreFactor - pow(0.125 * log(40) + 1, 2)) < 1e-12)
   }
 
-  @Test func longFactorsComeFromTheirTensor() throws {
-    let factors = (0..<32).map { Float($0 + 1) }
+  @Test func longFactorsComeFromTheirTensors() throws {
+    let factors = RotaryFactors.byContext(originalLength: 512)
     var wanted = plain
-    wanted.frequencyFactors = factors
+    wanted.factors = factors
     wanted.attentionFactor = 1.5
     let keys: [String: MetadataValue] = ["rope.scaling.attn_factor": .float(1.5)]
     #expect(try rotary(keys, factors: factors) == wanted)

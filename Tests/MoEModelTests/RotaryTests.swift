@@ -7,9 +7,12 @@ import Testing
 
 /// Rotary tables against the papers' formulas in double precision, and the keys that describe them.
 @Suite struct RotaryTests {
+  /// (pair): factors for long texts, such as published files have.
+  private static let someFactors: [Float] = [1, 1.2, 1.8, 3.1, 5, 9, 14, 20]
+
   /// (row, pair): what a table gives for rows at these positions.
   private func table(
-    _ description: RotaryDescription, _ positions: [Int]
+    _ description: RotaryDescription, _ positions: [Int], factors: [Float] = []
   ) throws -> (cosines: [[Float]], sines: [[Float]]) {
     let pairs = description.dimension / 2
     let memory = try RoutedMemory(floatCount: 2 * positions.count * pairs, indexCount: 0)
@@ -19,17 +22,18 @@ import Testing
         memory.floats.slice(half * positions.count * pairs, count: positions.count * pairs),
         rowCount: positions.count, columnCount: pairs)
     }
-    RotaryTable(description).fill(cosines: halves[0], sines: halves[1]) { positions[$0] }
+    RotaryTable(description, factors: factors).fill(cosines: halves[0], sines: halves[1]) {
+      positions[$0]
+    }
     let rows = halves.map { half in positions.indices.map { half.row($0).array() } }
     return (rows[0], rows[1])
   }
 
   /// Radians per position by the papers, pair for pair.
-  private func frequencies(_ description: RotaryDescription) -> [Double] {
+  private func frequencies(_ description: RotaryDescription, _ factors: [Float]) -> [Double] {
     let d = Double(description.dimension)
     return (0..<description.dimension / 2).map { i in
       let plain = 1 / pow(description.base, 2 * Double(i) / d)
-      let factors = description.frequencyFactors
       let divisor = factors.isEmpty ? 1 : Double(factors[i])
       switch description.scaling {
       case .none: return plain / divisor
@@ -50,10 +54,11 @@ import Testing
   }
 
   private func expectDefinition(
-    _ description: RotaryDescription, _ positions: [Int] = [0, 1, 2, 17, 199, 4095, 100_000]
+    _ description: RotaryDescription, factors: [Float] = [],
+    _ positions: [Int] = [0, 1, 2, 17, 199, 4095, 100_000]
   ) throws {
-    let (cosines, sines) = try table(description, positions)
-    let frequencies = frequencies(description)
+    let (cosines, sines) = try table(description, positions, factors: factors)
+    let frequencies = frequencies(description, factors)
     for (row, position) in positions.enumerated() {
       for (pair, frequency) in frequencies.enumerated() {
         let angle = Double(position) * frequency
@@ -92,13 +97,14 @@ import Testing
     RotaryDescription(
       base: 10000, dimension: 16, pairing: .neox,
       scaling: .yarn(YaRNScaling(factor: 8, originalContextLength: 4))),
-    RotaryDescription(
-      base: 10000, dimension: 16, pairing: .neox,
-      frequencyFactors: [1, 1.2, 1.8, 3.1, 5, 9, 14, 20], attentionFactor: 1.1055416),
+    RotaryDescription(base: 10000, dimension: 16, pairing: .neox, attentionFactor: 1.1055416),
   ]
 
   @Test(arguments: published.indices) func tablesAreThePapers(_ index: Int) throws {
-    try expectDefinition(Self.published[index])
+    let description = Self.published[index]
+    try expectDefinition(description)
+    let factors = (0..<description.dimension / 2).map { Self.someFactors[$0 % 8] }
+    try expectDefinition(description, factors: factors)
   }
 
   /// Numbers of the published parameters, worked out once by hand, so that no formula is shared.
@@ -129,17 +135,16 @@ import Testing
     ] {
       var description = plain
       description.scaling = scaling
-      description.frequencyFactors = Array(repeating: 1, count: 32)
-      let found = try table(description, positions)
+      let found = try table(
+        description, positions, factors: Array(repeating: 1, count: 32))
       #expect(found.cosines == wanted.cosines && found.sines == wanted.sines)
     }
   }
 
   /// Gemma's table says so of the pairs that keep their direction.
   @Test func aVeryLargeFactorKeepsAPairStill() throws {
-    let description = RotaryDescription(
-      base: 10000, dimension: 4, pairing: .neox, frequencyFactors: [1, 1e30])
-    let (cosines, sines) = try table(description, [1 << 20])
+    let description = RotaryDescription(base: 10000, dimension: 4, pairing: .neox)
+    let (cosines, sines) = try table(description, [1 << 20], factors: [1, 1e30])
     #expect(cosines[0][1] == 1 && abs(sines[0][1]) < 1e-20)
   }
 
@@ -153,6 +158,17 @@ import Testing
         #expect(together.cosines[row] == alone.cosines[0])
         #expect(together.sines[row] == alone.sines[0])
       }
+    }
+  }
+
+  /// The tensor for long texts counts from the first context that is longer than the original one.
+  @Test func theContextAskedForDecidesOnTheFactors() throws {
+    let original = 32
+    for (context, factors) in [(original, RotaryFactors.short), (original + 1, .long)] {
+      var model = try EditedModel("phimoe").load().0
+      #expect(model.rotaries.map(\.factors) == [.byContext(originalLength: original)])
+      model.adapt(toContext: context)
+      #expect(model.rotaries.map(\.factors) == [factors])
     }
   }
 

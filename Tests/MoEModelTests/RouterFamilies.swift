@@ -48,6 +48,13 @@ struct RouterFamily: Sendable {
     RouterFamily(
       "DeepSeek-V4",
       router(256, 6, .sqrtSoftplus, bias: true, renormalizes: true, epsilon: 1e-20, scale: 1.5)),
+    RouterFamily("Phi-3.5-MoE", router(16, 2, .sparseMixer)),
+    RouterFamily("Granite 3.1", router(32, 8, .softmaxOfChosen)),
+    RouterFamily(
+      "Ling-2",
+      router(
+        256, 8, .sigmoid, bias: true, groups: (8, 4, .bestTwoSum), renormalizes: true,
+        epsilon: 1e-20, scale: 2.5)),
     RouterFamily("Llama 4", router(16, 1, .sigmoid, placement: .input)),
     RouterFamily("Gemma 4", router(128, 8, renormalizes: true, expertScale: true)),
     RouterFamily("MiniMax-M2", router(256, 8, .sigmoid, bias: true, renormalizes: true)),
@@ -89,6 +96,7 @@ struct RouterFamily: Sendable {
       router(10, 4, .sigmoid, bias: true, renormalizes: true, epsilon: 1e-20, scale: 1.8)),
     RouterFamily("minimax-m2", router(16, 4, .sigmoid, bias: true, renormalizes: true)),
     RouterFamily("llama4", router(8, 1, .sigmoid, placement: .input)),
+    RouterFamily("phimoe", router(8, 2, .sparseMixer)),
     RouterFamily(
       "dots1", router(12, 4, .sigmoid, bias: true, renormalizes: true, epsilon: 1e-20, scale: 2.5)),
     RouterFamily("hunyuan-moe", router(8, 3, renormalizes: true)),
@@ -178,6 +186,10 @@ struct NaiveRouter {
       let powers = experts.map { exp(logits[$0] - logits[experts[0]]) }
       weights = powers.map { $0 / powers.reduce(0, +) }
     }
+    if description.scoring == .sparseMixer {
+      weights = mix(logits, experts)
+      isClose = isClose || isCloseToTheDistance(logits, experts)
+    }
     if description.renormalizesWeights {
       let sum = weights.reduce(0, +) + Double(description.renormalizationEpsilon)
       weights = weights.map { $0 / sum }
@@ -195,7 +207,30 @@ struct NaiveRouter {
       return powers.map { $0 / powers.reduce(0, +) }
     case .sigmoid: return logits.map { 1 / (1 + exp(-$0)) }
     case .sqrtSoftplus: return logits.map { log(1 + exp($0)).squareRoot() }
-    case .softmaxOfChosen: return logits
+    case .softmaxOfChosen, .sparseMixer: return logits
+    }
+  }
+
+  /// How far a logit is below the chosen one, as a part of the larger magnitude.
+  private static func distance(_ logit: Double, from chosen: Double) -> Double {
+    let size = max(abs(logit), chosen)
+    return size == 0 ? 0 : (chosen - logit) / size
+  }
+
+  /// One expert after the other: its share in a softmax over itself and those of the rest that are
+  /// near.
+  private func mix(_ logits: [Double], _ experts: [Int]) -> [Double] {
+    var rest = Set(logits.indices)
+    return experts.map { chosen in
+      let near = rest.filter { Self.distance(logits[$0], from: logits[chosen]) <= 0.02 }
+      rest.remove(chosen)
+      return 1 / near.reduce(0) { $0 + exp(logits[$1] - logits[chosen]) }
+    }
+  }
+
+  private func isCloseToTheDistance(_ logits: [Double], _ experts: [Int]) -> Bool {
+    experts.contains { chosen in
+      logits.contains { abs(Self.distance($0, from: logits[chosen]) - 0.02) < 1e-6 }
     }
   }
 

@@ -73,7 +73,8 @@ import Testing
       let description = RouterDescription(
         expertCount: groupCount * size,
         expertsPerToken: Int.random(in: 1...chosen * size, using: &random),
-        scoring: RouterScoring.allCases[Int(random.next() % 4)], hasSelectionBias: flip(),
+        scoring: try #require(RouterScoring.allCases.randomElement(using: &random)),
+        hasSelectionBias: flip(),
         groups: flip()
           ? ExpertGroups(
             count: groupCount, chosenCount: chosen, rule: flip() ? .max : .bestTwoSum) : nil,

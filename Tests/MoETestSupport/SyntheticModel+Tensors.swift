@@ -114,7 +114,7 @@ struct SyntheticTensors {
     case .decayRate: (plan.mean, plan.deviation) = (-0.5, 0.05)
     case .convolution: plan.deviation = 0.5
     // Norms are near one; biases, sinks and the like near zero.
-    default: if row.name.hasSuffix("_norm.weight") { (plan.mean, plan.deviation) = (1, 0.05) }
+    default: if row.isFactor { (plan.mean, plan.deviation) = (1, 0.05) }
     }
     return plan
   }

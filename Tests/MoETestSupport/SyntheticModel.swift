@@ -71,8 +71,10 @@ package struct SyntheticModel: Sendable {
   package var layerCount: Int {
     get { self[count: "block_count"] }
     set {
+      for (key, value) in values {
+        if case .array(let array) = value { values[key] = .array(array.repeated(to: newValue)) }
+      }
       self[count: "block_count"] = newValue
-      for key in values.keys { update(key, layerCount: newValue) { $0 } }
     }
   }
   package var hiddenSize: Int {
@@ -110,11 +112,17 @@ package struct SyntheticModel: Sendable {
   }
   package var expertCount: Int {
     get { self[count: "expert_count"] }
-    set { self[count: "expert_count"] = newValue }
+    set {
+      self[count: "expert_count"] = newValue
+      leaveFittingGroups()
+    }
   }
   package var expertsPerToken: Int {
     get { self[count: "expert_used_count"] }
-    set { self[count: "expert_used_count"] = newValue }
+    set {
+      self[count: "expert_used_count"] = newValue
+      leaveFittingGroups()
+    }
   }
   package var expertWidth: Int {
     get { self[count: "expert_feed_forward_length"] }
@@ -129,10 +137,26 @@ package struct SyntheticModel: Sendable {
     set { self[count: "context_length"] = newValue }
   }
 
+  /// Leaves experts ungrouped where the groups would not be equal, or not have what a token takes.
+  private mutating func leaveFittingGroups() {
+    let (count, chosen) = (
+      self[count: "expert_group_count"], self[count: "expert_group_used_count"]
+    )
+    if count < 2 { return }
+    let size = expertCount / count
+    if expertCount % count == 0 && size >= 2 && chosen * size >= expertsPerToken { return }
+    self[count: "expert_group_count"] = 1
+    self[count: "expert_group_used_count"] = 1
+  }
+
   /// Makes every row of a matrix a whole number of blocks of 256, which the K formats need.
   package mutating func useWholeBlocks() {
     (hiddenSize, headDimension) = (256, 64)
     if latentDimension > 0 { latentDimension = 256 }
+    for key in values.keys
+    where key.hasPrefix("attention.") && key.hasSuffix("_length_swa") {
+      self[count: key] = 64
+    }
     let widths = [
       "feed_forward_length", "expert_feed_forward_length", "expert_shared_feed_forward_length",
       "ssm.inner_size",
@@ -201,6 +225,21 @@ package struct SyntheticModel: Sendable {
       let name = model.architecture.rawValue
       if key == "general.architecture" { return .string(name) }
       return key.hasPrefix(name + ".") ? model.values[String(key.dropFirst(name.count + 1))] : nil
+    }
+  }
+}
+
+extension MetadataArray {
+  /// What is given for each layer, of so many layers: it goes on as it began.
+  fileprivate func repeated(to count: Int) -> MetadataArray {
+    func more<Value>(_ values: [Value]) -> [Value] { (0..<count).map { values[$0 % values.count] } }
+    switch self {
+    case .unsigned(let values): return .unsigned(more(values))
+    case .signed(let values): return .signed(more(values))
+    case .float(let values): return .float(more(values))
+    case .double(let values): return .double(more(values))
+    case .bool(let values): return .bool(more(values))
+    case .strings, .nested: return self
     }
   }
 }

@@ -14,7 +14,7 @@ extension ArchitectureReader {
     let (layerCount, predictingCount) = try layerCounts()
     var layers: [LayerDescription] = []
     for layer in 0..<layerCount { layers.append(try describe(layer)) }
-    return ModelDescription(
+    let description = ModelDescription(
       architecture: architecture, hiddenSize: hiddenSize,
       vocabularySize: try vocabularySize(hiddenSize: hiddenSize),
       contextLength: try integer("context_length", in: 1...1 << 30),
@@ -22,6 +22,15 @@ extension ArchitectureReader {
       leftOutTensors: (layerCount..<layerCount + predictingCount).map {
         TensorTable.prefix(layer: $0)
       })
+    // A tensor of factors has one for each pair.
+    let hasFactors = contains("rope_freqs.weight") || contains("rope_factors_long.weight")
+    let factored = description.rotaries.filter { hasFactors && $0.factors != .none }
+    for rotary in factored {
+      try require(
+        rotary.dimension == factored[0].dimension, "rope.dimension_count", "\(rotary.dimension)",
+        "\(factored[0].dimension) in all layers that share factors")
+    }
+    return description
   }
 
   func hiddenSize() throws(ModelError) -> Int { try integer("embedding_length", in: 1...1 << 20) }
@@ -48,16 +57,33 @@ extension ArchitectureReader {
     try optionalInteger("leading_dense_block_count", in: 0...4096) ?? 0
   }
 
+  /// A dense part in the first layers; in the others, routed experts beside shared ones without a
+  /// gate, where files say that there are some.
+  func denseFirst(
+    layer: Int, _ routed: () throws(ModelError) -> RoutedExpertsDescription
+  ) throws(ModelError) -> [FeedForwardPart] {
+    if layer < (try leadingDenseLayerCount()) { return [.dense(try dense(layer: layer))] }
+    let sharedCount = try optionalInteger("expert_shared_count", in: 0...64) ?? 0
+    let routed = FeedForwardPart.routed(try routed())
+    return sharedCount == 0
+      ? [routed] : [.dense(try shared(layer: layer, isGated: false)), routed]
+  }
+
   /// Grouped-query attention over all positions before, without norms.
   ///
-  /// - Parameter truncatesCorrectionRange: What YaRN does in the family; files do not say.
+  /// - Parameters:
+  ///   - suffix: Behind the keys of what a file gives apart for some layers (`rotary`).
+  ///   - truncatesCorrectionRange: What YaRN does in the family; files do not say.
+  ///   - factors: Where files of the family have the rotary embedding's.
   func attention(
-    layer: Int, pairing: RotaryPairing, truncatesCorrectionRange: Bool = true
+    layer: Int, pairing: RotaryPairing, suffix: String = "",
+    truncatesCorrectionRange: Bool = true, factors: RotaryFactors = .frequencies
   ) throws(ModelError) -> AttentionDescription {
     let headCount = try requireInteger("attention.head_count", layer: layer, in: 1...1 << 14)
     let hiddenSize = try hiddenSize()
+    let dimensions = 2...KVView.headDimensionMax
     let headDimension =
-      try optionalInteger("attention.key_length", layer: layer, in: 2...KVView.headDimensionMax)
+      try optionalInteger("attention.key_length\(suffix)", layer: layer, in: dimensions)
       ?? hiddenSize / headCount
     // Rotary embedding turns pairs of elements.
     try require(
@@ -65,7 +91,8 @@ extension ArchitectureReader {
       "attention.key_length", "\(headDimension)",
       "an even number from 2 to \(KVView.headDimensionMax)")
     let valueDimension =
-      try optionalInteger("attention.value_length", layer: layer, in: 1...KVView.headDimensionMax)
+      try optionalInteger(
+        "attention.value_length\(suffix)", layer: layer, in: 1...KVView.headDimensionMax)
       ?? headDimension
     let keyValueHeadCount =
       try optionalInteger("attention.head_count_kv", layer: layer, in: 1...headCount) ?? headCount
@@ -74,10 +101,10 @@ extension ArchitectureReader {
       "a divisor of the head count \(headCount)")
     return AttentionDescription(
       headCount: headCount, keyValueHeadCount: keyValueHeadCount, headDimension: headDimension,
-      valueDimension: valueDimension,
+      valueDimension: valueDimension, isFused: contains("attn_qkv.weight", layer: layer),
       rotary: try rotary(
-        headDimension: headDimension, pairing: pairing,
-        truncatesCorrectionRange: truncatesCorrectionRange))
+        headDimension: headDimension, pairing: pairing, suffix: suffix,
+        truncatesCorrectionRange: truncatesCorrectionRange, factors: factors))
   }
 
   func requireInteger(
@@ -167,8 +194,26 @@ extension ArchitectureReader {
     return DenseFeedForwardDescription(kind: .dense, width: width, activation: .swiGLU)
   }
 
+  /// The groups that experts are chosen from; nil where files say that there are none.
+  func expertGroups(
+    rule: ExpertGroups.Rule, of router: RouterDescription
+  ) throws(ModelError) -> ExpertGroups? {
+    let key = "expert_group_count"
+    let count = try optionalInteger(key, in: 0...ExpertGroups.countMax) ?? 0
+    guard count > 1 else { return nil }
+    let chosen = try integer("expert_group_used_count", in: 1...count)
+    let groups = ExpertGroups(count: count, chosenCount: chosen, rule: rule)
+    var grouped = router
+    grouped.groups = groups
+    try require(
+      grouped.isConsistent, key, "\(count), of which \(chosen) are taken",
+      "equal groups that have the \(router.expertsPerToken) experts of a token")
+    return groups
+  }
+
   /// All shared experts of a layer as one.
   func shared(layer: Int, isGated: Bool) throws(ModelError) -> DenseFeedForwardDescription {
+    let count = max(1, try optionalInteger("expert_shared_count", in: 0...64) ?? 1)
     let width: Int
     if let shape = try optionalShape(of: "ffn_up_shexp.weight", layer: layer, rank: 2) {
       width = shape[1]
@@ -177,7 +222,6 @@ extension ArchitectureReader {
     {
       width = length
     } else {
-      let count = try optionalInteger("expert_shared_count", in: 1...64) ?? 1
       width =
         count * (try requireInteger("expert_feed_forward_length", layer: layer, in: 1...1 << 24))
     }

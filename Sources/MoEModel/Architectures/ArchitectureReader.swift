@@ -62,6 +62,13 @@ package struct ArchitectureReader {
     }
   }
 
+  /// A factor or a bound above 0; nil where files give none, or 0 for it.
+  func factor(_ key: String) throws(ModelError) -> Float? {
+    let number = try optionalNumber(key) ?? 0
+    try require(number >= 0, key, "\(number)", "a number above 0")
+    return number == 0 ? nil : Float(number)
+  }
+
   package func number(_ key: String) throws(ModelError) -> Double {
     do {
       return Double(try metadata.requireFloat("\(architecture).\(key)"))
@@ -83,8 +90,11 @@ package struct ArchitectureReader {
 
   /// Whether the file has a tensor of a layer.
   package func contains(_ name: String, layer: Int) -> Bool {
-    tensors[TensorTable.prefix(layer: layer) + name] != nil
+    contains(TensorTable.prefix(layer: layer) + name)
   }
+
+  /// Whether the file has a tensor.
+  func contains(_ name: String) -> Bool { tensors[name] != nil }
 
   /// The shape of a tensor, filled up with outer axes of 1 to so many; nil where there is none.
   package func optionalShape(of tensor: String, rank: Int) throws(ModelError) -> [Int]? {
@@ -118,6 +128,17 @@ package struct ArchitectureReader {
 
   /// The same for a truth value.
   package func optionalFlag(_ key: String, layer: Int) throws(ModelError) -> Bool? {
+    do {
+      return try metadata.optionalBools(
+        perLayer: "\(architecture).\(key)", count: storedLayerCount())?[layer]
+    } catch {
+      throw .metadata(error)
+    }
+  }
+
+  /// Whether a layer has something, which files say once for all layers or for each; nil where they
+  /// do not.
+  func optionalFlag(_ key: String, layer: Int) throws(ModelError) -> Bool? {
     do {
       return try metadata.optionalBools(
         perLayer: "\(architecture).\(key)", count: storedLayerCount())?[layer]

@@ -15,27 +15,19 @@ enum GLM4MoE {
       "rope.freq_base": .float(1e6), "expert_shared_count": .unsigned(1),
       "leading_dense_block_count": .unsigned(1), "expert_gating_func": .unsigned(2),
       "expert_weights_scale": .float(1.5), "expert_weights_norm": .bool(true),
-    ], usualTensors: [.queryBias, .keyBias, .valueBias]
+    ], usualTensors: [.query.bias, .key.bias, .value.bias]
   ) { reader throws(ModelError) in
     try reader.refuseOtherMathematics(apartFrom: [
       "expert_shared_count", "leading_dense_block_count", "nextn_predict_layers",
     ])
-    let denseCount = try reader.leadingDenseLayerCount()
-    let sharedCount = try reader.optionalInteger("expert_shared_count", in: 0...64) ?? 0
     return try reader.model { layer throws(ModelError) in
       var attention = try reader.attention(layer: layer, pairing: .neox)
       // The smaller models of the family do without.
       if reader.contains("attn_q_norm.weight", layer: layer) { attention.queryKeyNorm = .perHead }
-      var parts: [FeedForwardPart] = []
-      if layer < denseCount {
-        parts = [.dense(try reader.dense(layer: layer))]
-      } else {
+      let parts = try reader.denseFirst(layer: layer) { () throws(ModelError) in
         var routed = try reader.routed(layer: layer, scoring: .sigmoid, renormalizes: true)
         routed.router.hasSelectionBias = true
-        parts = [.routed(routed)]
-        if sharedCount > 0 {
-          parts.insert(.dense(try reader.shared(layer: layer, isGated: false)), at: 0)
-        }
+        return routed
       }
       return LayerDescription(
         mixer: .attention(attention),

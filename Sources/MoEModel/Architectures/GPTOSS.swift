@@ -12,7 +12,7 @@ enum GPTOSS {
       "rope.freq_base": .float(150_000), "rope.scaling.type": .string("yarn"),
       "rope.scaling.factor": .float(8), "rope.scaling.original_context_length": .unsigned(32),
     ],
-    usualTensors: [.queryBias, .keyBias, .valueBias, .attentionOutputBias, .routerBias]
+    usualTensors: [.query.bias, .key.bias, .value.bias, .attentionOutput.bias, .routerBias]
   ) { reader throws(ModelError) in
     try reader.refuseOtherMathematics(apartFrom: ["attention.sliding_window"])
     let window = try reader.integer("attention.sliding_window", in: 1...1 << 30)

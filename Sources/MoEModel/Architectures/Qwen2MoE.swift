@@ -9,7 +9,7 @@ enum Qwen2MoE {
     summary: "Qwen1.5-MoE, Qwen2-MoE: softmax top-k, a gated shared expert, attention biases.",
     smallModel: [
       "rope.freq_base": .float(1e6), "expert_shared_feed_forward_length": .unsigned(64),
-    ], usualTensors: [.queryBias, .keyBias, .valueBias]
+    ], usualTensors: [.query.bias, .key.bias, .value.bias]
   ) { reader throws(ModelError) in
     try reader.refuseOtherMathematics()
     return try reader.model { layer throws(ModelError) in

@@ -14,10 +14,10 @@ extension ArchitectureReader {
   ///   - suffix: Behind the keys of base and dimension where a file gives those of some layers
   ///     apart, such as `_swa`.
   ///   - truncatesCorrectionRange: What YaRN does in this architecture; files do not say.
-  ///   - frequencyFactors: (pair), from the file's tensor of them; empty where it has none.
+  ///   - factors: What the architecture's files have.
   package func rotary(
     headDimension: Int, pairing: RotaryPairing, suffix: String = "",
-    truncatesCorrectionRange: Bool = true, frequencyFactors: [Float] = []
+    truncatesCorrectionRange: Bool = true, factors: RotaryFactors = .frequencies
   ) throws(ModelError) -> RotaryDescription {
     let dimensionKey = "rope.dimension_count\(suffix)"
     let dimension = try optionalInteger(dimensionKey, in: 2...headDimension) ?? headDimension
@@ -26,14 +26,14 @@ extension ArchitectureReader {
     let base = try optionalNumber(baseKey) ?? 10000
     try require(base > 0, baseKey, "\(base)", "a number above 0")
     var description = RotaryDescription(
-      base: base, dimension: dimension, pairing: pairing, frequencyFactors: frequencyFactors,
+      base: base, dimension: dimension, pairing: pairing, factors: factors,
       attentionFactor: try positive("rope.scaling.attn_factor") ?? 1)
 
     // The older of the two keys has only linear scaling; 0 stands for none.
-    let factors = [
+    let scalingFactors = [
       try scalingFactor("rope.scaling.factor"), try scalingFactor("rope.scale_linear"),
     ]
-    let factor = factors.lazy.compactMap { $0 }.first { $0 != 0 } ?? 1
+    let factor = scalingFactors.lazy.compactMap { $0 }.first { $0 != 0 } ?? 1
     let typeKey = "rope.scaling.type"
     let type = try optionalString(typeKey) ?? "linear"
     switch type {
@@ -45,12 +45,25 @@ extension ArchitectureReader {
       if factor != 1 {
         try scale(&description, factor: factor, truncates: truncatesCorrectionRange)
       }
-    case "longrope" where !frequencyFactors.isEmpty: break
+    case "longrope" where factors.areByContext: break
     default:
       throw unsupported(
         typeKey, type.quotedForMessage, "none, linear, yarn, or longrope with its factors")
     }
     return description
+  }
+
+  /// Factors for short texts and for long ones, of a file that says where the long ones begin.
+  func factorsByContext() throws(ModelError) -> RotaryFactors {
+    let names = ["rope_factors_short.weight", "rope_factors_long.weight"]
+    let missing = names.filter { !contains($0) }
+    if missing.count == 1 { throw missingTensor(missing[0]) }
+    let key = "rope.scaling.original_context_length"
+    if !missing.isEmpty {
+      let length = try optionalInteger(key, in: 1...1 << 30)
+      return length.map { .byContext(originalLength: $0) } ?? .none
+    }
+    return .byContext(originalLength: try integer(key, in: 1...1 << 30))
   }
 
   /// YaRN, with the numbers of a file or those that the paper and the published models have.

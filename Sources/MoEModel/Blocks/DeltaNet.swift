@@ -158,7 +158,7 @@ struct DeltaNetBlock {
 
   /// - Parameters:
   ///   - hidden: The rows of a tile, whose first is row `start` of the step.
-  func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) {
+  func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) -> FloatRows {
     let (team, count) = (decoder.team, hidden.rowCount)
     func rows(_ region: ScratchRegion) -> FloatRows { decoder.scratch.rows(region, count: count) }
     let rows = Rows(
@@ -174,13 +174,14 @@ struct DeltaNetBlock {
     }
     team.rmsNormHeads(
       rows.recurred, headCount: description.valueHeadCount,
-      weight: weights.vector(.recurrenceNorm), epsilon: epsilon)
+      headDimension: description.valueDimension, weight: weights.vector(.recurrenceNorm),
+      epsilon: epsilon, into: rows.recurred)
     team.activate(.swiGLU, gate: rows.gate, up: rows.recurred)
     // The norm's rows are free again: they take the projected output.
     decoder.beginProducts(of: rows.gate)
     decoder.append(output, into: rows.normed)
     decoder.multiply(as: .attentionOutput)
-    team.add(rows.normed.storage, to: hidden.storage)
+    return rows.normed
   }
 
   /// Everything that is a product of the normed rows, in the order in which it is used.
@@ -232,7 +233,7 @@ struct DeltaNetBlock {
     team.rmsNormHeads(
       rows.mixed, headCount: 2 * description.keyHeadCount,
       headDimension: description.keyDimension,
-      epsilon: Self.squaredLengthEpsilon / Float(description.keyDimension))
+      epsilon: Self.squaredLengthEpsilon / Float(description.keyDimension), into: rows.mixed)
     team.activate(.sigmoid, gate: nil, up: rows.beta)
     team.advanceTime(
       rows.alpha, bias: weights.vector(.timeStepBias), rates: weights.vector(.decayRate),

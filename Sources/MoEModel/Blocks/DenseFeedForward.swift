@@ -16,6 +16,8 @@ package struct DenseFeedForwardDescription: Sendable, Equatable {
   package var width: Int
   /// There is a gate where it has one.
   package var activation: Activation
+  /// The name of the norm after it, without the layer's prefix and `.weight`; nil: none.
+  package var postNormName: String?
 
   private var nameSuffix: String { kind == .dense ? "" : "_shexp" }
 }
@@ -25,11 +27,12 @@ extension TensorRole {
   package static let denseUp = TensorRole(rawValue: "up projection")
   package static let denseDown = TensorRole(rawValue: "down projection")
   package static let sharedExpertGate = TensorRole(rawValue: "shared expert's gate")
+  package static let densePostNorm = TensorRole(rawValue: "norm after the dense part")
 }
 
 extension DenseFeedForwardDescription {
-  func addTensors(to table: inout TensorTable, hiddenSize: Int) {
-    let suffix = nameSuffix
+  func addTensors(to table: inout TensorTable, _ model: ModelDescription) {
+    let (suffix, hiddenSize) = (nameSuffix, model.hiddenSize)
     if activation.isGated {
       table.matrix(.denseGate, "ffn_gate\(suffix).weight", rows: width, columns: hiddenSize)
     }
@@ -37,6 +40,9 @@ extension DenseFeedForwardDescription {
     table.matrix(.denseDown, "ffn_down\(suffix).weight", rows: hiddenSize, columns: width)
     if case .shared(isGated: true) = kind {
       table.matrix(.sharedExpertGate, "ffn_gate_inp_shexp.weight", rows: 1, columns: hiddenSize)
+    }
+    if let postNormName {
+      table.norm(.densePostNorm, postNormName, count: hiddenSize, model.normKind)
     }
   }
 }
@@ -62,7 +68,7 @@ struct DenseFeedForwardScratch: Sendable {
   }
 }
 
-/// hidden += down(activation(gate(x), up(x))), or down(activation(up(x))) where nothing gates up;
+/// sum += down(activation(gate(x), up(x))), or down(activation(up(x))) where nothing gates up;
 /// scaled by sigmoid(score(x)) where it is shared and gated.
 struct DenseFeedForwardBlock {
   private let description: DenseFeedForwardDescription
@@ -72,10 +78,11 @@ struct DenseFeedForwardBlock {
   private let down: QuantizedMatrix
   /// (1, hiddenSize)
   private let scoring: QuantizedMatrix?
+  private let postNorm: Norm?
 
   init(
     _ description: DenseFeedForwardDescription, weights: LoadedTensors,
-    scratch: DenseFeedForwardScratch
+    scratch: DenseFeedForwardScratch, _ model: ModelDescription
   ) {
     self.description = description
     self.scratch = scratch
@@ -83,13 +90,14 @@ struct DenseFeedForwardBlock {
     up = weights.matrix(.denseUp)
     down = weights.matrix(.denseDown)
     scoring = weights.optionalMatrix(.sharedExpertGate)
+    postNorm = description.postNormName.map { _ in Norm(.densePostNorm, in: weights, model) }
   }
 
   /// - Parameters:
   ///   - normed: (row, hiddenSize): what is read.
-  ///   - hidden: (row, hiddenSize): what is added to.
-  func callAsFunction(_ normed: FloatRows, into hidden: FloatRows, _ decoder: Decoder) {
-    let (team, count) = (decoder.team, hidden.rowCount)
+  ///   - sum: (row, hiddenSize): what is added to.
+  func callAsFunction(_ normed: FloatRows, into sum: FloatRows, _ decoder: Decoder) {
+    let (team, count) = (decoder.team, sum.rowCount)
     let gateRows = decoder.scratch.rows(scratch.gate, count: count)
     let upRows = decoder.scratch.rows(scratch.up, count: count)
     let downRows = decoder.scratch.rows(scratch.down, count: count)
@@ -103,10 +111,11 @@ struct DenseFeedForwardBlock {
     decoder.beginProducts(of: gate == nil ? upRows : gateRows)
     decoder.append(down, into: downRows)
     decoder.multiply(as: .down)
+    postNorm?(downRows, into: downRows, team)
     if scoring != nil {
-      team.addGated(downRows, gates: scores, to: hidden)
+      team.addGated(downRows, gates: scores, to: sum)
     } else {
-      team.add(downRows.storage, to: hidden.storage)
+      team.add(downRows, scale: 1, to: sum)
     }
   }
 }

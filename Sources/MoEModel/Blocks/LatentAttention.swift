@@ -200,7 +200,7 @@ struct LatentAttentionBlock {
 
   /// - Parameters:
   ///   - hidden: The rows of a tile, whose first is row `start` of the step.
-  func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) {
+  func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) -> FloatRows {
     let (team, count) = (decoder.team, hidden.rowCount)
     let epsilon = decoder.description.normEpsilon
     let normed = decoder.scratch.rows(scratch.normed, count: count)
@@ -233,7 +233,7 @@ struct LatentAttentionBlock {
     decoder.beginProducts(of: attended)
     decoder.append(output, into: normed)
     decoder.multiply(as: .attentionOutput)
-    team.add(normed.storage, to: hidden.storage)
+    return normed
   }
 
   /// What a part of a tile's rows, whose first is row `start` of the step, find in their pasts.

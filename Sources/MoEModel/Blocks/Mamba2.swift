@@ -110,7 +110,7 @@ struct Mamba2Block {
 
   /// - Parameters:
   ///   - hidden: The rows of a tile, whose first is row `start` of the step.
-  func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) {
+  func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) -> FloatRows {
     let (team, count) = (decoder.team, hidden.rowCount)
     func rows(_ region: ScratchRegion) -> FloatRows { decoder.scratch.rows(region, count: count) }
     let rows = Rows(
@@ -137,7 +137,7 @@ struct Mamba2Block {
     decoder.beginProducts(of: rows.gate)
     decoder.append(output, into: rows.normed)
     decoder.multiply(as: .attentionOutput)
-    team.add(rows.normed.storage, to: hidden.storage)
+    return rows.normed
   }
 
   private func recur(_ rows: Rows, _ segments: [StateSegment], _ team: WorkerTeam) {

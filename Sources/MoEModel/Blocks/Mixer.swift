@@ -40,9 +40,10 @@ package enum Mixer: Sendable, Equatable {
     }
   }
 
-  func addTensors(to table: inout TensorTable, hiddenSize: Int) {
+  func addTensors(to table: inout TensorTable, _ model: ModelDescription) {
+    let hiddenSize = model.hiddenSize
     switch self {
-    case .attention(let attention): attention.addTensors(to: &table, hiddenSize: hiddenSize)
+    case .attention(let attention): attention.addTensors(to: &table, model)
     case .latentAttention(let attention):
       attention.addTensors(to: &table, hiddenSize: hiddenSize)
     case .deltaNet(let deltaNet): deltaNet.addTensors(to: &table, hiddenSize: hiddenSize)
@@ -91,19 +92,18 @@ enum MixerBlock {
   case mamba2(Mamba2Block)
 
   init(
-    _ scratch: MixerScratch, layer: Int, weights: LoadedTensors, rotaries: [RotaryDescription]
+    _ scratch: MixerScratch, layer: Int, weights: LoadedTensors, _ model: ModelDescription
   ) {
     switch scratch {
     case .attention(let description, let scratch):
       self = .attention(
         AttentionBlock(
-          description, layer: layer, weights: weights, scratch: scratch,
-          rotaryNumber: description.rotary.flatMap { rotaries.firstIndex(of: $0) }))
+          description, layer: layer, weights: weights, scratch: scratch, model))
     case .latentAttention(let description, let scratch):
       self = .latentAttention(
         LatentAttentionBlock(
           description, layer: layer, weights: weights, scratch: scratch,
-          rotaryNumber: rotaries.firstIndex(of: description.rotary)))
+          rotaryNumber: model.rotaries.firstIndex(of: description.rotary)))
     case .deltaNet(let description, let scratch):
       self = .deltaNet(
         DeltaNetBlock(description, layer: layer, weights: weights, scratch: scratch))
@@ -115,8 +115,9 @@ enum MixerBlock {
     }
   }
 
-  /// Adds to a tile's rows, whose first is row `start` of the step.
-  func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) {
+  /// What it makes of a tile's rows, whose first is row `start` of the step: (row, hiddenSize), to
+  /// join the residual stream.
+  func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) -> FloatRows {
     switch self {
     case .attention(let block): block(hidden, start: start, decoder)
     case .latentAttention(let block): block(hidden, start: start, decoder)

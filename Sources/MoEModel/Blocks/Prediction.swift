@@ -106,7 +106,7 @@ extension Decoder {
   /// this one is computed. A wrong guess costs a read and changes no result.
   func predict(after block: RoutedExpertsBlock, hidden: FloatRows) {
     guard prediction.isOn, let layer = description.routedLayer(after: block.layer),
-      let next = layers[layer].routed, experts.canPrefetch(layer: layer)
+      let next = layers[layer].feedForward?.routed, experts.canPrefetch(layer: layer)
     else { return }
     prediction.begin(layer: layer, expertCount: next.description.router.expertCount)
     let perToken = next.description.router.expertsPerToken
@@ -133,9 +133,7 @@ extension Decoder {
     let count = hidden.rowCount
     let normed = scratch.rows(regions.normed, count: count)
     let logits = scratch.rows(regions.logits, count: count)
-    team.rmsNorm(
-      hidden, weight: layers[block.layer].feedForwardNorm, epsilon: description.normEpsilon,
-      into: normed)
+    block.fillRouterInput(hidden, into: normed, self)
     products.removeAll()
     products.append(
       block.projection, inForm(of: block.projection, normed, regions: regions.forms),

@@ -14,10 +14,16 @@ package struct RotaryTable: Sendable {
   private let frequencies: [Double]
   private let attentionFactor: Double
 
-  /// - Parameter description: Its frequency factors are none, or as many as it has pairs.
-  package init(_ description: RotaryDescription) {
+  /// - Parameter tensors: Those beside the layers, which may have its factors.
+  init(_ description: RotaryDescription, factorsIn tensors: LoadedTensors) {
+    precondition(!description.factors.areByContext, "a description is adapted to its context")
+    let factors = description.factors.role.flatMap { tensors.optionalVector($0) }
+    self.init(description, factors: factors?.array() ?? [])
+  }
+
+  /// - Parameter factors: (pair): what its frequency is divided by; empty where each is 1.
+  package init(_ description: RotaryDescription, factors: [Float] = []) {
     let (base, dimension) = (description.base, description.dimension)
-    let factors = description.frequencyFactors
     precondition(factors.isEmpty || factors.count == dimension / 2)
     attentionFactor = description.attentionFactor
     // Rounded to 32 bits as the published models compute them.

@@ -41,7 +41,7 @@ package struct RouterScores {
     case .sigmoid, .sqrtSoftplus:
       // They rise with the logit, which tells more experts apart.
       if selectionBias != nil || description.groups != nil { score(row) }
-    case .softmaxOfChosen: break
+    case .softmaxOfChosen, .sparseMixer: break
     }
     if let selectionBias {
       for expert in 0..<row.count { row[expert] += selectionBias[expert] }
@@ -74,7 +74,7 @@ package struct RouterScores {
   func fillShares(_ row: FloatView) {
     row.copy(from: logits)
     switch description.scoring {
-    case .softmax, .softmaxOfChosen: VectorMath.softmax(row)
+    case .softmax, .softmaxOfChosen, .sparseMixer: VectorMath.softmax(row)
     case .sigmoid, .sqrtSoftplus:
       score(row)
       var sum = 0.0
@@ -92,6 +92,7 @@ package struct RouterScores {
   ///   - row: (expertCount), overwritten.
   func weigh(_ experts: IndexView, into weights: FloatView, scratch row: FloatView) {
     rank(experts)
+    if description.scoring == .sparseMixer { return mix(experts, into: weights, scratch: row) }
     guard description.scoring == .softmax else {
       for rank in 0..<experts.count { weights[rank] = logits[Int(experts[rank])] }
       return score(weights)
@@ -115,10 +116,30 @@ package struct RouterScores {
     }
   }
 
+  /// A logit that is lower than the chosen one by more than this part of the larger of the two
+  /// magnitudes counts no more: twice the jitter of the published models.
+  private static let mixerDistance: Float = 0.02
+
+  /// The weights of `sparseMixer`, of experts in order.
+  private func mix(_ experts: IndexView, into weights: FloatView, scratch row: FloatView) {
+    row.copy(from: logits)
+    for rank in 0..<experts.count {
+      let chosen = logits[Int(experts[rank])]
+      var sum: Float = 0
+      for expert in 0..<row.count {
+        let other = row[expert]
+        if (chosen - other) / max(abs(other), chosen) > Self.mixerDistance { continue }
+        sum += exp(other - chosen)
+      }
+      weights[rank] = 1 / sum
+      row[Int(experts[rank])] = -.infinity
+    }
+  }
+
   /// Logits into scores; softmax over those given.
   private func score(_ row: FloatView) {
     switch description.scoring {
-    case .softmax, .softmaxOfChosen: VectorMath.softmax(row)
+    case .softmax, .softmaxOfChosen, .sparseMixer: VectorMath.softmax(row)
     case .sigmoid: VectorMath.sigmoid(row)
     case .sqrtSoftplus:
       for index in 0..<row.count {

@@ -73,7 +73,7 @@ struct ShortConvolutionBlock {
 
   /// - Parameters:
   ///   - hidden: The rows of a tile, whose first is row `start` of the step.
-  func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) {
+  func callAsFunction(_ hidden: FloatRows, start: Int, _ decoder: Decoder) -> FloatRows {
     let (team, count) = (decoder.team, hidden.rowCount)
     let normed = decoder.scratch.rows(scratch.normed, count: count)
     let inputGate = decoder.scratch.rows(scratch.inputGate, count: count)
@@ -101,6 +101,6 @@ struct ShortConvolutionBlock {
     decoder.beginProducts(of: inputGate)
     decoder.append(output, into: normed)
     decoder.multiply(as: .attentionOutput)
-    team.add(normed.storage, to: hidden.storage)
+    return normed
   }
 }

@@ -11,8 +11,16 @@ package struct ModelDescription: Sendable, Equatable {
   package var vocabularySize: Int
   /// Positions that the model was trained for.
   package var contextLength: Int
-  /// Of every RMS norm.
+  /// Of every norm.
   package var normEpsilon: Float
+  /// Of the norms before and after blocks and of the last one.
+  package var normKind = NormKind.rms
+  /// Factor on the embedding's rows.
+  package var embeddingScale: Float = 1
+  /// Factor on the logits.
+  package var logitScale: Float = 1
+  /// Largest magnitude of a logit, by tanh (Gemma 2, arXiv 2408.00118, section 2); nil: any.
+  package var logitSoftCap: Float?
   /// By number in the file (`blk.N`).
   package var layers: [LayerDescription]
   /// The name of the last norm, without `.weight`.
@@ -68,14 +76,20 @@ package struct ModelDescription: Sendable, Equatable {
 /// result to the stream; or with one of both.
 package struct LayerDescription: Sendable, Equatable {
   package var mixer: Mixer?
+  package var mixerJoin = Join.plain
   package var feedForward: FeedForward?
+  /// Whether the stream is at last multiplied by a factor that the file has.
+  package var hasOutputScale = false
 }
 
-/// What works on each position by itself: parts side by side that read the same normed rows.
+/// What works on each position by itself: parts side by side whose results are added up.
 package struct FeedForward: Sendable, Equatable {
-  /// The name of the norm before it, without the layer's prefix and `.weight`.
+  /// The name of the norm before it, without the layer's prefix and `.weight`: what its parts read,
+  /// but for those with a norm of their own.
   package var normName = "ffn_norm"
   package var parts: [FeedForwardPart]
+  /// How the parts' sum joins the stream.
+  package var join = Join.plain
 
   /// The routed experts; nil in a dense layer.
   package var routed: RoutedExpertsDescription? {
@@ -94,8 +108,10 @@ extension TensorRole {
   package static let embedding = TensorRole(rawValue: "embedding")
   package static let outputNorm = TensorRole(rawValue: "output norm")
   package static let output = TensorRole(rawValue: "output")
-  package static let rotaryFactors = TensorRole(rawValue: "rotary factors")
+  package static let mixerPostNorm = TensorRole(rawValue: "norm after the mixer")
   package static let feedForwardNorm = TensorRole(rawValue: "feed-forward norm")
+  package static let feedForwardPostNorm = TensorRole(rawValue: "norm after the feed-forward part")
+  package static let layerOutputScale = TensorRole(rawValue: "layer's output scale")
 }
 
 extension ModelDescription {
@@ -106,14 +122,12 @@ extension ModelDescription {
   package var endTensors: TensorTable {
     var table = TensorTable()
     table.matrix(.embedding, Self.embeddingName, rows: vocabularySize, columns: hiddenSize)
-    table.vector(.outputNorm, outputNormName + ".weight", count: hiddenSize)
+    table.norm(.outputNorm, outputNormName, count: hiddenSize, normKind)
     // Where there is none, the embedding serves as output matrix too.
     table.matrix(
       .output, "output.weight", rows: vocabularySize, columns: hiddenSize, isOptional: true)
-    if let rotary = rotaries.first {
-      table.vector(
-        .rotaryFactors, "rope_freqs.weight", count: rotary.dimension / 2, isOptional: true)
-    }
+    table.vector(.output.bias, "output.bias", count: vocabularySize, isOptional: true)
+    addRotaryFactors(to: &table)
     return table
   }
 }
@@ -122,20 +136,29 @@ extension LayerDescription {
   /// The layer's dense tensors.
   package func tensors(_ layer: Int, _ model: ModelDescription) -> TensorTable {
     var table = TensorTable(layer: layer)
-    mixer?.addTensors(to: &table, hiddenSize: model.hiddenSize)
-    feedForward?.addTensors(to: &table, hiddenSize: model.hiddenSize)
+    mixer?.addTensors(to: &table, model)
+    if let name = mixerJoin.normName {
+      table.norm(.mixerPostNorm, name, count: model.hiddenSize, model.normKind)
+    }
+    feedForward?.addTensors(to: &table, model)
+    if hasOutputScale {
+      table.vector(.layerOutputScale, "layer_output_scale.weight", count: 1, isFactor: true)
+    }
     return table
   }
 }
 
 extension FeedForward {
-  func addTensors(to table: inout TensorTable, hiddenSize: Int) {
-    table.vector(.feedForwardNorm, normName + ".weight", count: hiddenSize)
+  func addTensors(to table: inout TensorTable, _ model: ModelDescription) {
+    table.norm(.feedForwardNorm, normName, count: model.hiddenSize, model.normKind)
     for part in parts {
       switch part {
-      case .dense(let dense): dense.addTensors(to: &table, hiddenSize: hiddenSize)
-      case .routed(let routed): routed.addTensors(to: &table, hiddenSize: hiddenSize)
+      case .dense(let dense): dense.addTensors(to: &table, model)
+      case .routed(let routed): routed.addTensors(to: &table, model)
       }
+    }
+    if let name = join.normName {
+      table.norm(.feedForwardPostNorm, name, count: model.hiddenSize, model.normKind)
     }
   }
 }

@@ -13,9 +13,8 @@ package struct RotaryDescription: Sendable, Hashable {
   package var dimension: Int
   package var pairing: RotaryPairing
   package var scaling = RotaryScaling.none
-  /// (pair): what each pair's frequency is divided by (LongRoPE, arXiv 2402.13753, section 3.2);
-  /// empty where each is 1. A pair with a very large one does not turn.
-  package var frequencyFactors: [Float] = []
+  /// Where a file has what each pair's frequency is divided by.
+  package var factors = RotaryFactors.none
   /// Factor on cosines and sines, and so its square on what a query's and a key's turned elements
   /// add to their product (YaRN, arXiv 2309.00071, section 3.4).
   package var attentionFactor = 1.0
@@ -25,15 +24,77 @@ package struct RotaryDescription: Sendable, Hashable {
 
   package init(
     base: Double, dimension: Int, pairing: RotaryPairing, scaling: RotaryScaling = .none,
-    frequencyFactors: [Float] = [], attentionFactor: Double = 1, scoreFactor: Double = 1
+    factors: RotaryFactors = .none, attentionFactor: Double = 1, scoreFactor: Double = 1
   ) {
     self.base = base
     self.dimension = dimension
     self.pairing = pairing
     self.scaling = scaling
-    self.frequencyFactors = frequencyFactors
+    self.factors = factors
     self.attentionFactor = attentionFactor
     self.scoreFactor = scoreFactor
+  }
+}
+
+/// Where a file has factors that each pair's frequency is divided by (LongRoPE, arXiv 2402.13753,
+/// section 3.2): one of each pair. A pair with a very large one does not turn.
+package enum RotaryFactors: Sendable, Hashable {
+  case none
+  /// In a tensor of their own, where the file has it.
+  case frequencies
+  /// In two tensors, where the file has them: one for texts that may have at most as many positions
+  /// as the model was first trained for, one for longer ones. A run takes either by the context
+  /// that it is asked for, since what is kept of a text cannot change over.
+  case byContext(originalLength: Int)
+  case short, long
+
+  /// Whether it is yet to be decided which of two tensors counts.
+  var areByContext: Bool { if case .byContext = self { true } else { false } }
+
+  /// The tensor that counts.
+  var role: TensorRole? {
+    switch self {
+    case .none, .byContext: nil
+    case .frequencies: .rotaryFactors
+    case .short: .shortRotaryFactors
+    case .long: .longRotaryFactors
+    }
+  }
+}
+
+extension TensorRole {
+  package static let rotaryFactors = TensorRole(rawValue: "rotary factors")
+  package static let shortRotaryFactors = TensorRole(rawValue: "rotary factors of short texts")
+  package static let longRotaryFactors = TensorRole(rawValue: "rotary factors of long texts")
+}
+
+extension ModelDescription {
+  /// The tensors of factors, for every embedding that takes some.
+  func addRotaryFactors(to table: inout TensorTable) {
+    func add(_ role: TensorRole, _ name: String, _ rotary: RotaryDescription) {
+      if table.rows.contains(where: { $0.role == role }) { return }
+      table.vector(role, name, count: rotary.dimension / 2, isOptional: true, isFactor: true)
+    }
+    for rotary in rotaries {
+      switch rotary.factors {
+      case .none: break
+      case .frequencies: add(.rotaryFactors, "rope_freqs.weight", rotary)
+      case .byContext, .short, .long:
+        add(.shortRotaryFactors, "rope_factors_short.weight", rotary)
+        add(.longRotaryFactors, "rope_factors_long.weight", rotary)
+      }
+    }
+  }
+
+  /// Decides for texts of up to so many positions what depends on it.
+  package mutating func adapt(toContext length: Int) {
+    for index in layers.indices {
+      guard case .attention(var attention) = layers[index].mixer,
+        case .byContext(let original) = attention.rotary?.factors
+      else { continue }
+      attention.rotary?.factors = length > original ? .long : .short
+      layers[index].mixer = .attention(attention)
+    }
   }
 }
 

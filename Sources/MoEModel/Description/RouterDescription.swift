@@ -58,6 +58,9 @@ package enum RouterScoring: Sendable, Hashable, CaseIterable {
   case sqrtSoftplus
   /// Over the experts that have the largest logits.
   case softmaxOfChosen
+  /// One expert after the other, the largest logit first: the share that a softmax gives it among
+  /// those of the experts left whose logits are near its own (SparseMixer, arXiv 2409.12136).
+  case sparseMixer
 }
 
 /// Experts in equal groups by their numbers. A token takes the best groups, and then experts of

@@ -146,13 +146,24 @@ extension Decoder {
     swap(&list, &stateSegments)
   }
 
+  /// Gives the rows of a tile, numbered in the step, with the positions that they have in their
+  /// sequences.
+  func forEachPosition(of tile: Range<Int>, _ body: (_ row: Int, _ position: Int) -> Void) {
+    for rows in stepRows {
+      for row in rows.rows.clamped(to: tile) {
+        body(row, rows.position + row - rows.rows.lowerBound)
+      }
+    }
+  }
+
   /// The experts of a tile's rows, by the model's own rule and by the gating of their sequence,
   /// where there is one that has a say in this phase.
   ///
   /// - Parameter start: The tile's first row in the step.
   func select(
     layer: Int, start: Int, logits: FloatRows, probabilities: FloatRows,
-    selectionBias: FloatView?, router: Router, into selection: Selection
+    selectionBias: FloatView?, expertScales: FloatView?, router: Router,
+    into selection: Selection
   ) {
     for (sequence, rows) in zip(stepSequences, stepRows) {
       let common = rows.rows.clamped(to: start..<start + logits.rowCount)
@@ -167,12 +178,13 @@ extension Decoder {
         // Taken out while it is in use, so that it is not copied.
         sequence.gating = nil
         expertCount = router.select(
-          logits: own, probabilities: scratch, selectionBias: selectionBias, into: part,
-          layer: layer, residency: experts, gating: &gating)
+          logits: own, probabilities: scratch, selectionBias: selectionBias,
+          expertScales: expertScales, into: part, layer: layer, residency: experts, gating: &gating)
         sequence.gating = gating
       } else {
         router.select(
-          logits: own, probabilities: scratch, selectionBias: selectionBias, into: part)
+          logits: own, probabilities: scratch, selectionBias: selectionBias,
+          expertScales: expertScales, into: part)
       }
       routed[rows.phase].selectionCount += count
       routed[rows.phase].expertCount += expertCount

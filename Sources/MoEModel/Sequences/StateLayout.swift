@@ -121,7 +121,8 @@ package struct StateLayout: Sendable, Equatable {
 
   /// The window of attention whose pages go round; nil where every position keeps its own.
   private func ringWindow(_ attention: AttentionShape) -> Int? {
-    guard case .sliding(let window) = attention.limits else { return nil }
+    // Of a chunk no more is seen than of a window as large.
+    guard let window = attention.limits.positionMax else { return nil }
     let pages = Self.ringPageCount(window: window, tileRowCount: tileRowCount)
     return pages * Self.ringPagePositionCount < contextLength ? window : nil
   }

@@ -29,6 +29,9 @@ package struct TensorRow: Sendable, Equatable {
   package var headCount: Int?
   /// What is made of it when it is loaded.
   package var transposed: TransposedRows?
+  /// Whether values are multiplied with its elements, which then lie around 1 in trained models;
+  /// else around 0.
+  package var isFactor: Bool
 
   /// Innermost first, as the file gives them.
   package var dimensions: [Int] {
@@ -81,22 +84,30 @@ package struct TensorTable: Sendable, Equatable {
     self.rows[self.rows.count - 1].transposed = transposed
   }
 
+  /// - Parameter isFactor: Nil: whether it is a norm's weight, by its name.
   package mutating func vector(
-    _ role: TensorRole, _ name: String, count: Int, isOptional: Bool = false
+    _ role: TensorRole, _ name: String, count: Int, isOptional: Bool = false,
+    isFactor: Bool? = nil
   ) {
-    append(role, name, .vector(dimensions: [count]), isOptional)
+    append(
+      role, name, .vector(dimensions: [count]), isOptional,
+      isFactor: isFactor ?? name.hasSuffix("_norm.weight"))
   }
 
   /// What is a vector to its block, but has several dimensions in the file, innermost first.
   package mutating func vector(_ role: TensorRole, _ name: String, dimensions: [Int]) {
-    append(role, name, .vector(dimensions: dimensions), false)
+    append(
+      role, name, .vector(dimensions: dimensions), false, isFactor: name.hasSuffix("_norm.weight"))
   }
 
   private mutating func append(
-    _ role: TensorRole, _ name: String, _ shape: TensorRow.Shape, _ isOptional: Bool
+    _ role: TensorRole, _ name: String, _ shape: TensorRow.Shape, _ isOptional: Bool,
+    isFactor: Bool = false
   ) {
     precondition(!rows.contains { $0.role == role }, "a layer has one tensor of a role")
     rows.append(
-      TensorRow(role: role, name: prefix + name, shape: shape, isOptional: isOptional))
+      TensorRow(
+        role: role, name: prefix + name, shape: shape, isOptional: isOptional,
+        isFactor: isFactor))
   }
 }

@@ -6,7 +6,7 @@ import MoETokenizer
 
 /// A model's files as far as their headers go: checked and understood, no weights read.
 struct LoadedHeader {
-  let description: ModelDescription
+  private(set) var description: ModelDescription
   let tensors: ModelTensors
   let tokenizer: Tokenizer
   let files: [StoreFile]
@@ -25,6 +25,13 @@ struct LoadedHeader {
       throw .format(error)
     }
     try self.init(file)
+  }
+
+  /// Decides for texts of up to so many positions what depends on it.
+  func adapted(toContext length: Int) -> LoadedHeader {
+    var adapted = self
+    adapted.description.adapt(toContext: length)
+    return adapted
   }
 
   init(_ file: GGUFFile) throws(EngineError) {

@@ -53,11 +53,11 @@ struct PreparedRun {
   /// Reads the header, checks the options and divides the budget.
   init(path: String, options: EngineOptions) throws(EngineError) {
     try options.check()
-    header = try LoadedHeader(path: path)
+    let loaded = try LoadedHeader(path: path)
     self.options = options
     processors = .current
     threadCount = options.threadCount ?? processors.count
-    let modelContext = header.description.contextLength
+    let modelContext = loaded.description.contextLength
     let contextLength =
       options.contextLength.map { $0 == 0 ? modelContext : $0 }
       ?? min(modelContext, MemoryPlanner.contextLengthStandard)
@@ -66,7 +66,9 @@ struct PreparedRun {
         name: "the context length", wanted: "at most \(modelContext), which the model was made for",
         found: "\(contextLength)")
     }
-    try Self.check(options.kvCacheType, header.description)
+    try Self.check(options.kvCacheType, loaded.description)
+    // By what is asked for, not by what fits: a budget changes no answer.
+    header = loaded.adapted(toContext: contextLength)
     processByteCount = ProcessMemory.chargedByteCount()
     budget = MemoryBudget(
       options.memory, modelByteCount: header.byteCount, processByteCount: processByteCount)
