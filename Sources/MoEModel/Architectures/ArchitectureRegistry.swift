@@ -41,6 +41,7 @@ package enum ArchitectureRegistry {
     LFM2MoE.architecture,
     NemotronHMoE.architecture,
     DeepSeek2.architecture,
+    Gemma4.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.
