@@ -42,6 +42,7 @@ package enum ArchitectureRegistry {
     NemotronHMoE.architecture,
     DeepSeek2.architecture,
     Gemma4.architecture,
+    MiniMaxM2.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.
