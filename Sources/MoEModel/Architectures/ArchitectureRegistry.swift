@@ -43,6 +43,7 @@ package enum ArchitectureRegistry {
     DeepSeek2.architecture,
     Gemma4.architecture,
     MiniMaxM2.architecture,
+    Dots1.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.
