@@ -44,6 +44,7 @@ package enum ArchitectureRegistry {
     Gemma4.architecture,
     MiniMaxM2.architecture,
     Dots1.architecture,
+    HunyuanMoE.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.
