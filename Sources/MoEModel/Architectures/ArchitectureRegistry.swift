@@ -45,6 +45,7 @@ package enum ArchitectureRegistry {
     MiniMaxM2.architecture,
     Dots1.architecture,
     HunyuanMoE.architecture,
+    PhiMoE.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.
