@@ -46,6 +46,7 @@ package enum ArchitectureRegistry {
     Dots1.architecture,
     HunyuanMoE.architecture,
     PhiMoE.architecture,
+    Llama4.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.
