@@ -47,6 +47,7 @@ package enum ArchitectureRegistry {
     HunyuanMoE.architecture,
     PhiMoE.architecture,
     Llama4.architecture,
+    GraniteMoE.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.
