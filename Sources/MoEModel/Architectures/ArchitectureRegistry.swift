@@ -48,6 +48,7 @@ package enum ArchitectureRegistry {
     PhiMoE.architecture,
     Llama4.architecture,
     GraniteMoE.architecture,
+    Ernie45MoE.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.
