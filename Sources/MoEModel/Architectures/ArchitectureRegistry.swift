@@ -49,6 +49,7 @@ package enum ArchitectureRegistry {
     Llama4.architecture,
     GraniteMoE.architecture,
     Ernie45MoE.architecture,
+    BailingMoE2.architecture,
   ]
 
   /// What a small model of any family has, keys without the architecture's prefix.
