@@ -51,23 +51,4 @@ extension ArchitectureReader {
     let isJoined = contains(LatentAttentionDescription.joinedName, layer: layer)
     return isJoined && !contains("attn_k_b.weight", layer: layer) ? .joined : .split
   }
-
-  /// The groups that a layer's experts are chosen by; nil where experts are chosen from all.
-  ///
-  /// - Parameter router: The layer's without them.
-  func groups(
-    of router: RouterDescription, rule: ExpertGroups.Rule
-  ) throws(ModelError) -> ExpertGroups? {
-    let key = "expert_group_count"
-    let count = try optionalInteger(key, in: 0...1 << 14) ?? 0
-    guard count > 1 else { return nil }
-    let chosenCount = try optionalInteger("expert_group_used_count", in: 0...1 << 14) ?? 0
-    var grouped = router
-    grouped.groups = ExpertGroups(count: count, chosenCount: chosenCount, rule: rule)
-    try require(
-      grouped.isConsistent, key, "\(count), of which a token takes \(chosenCount)",
-      "a divisor of the \(router.expertCount) experts, at most \(ExpertGroups.countMax), with room "
-        + "for \(router.expertsPerToken) experts in the groups that a token takes")
-    return grouped.groups
-  }
 }

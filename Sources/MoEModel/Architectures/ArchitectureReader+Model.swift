@@ -194,21 +194,23 @@ extension ArchitectureReader {
     return DenseFeedForwardDescription(kind: .dense, width: width, activation: .swiGLU)
   }
 
-  /// The groups that experts are chosen from; nil where files say that there are none.
-  func expertGroups(
-    rule: ExpertGroups.Rule, of router: RouterDescription
+  /// The groups that a layer's experts are chosen by; nil where experts are chosen from all.
+  ///
+  /// - Parameter router: The layer's without them.
+  func groups(
+    of router: RouterDescription, rule: ExpertGroups.Rule
   ) throws(ModelError) -> ExpertGroups? {
     let key = "expert_group_count"
-    let count = try optionalInteger(key, in: 0...ExpertGroups.countMax) ?? 0
+    let count = try optionalInteger(key, in: 0...1 << 14) ?? 0
     guard count > 1 else { return nil }
-    let chosen = try integer("expert_group_used_count", in: 1...count)
-    let groups = ExpertGroups(count: count, chosenCount: chosen, rule: rule)
+    let chosenCount = try optionalInteger("expert_group_used_count", in: 0...1 << 14) ?? 0
     var grouped = router
-    grouped.groups = groups
+    grouped.groups = ExpertGroups(count: count, chosenCount: chosenCount, rule: rule)
     try require(
-      grouped.isConsistent, key, "\(count), of which \(chosen) are taken",
-      "equal groups that have the \(router.expertsPerToken) experts of a token")
-    return groups
+      grouped.isConsistent, key, "\(count), of which a token takes \(chosenCount)",
+      "a divisor of the \(router.expertCount) experts, at most \(ExpertGroups.countMax), with room "
+        + "for \(router.expertsPerToken) experts in the groups that a token takes")
+    return grouped.groups
   }
 
   /// All shared experts of a layer as one.

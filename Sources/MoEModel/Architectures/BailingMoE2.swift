@@ -28,7 +28,7 @@ enum BailingMoE2 {
       let parts = try reader.denseFirst(layer: layer) { () throws(ModelError) in
         var routed = try reader.routed(layer: layer, scoring: .sigmoid, renormalizes: true)
         routed.router.hasSelectionBias = true
-        routed.router.groups = try reader.expertGroups(rule: .bestTwoSum, of: routed.router)
+        routed.router.groups = try reader.groups(of: routed.router, rule: .bestTwoSum)
         return routed
       }
       return LayerDescription(

@@ -28,18 +28,10 @@ enum DeepSeek2 {
     try reader.refuseOtherMathematics(apartFrom: [
       "expert_shared_count", "leading_dense_block_count", "nextn_predict_layers", groupCountKey,
     ])
-    let denseCount = try reader.leadingDenseLayerCount()
-    let sharedCount = try reader.optionalInteger("expert_shared_count", in: 0...64) ?? 0
     var model = try reader.model { layer throws(ModelError) in
       let attention = try reader.latentAttention(layer: layer)
-      var parts: [FeedForwardPart] = []
-      if layer < denseCount {
-        parts = [.dense(try reader.dense(layer: layer))]
-      } else {
-        parts = [.routed(try routed(reader, layer: layer))]
-        if sharedCount > 0 {
-          parts.insert(.dense(try reader.shared(layer: layer, isGated: false)), at: 0)
-        }
+      let parts = try reader.denseFirst(layer: layer) { () throws(ModelError) in
+        try routed(reader, layer: layer)
       }
       return LayerDescription(
         mixer: .latentAttention(attention), feedForward: FeedForward(parts: parts))
