@@ -137,7 +137,7 @@ struct AttentionScratch: Sendable {
   }
 }
 
-/// hidden += output(attention(norm(hidden))), and the keys and values into the sequences' states.
+/// output(attention(norm(hidden))), and the keys and values into the sequences' states.
 struct AttentionBlock {
   private let layer: Int
   private let description: AttentionDescription

@@ -120,7 +120,7 @@ struct DeltaNetScratch: Sendable {
   }
 }
 
-/// hidden += output(norm(recurrence(convolution(mixed(x)))) · silu(gate(x))) with x = norm(hidden),
+/// output(norm(recurrence(convolution(mixed(x)))) · silu(gate(x))) with x = norm(hidden),
 /// and the sequences' states changed.
 struct DeltaNetBlock {
   private let layer: Int

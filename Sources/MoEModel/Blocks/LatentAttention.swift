@@ -164,7 +164,7 @@ struct LatentAttentionScratch: Sendable {
   }
 }
 
-/// hidden += output(attention(norm(hidden))), and latents and shared keys into the sequences'
+/// output(attention(norm(hidden))), and latents and shared keys into the sequences'
 /// states.
 struct LatentAttentionBlock {
   private let layer: Int

@@ -84,7 +84,7 @@ struct Mamba2Scratch: Sendable {
   }
 }
 
-/// hidden += output(norm(recurrence(convolution(mixed(x))) · silu(gate(x)))) with x = norm(hidden),
+/// output(norm(recurrence(convolution(mixed(x))) · silu(gate(x)))) with x = norm(hidden),
 /// and the sequences' states changed.
 struct Mamba2Block {
   private let layer: Int

@@ -51,7 +51,7 @@ struct ShortConvolutionScratch: Sendable {
   }
 }
 
-/// hidden += output(outputGate(x) · convolution(inputGate(x) · input(x))) with x = norm(hidden),
+/// output(outputGate(x) · convolution(inputGate(x) · input(x))) with x = norm(hidden),
 /// and the sequences' states changed.
 struct ShortConvolutionBlock {
   private let layer: Int
