@@ -52,10 +52,9 @@ import Testing
   @Test(arguments: hybridQwens) func predictingLayersAreLeftOut(_ architecture: String) throws {
     var model = try EditedModel(architecture)
     let last = model.tensors.filter { $0.name.hasPrefix("blk.3.") }
-    model.tensors += last.map {
-      TensorDescriptor(
-        name: "blk.4." + $0.name.dropFirst(6), formatID: $0.formatID, shape: $0.shape,
-        extent: $0.extent)
+    for var tensor in last {
+      tensor.name = "blk.4." + tensor.name.dropFirst("blk.3.".count)
+      model.tensors.append(tensor)
     }
     #expect(throws: ModelError.self) { try model.load() }
     model.changes["\(architecture).block_count"] = .unsigned(5)
