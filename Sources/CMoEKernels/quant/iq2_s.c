@@ -27,7 +27,7 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
 #pragma clang loop unroll(full)
   for (int k = 0; k < ELEMENTS / 32; k++) {
     moe_longs_4 magnitudes = {entry(b, k, 0), entry(b, k, 1), entry(b, k, 2), entry(b, k, 3)};
-    moe_sign_quants(out->quants + k * 32, (const moe_bytes_32 *)&magnitudes,
+    moe_sign_quants(out->quants + k * 32, (moe_bytes_32 *)&magnitudes,
                     moe_load_u32(b->signs + 4 * k), OFFSET, level);
   }
   moe_words_8 pairs;

@@ -17,16 +17,21 @@ enum { BLOCK_BYTES = sizeof(block) };
 MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_k *out,
                               const moe_unpack_level *level) {
   const block *b = (const block *)blocks + index;
+  typedef uint16_t pairs_32 __attribute__((vector_size(64)));
   const uint64_t *grid = moe_grid_iq2_xs;
+  uint32_t signs[ELEMENTS / 32];
+  pairs_32 all;
+  memcpy(&all, b->entries, sizeof all);
+  moe_bytes_32 seven = __builtin_convertvector(all >> 9, moe_bytes_32);
+  moe_make_even(&seven, level);
+  memcpy(signs, &seven, sizeof signs);
+  MOE_KEEP_IN_MEMORY(signs);
 #pragma clang loop unroll(full)
   for (int k = 0; k < ELEMENTS / 32; k++) {
     uint32_t low = moe_load_u32(b->entries[4 * k]), high = moe_load_u32(b->entries[4 * k + 2]);
     moe_longs_4 magnitudes = {grid[low & 511], grid[low >> 16 & 511], grid[high & 511],
                               grid[high >> 16 & 511]};
-    uint32_t signs = (low >> 9 & 0x7f) | (low >> 25) << 7 | (high >> 9 & 0x7f) << 14 |
-                     (high >> 25) << 21;
-    moe_sign_quants(out->quants + k * 32, (const moe_bytes_32 *)&magnitudes,
-                    moe_even_signs(signs), OFFSET, level);
+    moe_sign_quants(out->quants + k * 32, (moe_bytes_32 *)&magnitudes, signs[k], OFFSET, level);
   }
   moe_words_8 pairs;
   moe_spread_halves(&pairs, b->factors);

@@ -20,17 +20,19 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
                               const moe_unpack_level *level) {
   const block *b = (const block *)blocks + index;
   const uint64_t *grid = moe_grid_iq2_xxs;
-#pragma clang loop unroll(full)
-  for (int g = 0; g < GROUPS; g++) {
-    const uint8_t *e = b->groups[g].entries;
-    moe_longs_4 magnitudes = {grid[e[0]], grid[e[1]], grid[e[2]], grid[e[3]]};
-    moe_sign_quants(out->quants + g * GROUP_ELEMENTS, (const moe_bytes_32 *)&magnitudes,
-                    moe_even_signs(moe_load_u32(b->groups[g].rest)), OFFSET, level);
-  }
+  uint32_t signs[GROUPS];
   moe_words_8 first, second;
   memcpy(&first, b->groups, sizeof first);
   memcpy(&second, b->groups + 4, sizeof second);
   moe_words_8 rest = __builtin_shufflevector(first, second, 1, 3, 5, 7, 9, 11, 13, 15);
+  moe_unpack_signs(signs, &rest, level);
+#pragma clang loop unroll(full)
+  for (int g = 0; g < GROUPS; g++) {
+    const uint8_t *e = b->groups[g].entries;
+    moe_longs_4 magnitudes = {grid[e[0]], grid[e[1]], grid[e[2]], grid[e[3]]};
+    moe_sign_quants(out->quants + g * GROUP_ELEMENTS, (moe_bytes_32 *)&magnitudes, signs[g],
+                    OFFSET, level);
+  }
   moe_words_8 scales = (rest >> 28) * 2 + 1;
   moe_set_scales_32(out, &scales, OFFSET);
   out->scale = level->half(b->scale) * 0.125f;

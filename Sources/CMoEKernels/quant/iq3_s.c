@@ -28,7 +28,7 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
   for (int g = 0; g < GROUPS; g++) {
     moe_words_8 magnitudes = {entry(b, g, 0), entry(b, g, 1), entry(b, g, 2), entry(b, g, 3),
                               entry(b, g, 4), entry(b, g, 5), entry(b, g, 6), entry(b, g, 7)};
-    moe_sign_quants(out->quants + g * GROUP_ELEMENTS, (const moe_bytes_32 *)&magnitudes,
+    moe_sign_quants(out->quants + g * GROUP_ELEMENTS, (moe_bytes_32 *)&magnitudes,
                     moe_load_u32(b->signs + 4 * g), OFFSET, level);
   }
   moe_words_8 factors = (moe_words_8){0} + moe_load_u32(b->factors);

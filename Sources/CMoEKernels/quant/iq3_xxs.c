@@ -18,16 +18,18 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
                               const moe_unpack_level *level) {
   const block *b = (const block *)blocks + index;
   const uint32_t *grid = moe_grid_iq3_xxs;
+  moe_words_8 groups;
+  uint32_t signs[GROUPS];
+  memcpy(&groups, b->groups, sizeof groups);
+  moe_unpack_signs(signs, &groups, level);
 #pragma clang loop unroll(full)
   for (int g = 0; g < GROUPS; g++) {
     const uint8_t *e = b->entries + 8 * g;
     moe_words_8 magnitudes = {grid[e[0]], grid[e[1]], grid[e[2]], grid[e[3]],
                               grid[e[4]], grid[e[5]], grid[e[6]], grid[e[7]]};
-    moe_sign_quants(out->quants + g * GROUP_ELEMENTS, (const moe_bytes_32 *)&magnitudes,
-                    moe_even_signs(moe_load_u32(b->groups[g])), OFFSET, level);
+    moe_sign_quants(out->quants + g * GROUP_ELEMENTS, (moe_bytes_32 *)&magnitudes, signs[g],
+                    OFFSET, level);
   }
-  moe_words_8 groups;
-  memcpy(&groups, b->groups, sizeof groups);
   moe_words_8 scales = (groups >> 28) * 2 + 1;
   moe_set_scales_32(out, &scales, OFFSET);
   out->scale = level->half(b->scale) * 0.25f;

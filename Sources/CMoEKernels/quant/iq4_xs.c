@@ -1,5 +1,5 @@
-/* IQ4_XS: blocks of 256 in 8 groups of 32. An element is scale * v, where v is one of 16 values; the
- * scale of a group has 6 bits, less 32, by a 16-bit float for all 8. Activations are Q8_K. */
+/* IQ4_XS: blocks of 256 in 8 groups of 32. An element is scale * v, where v is one of 16 values;
+ * the scale of a group has 6 bits, less 32, by a 16-bit float for all 8. Activations are Q8_K. */
 #include "unpacked.h"
 
 enum {

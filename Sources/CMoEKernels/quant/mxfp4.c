@@ -18,17 +18,19 @@ MOE_ALWAYS_INLINE float half_scale(uint32_t exponent) {
   return moe_float_from_bits(exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23);
 }
 
-MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_0 *out,
-                              const moe_unpack_level *level) {
-  const block *b = (const block *)blocks + index;
-  moe_bytes_32 quants;
-  moe_load_halves(&quants, b->quants);
-  level->look_up(&quants, moe_e2m1_table);
-  memcpy(out->quants, &quants, sizeof quants);
-  out->scales[0] = half_scale(b->exponent);
+static const uint8_t *const table = moe_e2m1_table;
+
+MOE_ALWAYS_INLINE float scale_of(const block *b, const moe_unpack_level *level) {
+  (void)level;
+  return half_scale(b->exponent);
 }
 
-#include "unpacked_0.h"
+MOE_ALWAYS_INLINE float minimum_of(const block *b, const moe_unpack_level *level) {
+  (void)b, (void)level;
+  return 0;
+}
+
+#include "nibbles_0.h"
 
 MOE_UNPACKED_PRODUCTS(mxfp4, BLOCK_BYTES, ELEMENTS)
 MOE_DEFINE_FORMAT(mxfp4, "MXFP4", 39, ELEMENTS, BLOCK_BYTES, Q8_0, INTEGER)

@@ -14,12 +14,11 @@ _Static_assert(sizeof(block) == 36, "as in the file");
 _Static_assert(_Alignof(block) == 1, "readable at any address");
 enum { BLOCK_BYTES = sizeof(block) / 2 };
 
-/* Half of an E4M3 float. The one that would not be a number, 127, counts as zero. */
-MOE_ALWAYS_INLINE float half_scale(uint8_t bits) {
-  if (bits == 127) return 0;
-  uint32_t exponent = bits >> 3 & 15, fraction = bits & 7;
-  if (exponent == 0) return (float)fraction * 0x1p-10f;
-  return moe_float_from_bits((exponent + 119) << 23 | fraction << 20);
+/* Half of an E4M3 float. The one that would not be a number, 127, counts as zero. Its bits in a
+ * 16-bit float's place mean 2^-8 times as much, also where they are subnormal. */
+MOE_ALWAYS_INLINE float half_scale(uint8_t bits, const moe_unpack_level *level) {
+  uint16_t half = (uint16_t)((bits == 127 ? 0 : bits & 127) << 7);
+  return level->half((const uint8_t *)&half) * 0x1p7f;
 }
 
 MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_0 *out,
@@ -33,7 +32,7 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
                                    30, 31);
   level->look_up(&quants, moe_e2m1_table);
   memcpy(out->quants, &quants, sizeof quants);
-  for (size_t g = 0; g < 2; g++) out->scales[g] = half_scale(b->scales[group + g]);
+  for (size_t g = 0; g < 2; g++) out->scales[g] = half_scale(b->scales[group + g], level);
 }
 
 #include "unpacked_0.h"

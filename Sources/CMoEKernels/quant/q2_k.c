@@ -1,5 +1,5 @@
-/* Q2_K: blocks of 256 in 16 groups of 16. An element is scale * q - minimum, with q of 2 bits; scale
- * and minimum of a group have 4 bits, by a 16-bit float for all 16. Activations are Q8_K. */
+/* Q2_K: blocks of 256 in 16 groups of 16. An element is scale * q - minimum, with q of 2 bits;
+ * scale and minimum of a group have 4 bits, by a 16-bit float for all 16. Activations are Q8_K. */
 #include "unpacked.h"
 
 enum { ELEMENTS = 256, GROUPS = 16, GROUP_ELEMENTS = 16, QUANT_MAX = 3, OFFSET = 0 };

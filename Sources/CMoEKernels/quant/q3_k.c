@@ -19,12 +19,15 @@ enum { BLOCK_BYTES = sizeof(block) };
 
 /* Scales 0...7 have their low 4 bits in the low halves of bytes 0...7, scales 8...15 in the high
  * ones; the upper 2 bits of scale 4k + i are bits 2k and 2k + 1 of byte 8 + i. */
-MOE_ALWAYS_INLINE void unpack_scales(const uint8_t packed[12], int16_t scales[GROUPS]) {
-  for (int k = 0; k < 4; k++) {
-    uint32_t low = moe_load_u32(packed + k % 2 * 4) >> (k / 2 * 4) & 0x0f0f0f0f;
-    uint32_t four = low | (moe_load_u32(packed + 8) >> (2 * k) & 0x03030303) << 4;
-    for (int i = 0; i < 4; i++) scales[4 * k + i] = (int16_t)((int)(four >> (8 * i) & 0xff) - 32);
-  }
+MOE_ALWAYS_INLINE void unpack_scales(const uint8_t packed[12], moe_shorts_16 *scales) {
+  uint32_t low0 = moe_load_u32(packed), low1 = moe_load_u32(packed + 4);
+  uint32_t high = moe_load_u32(packed + 8), four[4];
+  four[0] = (low0 & 0x0f0f0f0f) | (high << 4 & 0x30303030);
+  four[1] = (low1 & 0x0f0f0f0f) | (high << 2 & 0x30303030);
+  four[2] = (low0 >> 4 & 0x0f0f0f0f) | (high & 0x30303030);
+  four[3] = (low1 >> 4 & 0x0f0f0f0f) | (high >> 2 & 0x30303030);
+  moe_widen_bytes(scales, (const uint8_t *)four);
+  *scales -= 32;
 }
 
 MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_k *out,
@@ -38,8 +41,9 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
     moe_bytes_32 quants = (low >> (run % 4 * 2) & 3) | (high >> run & 1) << 2;
     memcpy(out->quants + run * 32, &quants, sizeof quants);
   }
-  unpack_scales(b->packed, out->scales);
-  for (int g = 0; g < GROUPS; g++) out->minima[g] = (int16_t)(out->scales[g] * OFFSET);
+  moe_shorts_16 scales;
+  unpack_scales(b->packed, &scales);
+  moe_set_scales(out, (const moe_words_8 *)&scales, OFFSET);
   out->scale = level->half(b->scale);
 }
 

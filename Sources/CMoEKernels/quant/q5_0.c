@@ -1,5 +1,5 @@
-/* Q5_0: blocks of 32. An element is scale * (q - 16), with q of 5 bits; the scale is a 16-bit float.
- * Activations are Q8_0. */
+/* Q5_0: blocks of 32. An element is scale * (q - 16), with q of 5 bits; the scale is a 16-bit
+ * float. Activations are Q8_0. */
 #include "unpacked.h"
 
 enum { ELEMENTS = 32, GROUP_ELEMENTS = 32, QUANT_MAX = 31, OFFSET = 16 };

@@ -15,13 +15,6 @@ _Static_assert(sizeof(block) == 176, "as in the file");
 _Static_assert(_Alignof(block) == 1, "readable at any address");
 enum { BLOCK_BYTES = sizeof(block) };
 
-/* Bytes twice, as 16 bits each. */
-MOE_ALWAYS_INLINE void spread_twice(uint64_t bytes, int16_t out[2 * GROUPS]) {
-  for (int g = 0; g < GROUPS; g++) {
-    out[2 * g] = out[2 * g + 1] = (int16_t)(bytes >> (8 * g) & 0xff);
-  }
-}
-
 MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_k *out,
                               const moe_unpack_level *level) {
   const block *b = (const block *)blocks + index;
@@ -36,8 +29,13 @@ MOE_ALWAYS_INLINE void unpack(const uint8_t *blocks, size_t index, moe_unpacked_
     memcpy(out->quants + (2 * k + 1) * GROUP_ELEMENTS, &odd, sizeof odd);
   }
   moe_group_factors factors = moe_unpack_factors(b->packed);
-  spread_twice(factors.scales, out->scales);
-  spread_twice(factors.minima, out->minima);
+  moe_words_8 scales, minima;
+  moe_widen_bytes_8(&scales, (const uint8_t *)&factors.scales);
+  moe_widen_bytes_8(&minima, (const uint8_t *)&factors.minima);
+  scales *= 0x10001;
+  minima *= 0x10001;
+  memcpy(out->scales, &scales, sizeof scales);
+  memcpy(out->minima, &minima, sizeof minima);
   out->scale = level->half(b->scale);
   out->minimum = level->half(b->minimum);
 }

@@ -1,5 +1,5 @@
-/* TQ1_0: blocks of 256. An element is scale * (q - 1), with q from 0 to 2, five to a byte; the scale
- * is a 16-bit float. Activations are Q8_K. */
+/* TQ1_0: blocks of 256. An element is scale * (q - 1), with q from 0 to 2, five to a byte; the
+ * scale is a 16-bit float. Activations are Q8_K. */
 #include "unpacked.h"
 
 enum { ELEMENTS = 256, GROUP_ELEMENTS = 32, QUANT_MAX = 2, OFFSET = 1 };

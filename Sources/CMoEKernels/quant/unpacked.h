@@ -53,6 +53,8 @@ typedef struct {
   void (*look_up)(moe_bytes_32 *bytes, const uint8_t table[16]);
   /* Byte i becomes 255 where bit i is set, 0 elsewhere. */
   void (*spread)(moe_bytes_32 *bytes, uint32_t bits);
+  /* Byte i is negated where bit i is set. */
+  void (*negate)(moe_bytes_32 *bytes, uint32_t bits);
 } moe_unpack_level;
 
 MOE_ALWAYS_INLINE float moe_half_scalar(const uint8_t *bytes) {
@@ -67,8 +69,12 @@ MOE_ALWAYS_INLINE void moe_spread_scalar(moe_bytes_32 *bytes, uint32_t bits) {
   for (int i = 0; i < 32; i++) (*bytes)[i] = bits >> i & 1 ? 255 : 0;
 }
 
+MOE_ALWAYS_INLINE void moe_negate_scalar(moe_bytes_32 *bytes, uint32_t bits) {
+  for (int i = 0; i < 32; i++) (*bytes)[i] = (uint8_t)(bits >> i & 1 ? -(*bytes)[i] : (*bytes)[i]);
+}
+
 static const moe_unpack_level moe_unpack_scalar = {moe_half_scalar, moe_look_up_scalar,
-                                                   moe_spread_scalar};
+                                                   moe_spread_scalar, moe_negate_scalar};
 
 #if defined(__x86_64__)
 
@@ -91,15 +97,26 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_spread_avx2(moe_bytes_32 *bytes, uint
   *bytes = (moe_bytes_32)_mm256_cmpeq_epi8(_mm256_and_si256(eight, own), own);
 }
 
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_negate_avx2(moe_bytes_32 *bytes, uint32_t bits) {
+  moe_bytes_32 negative;
+  moe_spread_avx2(&negative, bits);
+  *bytes = (*bytes ^ negative) - negative;
+}
+
 static const moe_unpack_level moe_unpack_avx2 = {moe_half_avx2, moe_look_up_avx2,
-                                                 moe_spread_avx2};
+                                                 moe_spread_avx2, moe_negate_avx2};
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void moe_spread_avx512(moe_bytes_32 *bytes, uint32_t bits) {
   *bytes = (moe_bytes_32)_mm256_movm_epi8(bits);
 }
 
+MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void moe_negate_avx512(moe_bytes_32 *bytes, uint32_t bits) {
+  __m256i all = (__m256i)*bytes;
+  *bytes = (moe_bytes_32)_mm256_mask_sub_epi8(all, bits, _mm256_setzero_si256(), all);
+}
+
 static const moe_unpack_level moe_unpack_avx512 = {moe_half_avx2, moe_look_up_avx2,
-                                                   moe_spread_avx512};
+                                                   moe_spread_avx512, moe_negate_avx512};
 
 #elif defined(__aarch64__)
 
@@ -122,8 +139,14 @@ MOE_ALWAYS_INLINE void moe_spread_neon(moe_bytes_32 *bytes, uint32_t bits) {
   memcpy(bytes, halves, sizeof halves);
 }
 
+MOE_ALWAYS_INLINE void moe_negate_neon(moe_bytes_32 *bytes, uint32_t bits) {
+  moe_bytes_32 negative;
+  moe_spread_neon(&negative, bits);
+  *bytes = (*bytes ^ negative) - negative;
+}
+
 static const moe_unpack_level moe_unpack_neon = {moe_load_f16_neon, moe_look_up_neon,
-                                                 moe_spread_neon};
+                                                 moe_spread_neon, moe_negate_neon};
 
 #endif
 
@@ -137,12 +160,19 @@ MOE_ALWAYS_INLINE void moe_load_halves(moe_bytes_32 *out, const uint8_t bytes[16
                                  16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
 }
 
-/* Bytes as shorts, and words of 16 bits as words of 32. */
+/* Bytes as shorts and as words, and shorts as words. */
 MOE_ALWAYS_INLINE void moe_widen_bytes(moe_shorts_16 *out, const uint8_t bytes[16]) {
   typedef uint8_t bytes_16 __attribute__((vector_size(16)));
   bytes_16 all;
   memcpy(&all, bytes, sizeof all);
   *out = __builtin_convertvector(all, moe_shorts_16);
+}
+
+MOE_ALWAYS_INLINE void moe_widen_bytes_8(moe_words_8 *out, const uint8_t bytes[8]) {
+  typedef uint8_t bytes_8 __attribute__((vector_size(8)));
+  bytes_8 all;
+  memcpy(&all, bytes, sizeof all);
+  *out = __builtin_convertvector(all, moe_words_8);
 }
 
 MOE_ALWAYS_INLINE void moe_widen_pairs(moe_words_8 *out, const uint8_t pairs[16]) {
@@ -154,11 +184,16 @@ MOE_ALWAYS_INLINE void moe_widen_pairs(moe_words_8 *out, const uint8_t pairs[16]
 
 /* The halves of each of 8 bytes, from the low one on, in a word's lower and upper 16 bits. */
 MOE_ALWAYS_INLINE void moe_spread_halves(moe_words_8 *out, const uint8_t bytes[8]) {
-  typedef uint8_t bytes_8 __attribute__((vector_size(8)));
-  bytes_8 all;
-  memcpy(&all, bytes, sizeof all);
-  moe_words_8 words = __builtin_convertvector(all, moe_words_8);
+  moe_words_8 words;
+  moe_widen_bytes_8(&words, bytes);
   *out = (words & 15) | (words & 0xf0) << 12;
+}
+
+/* The low and the high half of each of 16 bytes. */
+MOE_ALWAYS_INLINE void moe_load_halves_in_turn(moe_bytes_32 *out, const uint8_t bytes[16]) {
+  moe_shorts_16 all;
+  moe_widen_bytes(&all, bytes);
+  *out = (moe_bytes_32)((all & 15) | (all & 0xf0) << 4);
 }
 
 /* Scales of quants with an offset: a word's lower 16 bits those of the 16 columns before. */

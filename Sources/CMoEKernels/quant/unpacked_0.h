@@ -106,9 +106,15 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int block
   return row_step_x86(s, blocks, dot, &moe_unpack_avx2);
 }
 
+#ifndef MOE_HAS_ROWS_AVX512
+
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int blocks) {
   return row_step_x86(s, blocks, moe_dot_plain_avx512, &moe_unpack_avx512);
 }
+
+static const moe_row_order_fn order_avx512 = moe_row_as_it_is;
+
+#endif
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void rows_avx2(const moe_tile *tile, size_t rows) {
   moe_row_kernels kernels = {BLOCK_BYTES, MOE_Q8_0_ELEMENTS, moe_row_as_it_is, row_step_avx2};
@@ -116,7 +122,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void rows_avx2(const moe_tile *tile, size_t ro
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 void rows_avx512(const moe_tile *tile, size_t rows) {
-  moe_row_kernels kernels = {BLOCK_BYTES, MOE_Q8_0_ELEMENTS, moe_row_as_it_is, row_step_avx512};
+  moe_row_kernels kernels = {BLOCK_BYTES, MOE_Q8_0_ELEMENTS, order_avx512, row_step_avx512};
   moe_row_products(kernels, tile, rows);
 }
 
