@@ -136,17 +136,6 @@ package struct ArchitectureReader {
     }
   }
 
-  /// Whether a layer has something, which files say once for all layers or for each; nil where they
-  /// do not.
-  func optionalFlag(_ key: String, layer: Int) throws(ModelError) -> Bool? {
-    do {
-      return try metadata.optionalBools(
-        perLayer: "\(architecture).\(key)", count: storedLayerCount())?[layer]
-    } catch {
-      throw .metadata(error)
-    }
-  }
-
   /// Layers that the file has tensors for, those that predict further tokens included.
   func storedLayerCount() throws(MetadataError) -> Int {
     try metadata.requireInteger("\(architecture).block_count", in: 1...4096)
