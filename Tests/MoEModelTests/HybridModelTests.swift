@@ -12,7 +12,7 @@ import Testing
     String(
       try model.load().0.layers.map { layer -> Character in
         switch layer.mixer {
-        case .attention: "A"
+        case .attention, .latentAttention: "A"
         case .deltaNet: "D"
         case .shortConvolution: "C"
         case .mamba2: "M"
