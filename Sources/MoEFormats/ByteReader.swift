@@ -7,7 +7,20 @@ protocol ByteSource {
   /// Size of the whole file, weights included.
   var byteCount: Int { get }
   /// The `count` bytes from `offset` on, or as many as there are; empty only at the end.
-  func bytes(at offset: Int, count: Int) throws(GGUFError) -> [UInt8]
+  func bytes(at offset: Int, count: Int) throws(FormatError) -> [UInt8]
+}
+
+/// The start of a file, held in memory.
+struct MemoryBytes: ByteSource {
+  let path: String
+  let byteCount: Int
+  let content: [UInt8]
+
+  func bytes(at offset: Int, count: Int) -> [UInt8] {
+    let end = min(content.count, offset + count)
+    if offset == 0 && end == content.count { return content }
+    return offset < end ? Array(content[offset..<end]) : []
+  }
 }
 
 /// Little-endian values of a header, read once from front to back.
@@ -52,7 +65,7 @@ struct ByteReader {
 
   mutating func integer<T: FixedWidthInteger & BitwiseCopyable>(
     _ type: T.Type = T.self
-  ) throws(GGUFError) -> T {
+  ) throws(FormatError) -> T {
     let byteCount = MemoryLayout<T>.size
     try need(byteCount)
     let offset = position - windowStart
@@ -62,14 +75,14 @@ struct ByteReader {
   }
 
   /// Passes over bytes that are not read yet.
-  mutating func skip(_ byteCount: Int) throws(GGUFError) {
+  mutating func skip(_ byteCount: Int) throws(FormatError) {
     guard byteCount <= remainingByteCount else { throw endOfHeader(wanted: byteCount) }
     position += byteCount
   }
 
   /// The bytes from `start` up to here in an array of their own. What is not in the window any more
   /// is read once again, so that the window stays small however long an array is.
-  func bytes(from start: Int) throws(GGUFError) -> [UInt8] {
+  func bytes(from start: Int) throws(FormatError) -> [UInt8] {
     let isInWindow = start >= windowStart && position <= windowStart + window.count
     let bytes =
       isInWindow
@@ -80,7 +93,7 @@ struct ByteReader {
   }
 
   /// A 64-bit count of things that take at least `elementByteCountMin` bytes each.
-  mutating func count(of things: String, elementByteCountMin: Int) throws(GGUFError) -> Int {
+  mutating func count(of things: String, elementByteCountMin: Int) throws(FormatError) -> Int {
     let count = try integer(UInt64.self)
     let countMax = remainingByteCount / elementByteCountMin
     guard count <= UInt64(countMax) else {
@@ -93,7 +106,7 @@ struct ByteReader {
   }
 
   /// A string: its length in 64 bits, then its bytes, as a slice of the window.
-  mutating func stringBytes() throws(GGUFError) -> ArraySlice<UInt8> {
+  mutating func stringBytes() throws(FormatError) -> ArraySlice<UInt8> {
     let byteCount = try count(of: "bytes of text", elementByteCountMin: 1)
     try need(byteCount)
     let start = position - windowStart
@@ -102,7 +115,7 @@ struct ByteReader {
   }
 
   /// A name, which must be UTF-8 and of at most `byteCountMax` bytes.
-  mutating func name(byteCountMax: Int) throws(GGUFError) -> String {
+  mutating func name(byteCountMax: Int) throws(FormatError) -> String {
     let bytes = try stringBytes()
     guard bytes.count <= byteCountMax else {
       throw failure(
@@ -116,14 +129,14 @@ struct ByteReader {
   }
 
   func failure(
-    _ kind: GGUFError.Kind, wanted: String, found: String, advice: String? = nil
-  ) -> GGUFError {
-    GGUFError(
+    _ kind: FormatError.Kind, wanted: String, found: String, advice: String? = nil
+  ) -> FormatError {
+    FormatError(
       kind, path: path, subject: subject.text, wanted: wanted, found: found, advice: advice)
   }
 
   /// Brings the next `byteCount` bytes into the window.
-  private mutating func need(_ byteCount: Int) throws(GGUFError) {
+  private mutating func need(_ byteCount: Int) throws(FormatError) {
     if byteCount <= windowStart + window.count - position { return }
     guard byteCount <= remainingByteCount else { throw endOfHeader(wanted: byteCount) }
     let readByteCount = min(remainingByteCount, max(byteCount, Self.windowByteCount))
@@ -137,7 +150,7 @@ struct ByteReader {
     "at most \(ByteSize(headerByteCountMax)) of headers, all shards together"
   }
 
-  private func endOfHeader(wanted byteCount: Int) -> GGUFError {
+  private func endOfHeader(wanted byteCount: Int) -> FormatError {
     if limit < source.byteCount {
       return failure(.malformed, wanted: Self.boundText, found: "more")
     }

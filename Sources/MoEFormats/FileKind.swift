@@ -9,7 +9,7 @@ enum FileKind {
     if let (_, kind) = signatures.first(where: { start.starts(with: $0.prefix) }) { return kind }
     // safetensors: the length of a JSON text in 64 bits, then that text.
     if start.count > 8, start[8] == UInt8(ascii: "{"), start[6] == 0, start[7] == 0 {
-      return "what looks like a safetensors file; convert the model to GGUF"
+      return "what looks like a safetensors file without a config.json beside it"
     }
     return "a file that starts with \(start.prefix(4).map(hexadecimal).joined(separator: " "))"
   }

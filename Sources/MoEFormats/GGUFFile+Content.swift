@@ -2,9 +2,9 @@ internal import MoECore
 
 extension GGUFFile {
   /// Refuses a file that holds something else than a model, and says what it holds.
-  package func requireModel() throws(GGUFError) {
+  package func requireModel() throws(FormatError) {
     guard let other = otherContent else { return }
-    throw GGUFError(.notModel, path: sourceName, wanted: "a model", found: other)
+    throw FormatError(.notModel, path: sourceName, wanted: "a model", found: other)
   }
 
   /// What the file holds if not a model, in a few words.

@@ -4,7 +4,7 @@ package import MoEPlatform
 /// A model as it lies on disk: the headers of one GGUF file or of all shards of a split one.
 ///
 /// Weights are not read. Metadata is that of the first shard; tensors are those of all, in order.
-package struct GGUFFile: Sendable, MetadataSource {
+package struct GGUFFile: StoredModel {
   /// The shards in order; tensors' `fileIndex` points here.
   package let files: [ModelFile]
   package let version: Int
@@ -17,7 +17,7 @@ package struct GGUFFile: Sendable, MetadataSource {
   package let headerByteCount: Int
 
   /// Opens the file, or all shards where `path` is any one of them.
-  package init(path: String) throws(GGUFError) {
+  package init(path: String) throws(FormatError) {
     let shards = try Shard.openAll(path: path)
     files = shards.map { ModelFile(path: $0.path, identity: $0.identity) }
     version = shards[0].header.version
@@ -29,7 +29,7 @@ package struct GGUFFile: Sendable, MetadataSource {
       for var tensor in shard.header.tensors {
         tensor.extent.fileIndex = fileIndex
         if let other = indices.updateValue(tensors.count, forKey: tensor.name) {
-          throw GGUFError(
+          throw FormatError(
             .shards, path: shard.path, subject: "tensor \(tensor.name.quotedForMessage)",
             wanted: "each tensor once",
             found: "it in \(files[tensors[other].extent.fileIndex].path) too")
@@ -62,14 +62,9 @@ package struct GGUFFile: Sendable, MetadataSource {
     tensorIndices[name].map { tensors[$0] }
   }
 
-  /// `general.architecture`, for example `olmoe`; nil where absent or not a string.
-  package var architecture: String? {
-    guard case .string(let name) = metadata["general.architecture"] else { return nil }
-    return name
-  }
+  package var formatName: String { "GGUF \(version)" }
 
-  /// Bytes of all files together.
-  package var totalByteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+  package var keys: [String] { metadata.keys }
 }
 
 /// One of a model's files.

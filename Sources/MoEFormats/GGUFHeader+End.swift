@@ -8,7 +8,7 @@ extension GGUFHeader {
   /// written for something, and nobody would read it.
   static func checkEnd(
     of tensors: [TensorDescriptor], alignment: Int, _ reader: ByteReader, _ source: some ByteSource
-  ) throws(GGUFError) {
+  ) throws(FormatError) {
     let ends = tensors.map { $0.extent.offset + $0.extent.byteCount }
     let end = ends.max() ?? reader.position
     let padding = (alignment - end % alignment) % alignment
@@ -17,11 +17,11 @@ extension GGUFHeader {
     let wanted = "the file's end behind its last tensor, at byte \(end)"
     let start = try source.bytes(at: end, count: min(surplus, searchByteCount))
     guard let other = start.firstRange(of: Array("GGUF".utf8)) else {
-      throw GGUFError(
+      throw FormatError(
         .malformed, path: reader.path, wanted: wanted, found: "\(surplus) bytes more",
         advice: "take the file as it was published; something was added to this one")
     }
-    throw GGUFError(
+    throw FormatError(
       .shards, path: reader.path, wanted: wanted,
       found: "another GGUF file that begins at byte \(end + other.lowerBound)",
       advice: "give the shards as they were published, each in a file of its own")

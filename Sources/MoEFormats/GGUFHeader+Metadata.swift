@@ -10,7 +10,7 @@ extension GGUFHeader {
 
   static func readMetadata(
     _ reader: inout ByteReader, count: Int
-  ) throws(GGUFError) -> GGUFMetadata {
+  ) throws(FormatError) -> GGUFMetadata {
     var metadata = GGUFMetadata()
     for index in 0..<count {
       reader.subject = .keyNumber(index)
@@ -25,7 +25,7 @@ extension GGUFHeader {
   }
 
   /// A key or a tensor's name: UTF-8, not empty.
-  static func readName(_ reader: inout ByteReader) throws(GGUFError) -> String {
+  static func readName(_ reader: inout ByteReader) throws(FormatError) -> String {
     let name = try reader.name(byteCountMax: nameByteCountMax)
     guard !name.isEmpty else {
       throw reader.failure(.malformed, wanted: "a name", found: "an empty one")
@@ -35,7 +35,7 @@ extension GGUFHeader {
 
   private static func readEntry(
     _ reader: inout ByteReader
-  ) throws(GGUFError) -> GGUFMetadata.Entry {
+  ) throws(FormatError) -> GGUFMetadata.Entry {
     switch try readType(&reader) {
     case .uint8: .value(.unsigned(UInt64(try reader.integer(UInt8.self))))
     case .uint16: .value(.unsigned(UInt64(try reader.integer(UInt16.self))))
@@ -57,7 +57,7 @@ extension GGUFHeader {
     String(validating: bytes, as: UTF8.self).map { .string($0) } ?? .bytes(Array(bytes))
   }
 
-  private static func readType(_ reader: inout ByteReader) throws(GGUFError) -> ValueType {
+  private static func readType(_ reader: inout ByteReader) throws(FormatError) -> ValueType {
     let number = try reader.integer(UInt32.self)
     guard let type = ValueType(rawValue: number) else {
       throw reader.failure(.malformed, wanted: "a value type from 0 to 12", found: "\(number)")
@@ -65,7 +65,7 @@ extension GGUFHeader {
     return type
   }
 
-  private static func readBool(_ reader: inout ByteReader) throws(GGUFError) -> Bool {
+  private static func readBool(_ reader: inout ByteReader) throws(FormatError) -> Bool {
     let byte = try reader.integer(UInt8.self)
     guard byte <= 1 else {
       throw reader.failure(.malformed, wanted: "0 or 1 for a boolean", found: "\(byte)")
@@ -74,7 +74,7 @@ extension GGUFHeader {
   }
 
   /// An array, whose elements are checked but not decoded.
-  private static func readArray(_ reader: inout ByteReader) throws(GGUFError) -> StoredArray {
+  private static func readArray(_ reader: inout ByteReader) throws(FormatError) -> StoredArray {
     let type = try readType(&reader)
     let count = try reader.count(of: "array elements", elementByteCountMin: type.byteCountMin)
     let start = reader.position
@@ -94,7 +94,7 @@ extension GGUFHeader {
   /// looked at.
   private static func skipElements(
     _ reader: inout ByteReader, _ type: ValueType, _ count: Int, depth: Int
-  ) throws(GGUFError) {
+  ) throws(FormatError) {
     guard depth <= StoredArray.depthMax else {
       throw reader.failure(
         .malformed, wanted: "arrays at most \(StoredArray.depthMax) deep", found: "deeper ones")

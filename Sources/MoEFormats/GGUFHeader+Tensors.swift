@@ -7,7 +7,7 @@ extension GGUFHeader {
   /// The tensor table. Offsets in it count from the first multiple of `alignment` behind it.
   static func readTensors(
     _ reader: inout ByteReader, count: Int, alignment: Int
-  ) throws(GGUFError) -> [TensorDescriptor] {
+  ) throws(FormatError) -> [TensorDescriptor] {
     var tensors: [TensorDescriptor] = []
     var names: Set<String> = []
     tensors.reserveCapacity(count)
@@ -31,7 +31,7 @@ extension GGUFHeader {
   /// One entry; its extent's offset still counts from the start of the tensor data.
   private static func readTensor(
     _ reader: inout ByteReader, alignment: Int
-  ) throws(GGUFError) -> TensorDescriptor {
+  ) throws(FormatError) -> TensorDescriptor {
     let name = try readName(&reader)
     reader.subject = .tensor(name)
     let shape = try readShape(&reader)
@@ -57,7 +57,7 @@ extension GGUFHeader {
       name: name, formatID: formatID, formatName: type.name, shape: shape, extent: extent)
   }
 
-  private static func readShape(_ reader: inout ByteReader) throws(GGUFError) -> [Int] {
+  private static func readShape(_ reader: inout ByteReader) throws(FormatError) -> [Int] {
     let dimensionCount = try reader.integer(UInt32.self)
     guard (1...4).contains(dimensionCount) else {
       throw reader.failure(.malformed, wanted: "1 to 4 dimensions", found: "\(dimensionCount)")
@@ -85,7 +85,7 @@ extension GGUFHeader {
   /// Makes offsets count from the start of the file, and checks that the file holds the extents.
   private static func place(
     _ tensors: inout [TensorDescriptor], dataStart: Int, _ reader: inout ByteReader
-  ) throws(GGUFError) {
+  ) throws(FormatError) {
     for index in tensors.indices {
       let extent = tensors[index].extent
       let (offset, overflow) = extent.offset.addingReportingOverflow(dataStart)
@@ -103,7 +103,7 @@ extension GGUFHeader {
 
   private static func checkDisjoint(
     _ tensors: [TensorDescriptor], _ reader: inout ByteReader
-  ) throws(GGUFError) {
+  ) throws(FormatError) {
     let order = tensors.indices.sorted { tensors[$0].extent.offset < tensors[$1].extent.offset }
     for (previous, next) in zip(order, order.dropFirst()) {
       let (first, second) = (tensors[previous], tensors[next])

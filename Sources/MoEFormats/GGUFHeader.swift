@@ -17,14 +17,14 @@ package struct GGUFHeader: Sendable {
   /// Parses a header held in memory, as if from a file of `fileByteCount` bytes that starts so.
   package init(
     bytes: [UInt8], fileByteCount: Int? = nil, path: String = "memory"
-  ) throws(GGUFError) {
+  ) throws(FormatError) {
     try self.init(
       MemoryBytes(path: path, byteCount: fileByteCount ?? bytes.count, content: bytes))
   }
 
   init(
     _ source: some ByteSource, byteCountMax: Int = ByteReader.headerByteCountMax
-  ) throws(GGUFError) {
+  ) throws(FormatError) {
     var reader = ByteReader(source, byteCountMax: byteCountMax)
     version = try Self.readVersion(&reader, source)
     let tensorCount = try reader.count(
@@ -43,10 +43,10 @@ package struct GGUFHeader: Sendable {
 
   private static func readVersion(
     _ reader: inout ByteReader, _ source: some ByteSource
-  ) throws(GGUFError) -> Int {
+  ) throws(FormatError) -> Int {
     let start = try source.bytes(at: 0, count: min(source.byteCount, FileKind.probeByteCount))
     guard start.starts(with: "GGUF".utf8) else {
-      throw reader.failure(.notGGUF, wanted: "a GGUF file", found: FileKind.describe(start))
+      throw reader.failure(.otherFormat, wanted: "a GGUF file", found: FileKind.describe(start))
     }
     _ = try reader.integer(UInt32.self)
     let version = try reader.integer(UInt32.self)
@@ -62,29 +62,16 @@ package struct GGUFHeader: Sendable {
   /// The specification asks for a multiple of 8; ggml for a power of two; writers give 32.
   private static func alignment(
     _ metadata: GGUFMetadata, _ reader: ByteReader
-  ) throws(GGUFError) -> Int {
+  ) throws(FormatError) -> Int {
     let key = "general.alignment"
     guard let value = metadata[key] else { return 32 }
     guard let alignment = value.integer, alignment >= 8, alignment <= 1 << 31,
       alignment & (alignment - 1) == 0
     else {
-      throw GGUFError(
+      throw FormatError(
         .malformed, path: reader.path, subject: "key \(key.quotedForMessage)",
         wanted: "a power of two from 8 to 2147483648", found: value.summary)
     }
     return alignment
-  }
-}
-
-/// The start of a file, held in memory.
-private struct MemoryBytes: ByteSource {
-  let path: String
-  let byteCount: Int
-  let content: [UInt8]
-
-  func bytes(at offset: Int, count: Int) -> [UInt8] {
-    let end = min(content.count, offset + count)
-    if offset == 0 && end == content.count { return content }
-    return offset < end ? Array(content[offset..<end]) : []
   }
 }

@@ -10,7 +10,7 @@ final class HeaderFile: ByteSource {
   private var readEnd = 0
 
   /// Refuses what is not a regular file without waiting for it.
-  init(path: String) throws(GGUFError) {
+  init(path: String) throws(FormatError) {
     do throws(FileError) {
       file = try InputFile(path)
     } catch {
@@ -25,7 +25,7 @@ final class HeaderFile: ByteSource {
 
   deinit { file.dropFromPageCache(0..<readEnd) }
 
-  func bytes(at offset: Int, count: Int) throws(GGUFError) -> [UInt8] {
+  func bytes(at offset: Int, count: Int) throws(FormatError) -> [UInt8] {
     do throws(FileError) {
       let bytes = try file.bytes(at: offset, count: count)
       readEnd = max(readEnd, offset + bytes.count)
@@ -35,10 +35,10 @@ final class HeaderFile: ByteSource {
     }
   }
 
-  private static func failure(_ error: FileError, wanted: String) -> GGUFError {
+  private static func failure(_ error: FileError, wanted: String) -> FormatError {
     if case .notRegular(let path, let kind) = error {
-      return GGUFError(.notRegularFile, path: path, wanted: wanted, found: kind.text)
+      return FormatError(.notRegularFile, path: path, wanted: wanted, found: kind.text)
     }
-    return GGUFError(.unreadable, path: error.path, wanted: wanted, found: error.reason)
+    return FormatError(.unreadable, path: error.path, wanted: wanted, found: error.reason)
   }
 }

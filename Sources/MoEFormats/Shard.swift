@@ -13,7 +13,7 @@ struct Shard {
   /// `headerByteCountMax` is what the headers of other shards have left of the bound for all.
   init(
     path: String, headerByteCountMax: Int = ByteReader.headerByteCountMax
-  ) throws(GGUFError) {
+  ) throws(FormatError) {
     let file = try HeaderFile(path: path)
     self.path = path
     identity = file.identity
@@ -21,12 +21,12 @@ struct Shard {
   }
 
   /// Every shard of the model that the file at `path` belongs to, in order; at least one.
-  static func openAll(path: String) throws(GGUFError) -> [Shard] {
+  static func openAll(path: String) throws(FormatError) -> [Shard] {
     let named = try Shard(path: path)
     let count = try named.integer("split.count") ?? 1
     guard count > 1 else { return [named] }
     guard let name = shardName(path: path, count: count) else {
-      throw GGUFError(
+      throw FormatError(
         .shards, path: path, subject: "one of \(count) shards",
         wanted: "a name that ends in -00001-of-\(ShardName.fiveDigits(count)).gguf",
         found: "another", advice: "give the shards the names under which they were published")
@@ -45,7 +45,7 @@ struct Shard {
     }
     let tensorCount = shards.reduce(0) { $0 + $1.header.tensors.count }
     if let wanted = try shards[0].integer("split.tensors.count"), wanted != tensorCount {
-      throw GGUFError(
+      throw FormatError(
         .shards, path: shards[0].path, subject: "key \"split.tensors.count\"",
         wanted: "\(wanted) tensors in all \(count) shards", found: "\(tensorCount)")
     }
@@ -67,21 +67,21 @@ struct Shard {
   /// Opens another shard; one that is missing is an error about shards, not about a path.
   private static func sibling(
     _ path: String, headerByteCountMax: Int
-  ) throws(GGUFError) -> Shard {
+  ) throws(FormatError) -> Shard {
     do {
       return try Shard(path: path, headerByteCountMax: headerByteCountMax)
     } catch {
       guard error.kind == .unreadable else { throw error }
-      throw GGUFError(.shards, path: path, wanted: "a shard of the model", found: error.found)
+      throw FormatError(.shards, path: path, wanted: "a shard of the model", found: error.found)
     }
   }
 
-  private func check(number: Int, count: Int, first: Shard) throws(GGUFError) {
+  private func check(number: Int, count: Int, first: Shard) throws(FormatError) {
     let wanted = [("split.no", number - 1), ("split.count", count)]
     for (key, value) in wanted {
       let found = try integer(key)
       guard found == value else {
-        throw GGUFError(
+        throw FormatError(
           .shards, path: path, subject: "key \"\(key)\"",
           wanted: "\(value), as its name and the other shards say",
           found: found.map(String.init) ?? "no such key")
@@ -90,17 +90,17 @@ struct Shard {
     // Shards behind the first need not repeat the metadata, but what they repeat must agree.
     let key = "general.architecture"
     if let own = header.metadata[key], own != first.header.metadata[key] {
-      throw GGUFError(
+      throw FormatError(
         .shards, path: path, subject: "key \"\(key)\"",
         wanted: first.header.metadata[key]?.summary ?? "none, as in the first shard",
         found: own.summary)
     }
   }
 
-  private func integer(_ key: String) throws(GGUFError) -> Int? {
+  private func integer(_ key: String) throws(FormatError) -> Int? {
     guard let value = header.metadata[key] else { return nil }
     guard let integer = value.integer, (0...Int(Int32.max)).contains(integer) else {
-      throw GGUFError(
+      throw FormatError(
         .shards, path: path, subject: "key \"\(key)\"", wanted: "a count", found: value.summary)
     }
     return integer

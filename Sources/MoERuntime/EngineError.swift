@@ -7,7 +7,7 @@ public import MoETokenizer
 /// Why a model could not be loaded or run: one sentence that says what is wrong, where, and what to
 /// do.
 public enum EngineError: Error, Sendable, CustomStringConvertible {
-  case format(GGUFError)
+  case format(FormatError)
   case model(ModelError)
   case tokenizer(TokenizerError)
   /// The disk, the file or its reader failed.

@@ -39,7 +39,7 @@ import Testing
     let architecture = (key: "general.architecture", value: GGUFValue.string("llama"))
     let others = key == architecture.key ? [] : [architecture]
     let file = try file(others + [(key, value)])
-    let error = #expect(throws: GGUFError.self) { try file.requireModel() }
+    let error = #expect(throws: FormatError.self) { try file.requireModel() }
     #expect(error?.kind == .notModel)
     #expect(error?.found.hasPrefix(what) == true, "\(String(describing: error))")
     #expect(error?.advice == "give the path of the model itself")
@@ -47,7 +47,7 @@ import Testing
 
   @Test func `a file without tensors is a vocabulary`() throws {
     let file = try file([("general.architecture", .string("llama"))], tensorCount: 0)
-    let error = #expect(throws: GGUFError.self) { try file.requireModel() }
+    let error = #expect(throws: FormatError.self) { try file.requireModel() }
     #expect(error?.found == "a vocabulary without weights")
   }
 

@@ -6,7 +6,7 @@ import Testing
 
 /// Files that go on behind their last tensor.
 @Suite struct GGUFEndTests {
-  private func error(_ bytes: [UInt8]) -> GGUFError? {
+  private func error(_ bytes: [UInt8]) -> FormatError? {
     do {
       _ = try GGUFHeader(bytes: bytes)
       return nil
@@ -49,7 +49,7 @@ import Testing
       let shards = try urls.map { [UInt8](try Data(contentsOf: $0)) }
       let joined = folder.appending(path: "joined.gguf")
       try Data(shards.joined()).write(to: joined)
-      let error = #expect(throws: GGUFError.self) { try GGUFFile(path: joined.path) }
+      let error = #expect(throws: FormatError.self) { try GGUFFile(path: joined.path) }
       #expect(error?.kind == .shards)
       #expect(error?.found == "another GGUF file that begins at byte \(shards[0].count)")
       #expect(error?.advice.contains("as they were published") == true)

@@ -20,7 +20,7 @@ import Testing
         body += Samples.entry(Array("filling".utf8), type: 9, Samples.integer(UInt32(0)) + count)
         try Data(Samples.raw(keyCount: 3, body) + filling).write(to: url)
       }
-      let error = #expect(throws: GGUFError.self) { try GGUFFile(path: urls[0].path) }
+      let error = #expect(throws: FormatError.self) { try GGUFFile(path: urls[0].path) }
       #expect(error?.path == urls[2].path)
       #expect(error?.description.contains("128.0 MiB of headers, all shards together") == true)
       for url in try Samples.writer().writeShards(count: 2, named: "n", in: folder) {

@@ -12,7 +12,8 @@ import Testing
     let end = try #require(header.tensors.map { $0.extent.offset + $0.extent.byteCount }.max())
     #expect(end <= bytes.count)
     for count in 0..<end {
-      #expect(errorKind(Array(bytes[..<count])) == (count < 4 ? .notGGUF : .truncated), "\(count)")
+      #expect(
+        errorKind(Array(bytes[..<count])) == (count < 4 ? .otherFormat : .truncated), "\(count)")
     }
     #expect(errorKind(Array(bytes[..<end])) == nil)
   }
@@ -43,7 +44,7 @@ import Testing
   @Test func `a damaged length does not read weights as metadata`() {
     // In a file of 1 TiB, a string of 512 GiB is inside the file.
     let text = Samples.entry(Array("key".utf8), type: 8, Samples.integer(UInt64(1) << 39))
-    let error = #expect(throws: GGUFError.self) {
+    let error = #expect(throws: FormatError.self) {
       try GGUFHeader(bytes: Samples.raw(keyCount: 1, text), fileByteCount: 1 << 40)
     }
     #expect(error?.kind == .truncated)
@@ -84,7 +85,7 @@ import Testing
     #expect(errorKind(Samples.raw(keyCount: 2, entry + entry)) == .malformed)
   }
 
-  private static let badTensors: [(String, GGUFError.Kind, [[UInt8]])] = [
+  private static let badTensors: [(String, FormatError.Kind, [[UInt8]])] = [
     ("no name", .malformed, [Samples.tensor("", [1]) + [0]]),
     ("no dimensions", .malformed, [Samples.tensor("a", []) + zeros(8)]),
     ("five dimensions", .malformed, [Samples.tensor("a", [1, 1, 1, 1, 1])]),

@@ -56,7 +56,7 @@ import Testing
           withDestinationPath: "../blobs/\(index)a7f")
       }
       for url in urls { try expectWhole(snapshot.appending(path: url.lastPathComponent)) }
-      let error = #expect(throws: GGUFError.self) {
+      let error = #expect(throws: FormatError.self) {
         try GGUFFile(path: blobs.appending(path: "0a7f").path)
       }
       #expect(error?.kind == .shards)
@@ -69,7 +69,7 @@ import Testing
       for (name, target) in [("lost.gguf", "absent.gguf"), ("loop.gguf", "loop.gguf")] {
         let path = folder.appending(path: name).path
         try manager.createSymbolicLink(atPath: path, withDestinationPath: target)
-        let error = #expect(throws: GGUFError.self) { try GGUFFile(path: path) }
+        let error = #expect(throws: FormatError.self) { try GGUFFile(path: path) }
         #expect(error?.kind == .unreadable)
       }
     }
@@ -81,7 +81,7 @@ import Testing
       try manager.removeItem(at: urls[1])
       let link = folder.appending(path: "link.gguf")
       try manager.createSymbolicLink(at: link, withDestinationURL: urls[0])
-      let error = #expect(throws: GGUFError.self) { try GGUFFile(path: link.path) }
+      let error = #expect(throws: FormatError.self) { try GGUFFile(path: link.path) }
       #expect(error?.kind == .shards)
       #expect(error?.path.hasSuffix("m-00002-of-00003.gguf") == true)
     }

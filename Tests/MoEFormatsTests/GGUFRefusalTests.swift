@@ -25,8 +25,8 @@ import Testing
     try withTemporaryFolder { folder in
       let url = folder.appending(path: "model.gguf")
       try Data(bytes).write(to: url)
-      let error = try #require(throws: GGUFError.self) { try GGUFFile(path: url.path) }
-      #expect(error.kind == .notGGUF)
+      let error = try #require(throws: FormatError.self) { try GGUFFile(path: url.path) }
+      #expect(error.kind == .otherFormat)
       #expect(error.found.contains(word), "\(error)")
       #expect(error.description.hasPrefix(url.path))
     }
@@ -36,7 +36,7 @@ import Testing
     for version: UInt32 in [0, 1, 4, .max] {
       #expect(errorKind(Samples.raw(version: version)) == .unsupported)
     }
-    let error = #expect(throws: GGUFError.self) {
+    let error = #expect(throws: FormatError.self) {
       try GGUFHeader(bytes: Samples.raw(version: UInt32(3).byteSwapped))
     }
     #expect(error?.description.contains("big-endian") == true)
@@ -47,7 +47,7 @@ import Testing
       let path = folder.appending(path: "pipe").path
       let made = unsafe mkfifo(path, 0o600)
       try #require(made == 0)
-      let error = #expect(throws: GGUFError.self) { try GGUFFile(path: path) }
+      let error = #expect(throws: FormatError.self) { try GGUFFile(path: path) }
       #expect(error?.kind == .notRegularFile)
       #expect(error?.found == "a named pipe")
     }
@@ -55,13 +55,13 @@ import Testing
 
   @Test func `folders, devices and absent files are refused`() throws {
     try withTemporaryFolder { folder in
-      let cases: [(String, GGUFError.Kind)] = [
+      let cases: [(String, FormatError.Kind)] = [
         (folder.path, .notRegularFile), ("/dev/null", .notRegularFile),
         (folder.appending(path: "absent").path, .unreadable), ("", .unreadable),
         ("zero\0byte", .unreadable),
       ]
       for (path, kind) in cases {
-        let error = #expect(throws: GGUFError.self) { try GGUFFile(path: path) }
+        let error = #expect(throws: FormatError.self) { try GGUFFile(path: path) }
         #expect(error?.kind == kind, "\(path)")
         #expect(error?.path == path)
       }
@@ -71,7 +71,7 @@ import Testing
   @Test func `messages escape what could command a terminal`() {
     let key = Array("evil\u{1B}[2J\u{202E}".utf8)
     let bytes = Samples.raw(keyCount: 1, Samples.entry(key, type: 99, [0]))
-    let error = #expect(throws: GGUFError.self) { try GGUFHeader(bytes: bytes) }
+    let error = #expect(throws: FormatError.self) { try GGUFHeader(bytes: bytes) }
     #expect(error?.description.contains("\"evil\\u{1b}[2J\\u{202e}\"") == true)
   }
 }

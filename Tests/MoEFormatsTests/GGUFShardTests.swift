@@ -15,7 +15,7 @@ import Testing
   private func expectShardError(
     _ path: String, names culprit: URL, sourceLocation: SourceLocation = #_sourceLocation
   ) {
-    let error = #expect(throws: GGUFError.self, sourceLocation: sourceLocation) {
+    let error = #expect(throws: FormatError.self, sourceLocation: sourceLocation) {
       try GGUFFile(path: path)
     }
     #expect(error?.kind == .shards, sourceLocation: sourceLocation)
@@ -112,7 +112,7 @@ import Testing
   @Test func `a damaged shard keeps its own error`() throws {
     try withShards { urls in
       try Data("GGUF".utf8).write(to: urls[1])
-      let error = #expect(throws: GGUFError.self) { try GGUFFile(path: urls[0].path) }
+      let error = #expect(throws: FormatError.self) { try GGUFFile(path: urls[0].path) }
       #expect(error?.kind == .truncated)
       #expect(error?.path == urls[1].path)
     }

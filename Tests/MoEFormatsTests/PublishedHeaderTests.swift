@@ -66,14 +66,14 @@ import Testing
   }
 
   @Test(arguments: [
-    ("dup-key", GGUFError.Kind.malformed), ("dup-tensor", .malformed), ("truncate", .truncated),
-    ("version", .unsupported), ("magic", .notGGUF),
+    ("dup-key", FormatError.Kind.malformed), ("dup-tensor", .malformed), ("truncate", .truncated),
+    ("version", .unsupported), ("magic", .otherFormat),
   ])
-  func `a damaged header is refused`(_ damage: String, _ kind: GGUFError.Kind) throws {
+  func `a damaged header is refused`(_ damage: String, _ kind: FormatError.Kind) throws {
     try withTemporaryFolder { folder in
       let name = try #require(PublishedHeaders.names.first { $0.hasPrefix("olmoe") })
       let urls = try PublishedHeaders.write(name, to: folder, options: ["--break", damage])
-      let error = #expect(throws: GGUFError.self) {
+      let error = #expect(throws: FormatError.self) {
         try GGUFFile(path: try #require(urls.first).path)
       }
       #expect(error?.kind == kind)
@@ -85,7 +85,7 @@ import Testing
       let name = try #require(PublishedHeaders.names.first { $0.hasSuffix("3shards") })
       let urls = try PublishedHeaders.write(
         name, to: folder, options: ["--break", "missing-shard"])
-      let error = #expect(throws: GGUFError.self) {
+      let error = #expect(throws: FormatError.self) {
         try GGUFFile(path: try #require(urls.first).path)
       }
       #expect(error?.kind == .shards)

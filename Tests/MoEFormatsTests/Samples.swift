@@ -140,7 +140,7 @@ private func isSound(_ metadata: GGUFMetadata, key: String) -> Bool {
 }
 
 /// The kind of error that parsing gives, or nil where it succeeds.
-func errorKind(_ bytes: [UInt8], fileByteCount: Int? = nil) -> GGUFError.Kind? {
+func errorKind(_ bytes: [UInt8], fileByteCount: Int? = nil) -> FormatError.Kind? {
   do {
     _ = try GGUFHeader(bytes: bytes, fileByteCount: fileByteCount)
     return nil

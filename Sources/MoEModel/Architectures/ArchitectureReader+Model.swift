@@ -103,8 +103,21 @@ extension ArchitectureReader {
       headCount: headCount, keyValueHeadCount: keyValueHeadCount, headDimension: headDimension,
       valueDimension: valueDimension, isFused: contains("attn_qkv.weight", layer: layer),
       rotary: try rotary(
-        headDimension: headDimension, pairing: pairing, suffix: suffix,
+        headDimension: headDimension, pairing: try self.pairing(default: pairing),
+        suffix: suffix,
         truncatesCorrectionRange: truncatesCorrectionRange, factors: factors))
+  }
+
+  /// Which elements of a head turn together: as the family's GGUF files have it or, where queries
+  /// and keys are as they were published, as the metadata says.
+  private func pairing(default pairing: RotaryPairing) throws(ModelError) -> RotaryPairing {
+    switch try optionalString("rope.pairing") {
+    case nil: return pairing
+    case "neox": return .neox
+    case "interleaved": return .interleaved
+    case let other?:
+      throw unsupported("rope.pairing", other.quotedForMessage, "neox or interleaved")
+    }
   }
 
   func requireInteger(

@@ -26,9 +26,9 @@ public struct DamagedWeight: Hashable, Sendable {
   package static func all(
     inModelAt path: String, countMax: Int
   ) throws(EngineError) -> [DamagedWeight] {
-    let file: GGUFFile
+    let file: any StoredModel
     do {
-      file = try GGUFFile(path: path)
+      file = try FormatRegistry.open(path)
     } catch {
       throw .format(error)
     }

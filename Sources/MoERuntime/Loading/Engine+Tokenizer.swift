@@ -5,9 +5,9 @@ extension Engine {
   /// The tokenizer of a model, from the file's header alone; the model itself may be one that the
   /// engine can't run.
   public static func tokenizer(ofModelAt path: String) throws(EngineError) -> Tokenizer {
-    let file: GGUFFile
+    let file: any StoredModel
     do {
-      file = try GGUFFile(path: path)
+      file = try FormatRegistry.open(path)
     } catch {
       throw .format(error)
     }

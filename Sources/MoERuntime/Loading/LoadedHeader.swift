@@ -18,9 +18,9 @@ struct LoadedHeader {
   let hole: HoleInTensor?
 
   init(path: String) throws(EngineError) {
-    let file: GGUFFile
+    let file: any StoredModel
     do {
-      file = try GGUFFile(path: path)
+      file = try FormatRegistry.open(path)
     } catch {
       throw .format(error)
     }
@@ -34,7 +34,7 @@ struct LoadedHeader {
     return adapted
   }
 
-  init(_ file: GGUFFile) throws(EngineError) {
+  init(_ file: any StoredModel) throws(EngineError) {
     do {
       try file.requireModel()
     } catch {

@@ -41,7 +41,10 @@ package struct ModelInspection: Sendable {
 
   /// The files of the model in order; tensors' `fileIndex` points here.
   package let files: [File]
-  package let formatVersion: Int
+  /// The format and its version.
+  package let formatName: String
+  /// Nil where the model is in another format.
+  package let ggufVersion: Int?
   /// `general.architecture` and `general.name`, where the file has them.
   package let architecture: String?
   package let name: String?
@@ -59,18 +62,19 @@ package struct ModelInspection: Sendable {
   package let hole: HoleInTensor?
 
   package init(path: String) throws(EngineError) {
-    let file: GGUFFile
+    let file: any StoredModel
     do {
-      file = try GGUFFile(path: path)
+      file = try FormatRegistry.open(path)
     } catch {
       throw .format(error)
     }
     files = file.files.map { File(path: $0.path, byteCount: $0.byteCount) }
-    formatVersion = file.version
+    formatName = file.formatName
+    ggufVersion = (file as? GGUFFile)?.version
     architecture = file.architecture
     name =
       if case .string(let name) = file.value(forKey: "general.name") { name } else { nil }
-    metadata = file.metadata.keys.compactMap { key in
+    metadata = file.keys.compactMap { key in
       if let array = file.storedArray(forKey: key) {
         let start = array.decoded(countMax: Entry.elementCountMax)
         return Entry(key: key, value: .array(start), elementCount: array.count)

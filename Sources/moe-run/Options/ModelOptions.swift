@@ -3,7 +3,9 @@ import ArgumentParser
 /// Which model: as an argument or with -m.
 struct ModelOptions: ParsableArguments {
   @Argument(
-    help: ArgumentHelp("The model: a GGUF file, or any shard of one.", valueName: "model.gguf"),
+    help: ArgumentHelp(
+      "The model: a GGUF file, any shard of one, or the folder of a published model.",
+      valueName: "model.gguf"),
     completion: .file(extensions: ["gguf"]))
   var argument: String?
 

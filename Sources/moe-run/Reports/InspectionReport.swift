@@ -41,7 +41,10 @@ struct InspectionReport: Encodable {
 
   let files: [File]
   let bytes: Int
-  let ggufVersion: Int
+  /// The format and its version.
+  let format: String
+  /// Absent where the model is in another format.
+  let ggufVersion: Int?
   let architecture: String?
   let name: String?
   /// Whether the engine can run the model and, where not, why.
@@ -60,7 +63,8 @@ struct InspectionReport: Encodable {
   init(_ model: ModelInspection) {
     files = model.files.map { File(path: $0.path, bytes: $0.byteCount) }
     bytes = model.byteCount
-    ggufVersion = model.formatVersion
+    format = model.formatName
+    ggufVersion = model.ggufVersion
     architecture = model.architecture
     name = model.name
     supported = model.obstacle == nil
@@ -94,7 +98,7 @@ extension InspectionReport {
     """
     model     \(files[0].path)\(files.count > 1 ? " and \(files.count - 1) more" : ""), \
     \(name.map { $0.quotedForMessage + ", " } ?? "")\
-    architecture \(architecture?.quotedForMessage ?? "not named"), GGUF \(ggufVersion), \
+    architecture \(architecture?.quotedForMessage ?? "not named"), \(format), \
     \(ByteSize(bytes))
     runs here \(obstacle.map { "no: " + $0 } ?? "yes")
     \(missing.map { "missing   \($0)\n" } ?? "")\

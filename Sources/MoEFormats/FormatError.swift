@@ -1,15 +1,16 @@
 internal import MoECore
 
 /// Why a model file cannot be used, in one sentence that names the file and the place in it.
-public struct GGUFError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Kind: Hashable, Sendable, CaseIterable {
     /// The system refuses to open or read it.
     case unreadable
     /// A directory, pipe or device.
     case notRegularFile
-    /// Some other kind of file, or an empty one.
-    case notGGUF
-    /// GGUF that this reader has no use for: old, big-endian, of an unknown element format.
+    /// Some other kind of file than was expected, or an empty one.
+    case otherFormat
+    /// What this reader has no use for: old or big-endian GGUF, an unknown element format, a
+    /// configuration of another kind of model.
     case unsupported
     /// It ends before what its header promises.
     case truncated
@@ -17,7 +18,7 @@ public struct GGUFError: Error, Hashable, Sendable, CustomStringConvertible {
     case malformed
     /// The parts of a split model do not belong together, or one is missing.
     case shards
-    /// GGUF that holds something else than a model: an adapter, a vocabulary, ...
+    /// A file that holds something else than a model: an adapter, a vocabulary, ...
     case notModel
   }
 
@@ -49,11 +50,21 @@ public struct GGUFError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-extension GGUFError.Kind {
+extension FormatError {
+  /// Text that is not the JSON that its reader wants.
+  static func malformed(_ error: JSONError, path: String) -> FormatError {
+    FormatError(
+      .malformed, path: path, subject: "byte \(error.position)", wanted: error.wanted,
+      found: "something else")
+  }
+}
+
+extension FormatError.Kind {
   fileprivate var advice: String {
     switch self {
     case .unreadable: "check the path and its permissions"
-    case .notRegularFile, .notGGUF: "give the path of a .gguf file"
+    case .notRegularFile, .otherFormat:
+      "give the path of a .gguf file, or of the folder of a published model"
     case .unsupported: "convert the model again with a current converter"
     case .truncated: "download the file again; the download seems incomplete"
     case .malformed: "the file is damaged or was written wrongly; download or convert it again"
