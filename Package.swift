@@ -97,7 +97,7 @@ let package = Package(
       name: "moe-bench",
       dependencies: [
         "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel",
-        "MoEAnalysis",
+        "MoEAnalysis", "MoEFormats", "MoETokenizer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -138,7 +138,7 @@ let package = Package(
       "GoldenTests",
       [
         "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats",
-        "MoECore", "MoETestSupport",
+        "MoETokenizer", "MoECore", "MoETestSupport",
       ]),
     suite(
       "SimulationTests",

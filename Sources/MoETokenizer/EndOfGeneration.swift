@@ -13,6 +13,7 @@ enum EndOfGeneration {
     "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|calls|>",
     "<|flush|>", "<end_of_turn>", "<turn|>", "<|tool_response>", "<|endoftext|>",
     "<|end_of_text|>", "<end_of_utterance>", "</s>", "<eos>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]",
+    "<｜end▁of▁sentence｜>", "[e~[",
     // Ends of files in code that is filled in: what follows belongs to another file.
     "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>",
   ]
@@ -20,10 +21,15 @@ enum EndOfGeneration {
   /// The tokens that end generation by their text, in whatever kind the file has them: llama.cpp
   /// does the same, down to the `</s>` that Qwen's vocabulary has as a normal token.
   ///
-  /// Where a turn is ended by `<|return|>` or `<|call|>`, `<|end|>` only ends a message within it.
+  /// Where a turn is ended by `<|return|>` or `<|call|>`, or by `<|calls|>` or `<|flush|>`,
+  /// `<|end|>` only ends a message within it. Where tools answer in `<|tool_response>`, `</s>` is
+  /// the end of struck-out text in a page.
   static func tokens(in vocabulary: TokenTextTable) -> [Int32] {
     func token(_ text: String) -> Int32? { vocabulary.token(for: Array(text.utf8).span) }
-    let endsMessages = token("<|return|>") != nil && token("<|call|>") != nil
-    return texts.filter { !(endsMessages && $0 == "<|end|>") }.compactMap(token)
+    func has(_ names: String...) -> Bool { names.allSatisfy { token($0) != nil } }
+    var others: Set<String> = []
+    if has("<|return|>", "<|call|>") || has("<|calls|>", "<|flush|>") { others.insert("<|end|>") }
+    if has("<|tool_response>") { others.insert("</s>") }
+    return texts.filter { !others.contains($0) }.compactMap(token)
   }
 }

@@ -12,8 +12,9 @@ struct SpecialTokens: Sendable {
   private let groups: [(byteCount: Int, members: Range<Int>)]
   /// Whether a text begins with a byte.
   private let isFirstByte: [Bool]
-  /// Tokens that take the white space after them away.
-  private let swallowing: Set<Int32>
+  /// Tokens that take the white space before them away, and after them.
+  private let strippingLeft: Set<Int32>
+  private let strippingRight: Set<Int32>
 
   struct Match {
     let token: Int32
@@ -21,9 +22,13 @@ struct SpecialTokens: Sendable {
   }
 
   /// Tokens without text are left out; of tokens with the same text the first counts.
-  init(_ candidates: [Int32], texts: PackedStrings, swallowing: Set<Int32> = []) {
+  init(
+    _ candidates: [Int32], texts: PackedStrings, strippingLeft: Set<Int32> = [],
+    strippingRight: Set<Int32> = []
+  ) {
     self.texts = texts
-    self.swallowing = swallowing
+    self.strippingLeft = strippingLeft
+    self.strippingRight = strippingRight
     func text(_ token: Int32) -> ArraySlice<UInt8> { texts[Int(token)] }
     tokens = candidates.filter { !text($0).isEmpty }.sorted { left, right in
       let (leftText, rightText) = (text(left), text(right))
@@ -46,7 +51,9 @@ struct SpecialTokens: Sendable {
     self.isFirstByte = isFirstByte
   }
 
-  func swallowsSpace(after token: Int32) -> Bool { swallowing.contains(token) }
+  func stripsSpace(before token: Int32) -> Bool { strippingLeft.contains(token) }
+
+  func stripsSpace(after token: Int32) -> Bool { strippingRight.contains(token) }
 
   /// The tokens in a text, in its order, none overlapping another.
   func matches(in text: Span<UInt8>) -> [Match] {

@@ -55,11 +55,15 @@ private struct PromptEncoder {
     for match in special.matches(in: text) {
       // A token of white space that was swallowed is none.
       if match.bytes.lowerBound < end { continue }
-      append(text, end..<match.bytes.lowerBound)
+      var textEnd = match.bytes.lowerBound
+      if special.stripsSpace(before: match.token) {
+        while textEnd > end, text.isASCIISpace(at: textEnd - 1) { textEnd -= 1 }
+      }
+      append(text, end..<textEnd)
       append(match.token)
       end = match.bytes.upperBound
-      if special.swallowsSpace(after: match.token) {
-        while end < text.count, ScalarClasses.of(UInt32(text[end])) == .space { end += 1 }
+      if special.stripsSpace(after: match.token) {
+        while end < text.count, text.isASCIISpace(at: end) { end += 1 }
       }
     }
     append(text, end..<text.count)
@@ -83,5 +87,11 @@ private struct PromptEncoder {
     encoder.append(text.span, to: &tokens)
     text.removeAll(keepingCapacity: true)
     swap(&text, &run)
+  }
+}
+
+extension Span<UInt8> {
+  fileprivate func isASCIISpace(at index: Int) -> Bool {
+    self[index] == 0x20 || (0x09...0x0D).contains(self[index])
   }
 }

@@ -2,9 +2,9 @@ package import MoECore
 
 /// Text to tokens and back, as a model file's metadata describes it.
 ///
-/// Special tokens are cut out of the text, and the model that the file names (byte-level or
-/// SentencePiece byte-pair encoding) makes tokens of the rest. Unchanging once made, so it can be
-/// used from any thread.
+/// Special tokens are cut out of the text, and the model that the file names (byte-level byte-pair
+/// encoding, or one of SentencePiece's) makes tokens of the rest. Unchanging once made, so it can
+/// be used from any thread.
 public final class Tokenizer: Sendable {
   /// How many tokens there are; ids run from 0 to below it.
   public let vocabularySize: Int
@@ -47,6 +47,11 @@ public final class Tokenizer: Sendable {
     let namedEnds = EndOfGeneration.tokens(in: table)
     // Some files call these normal; as such they would be cut up in prompts and shown in answers.
     for token in namedEnds { kinds[Int(token)] = .control }
+    if named.unknown == nil, !kinds.contains(.unknown), let text = entry.unknownText,
+      let token = table.token(for: Array(text.utf8).span)
+    {
+      kinds[Int(token)] = .unknown
+    }
     endTokens = Set(namedEnds + named.ends).sorted()
 
     let made = try entry.make(
@@ -63,17 +68,21 @@ public final class Tokenizer: Sendable {
       MetadataKey.addBeginToken, token: beginToken, MetadataKey.beginToken,
       byDefault: made.defaults.addsBeginToken, metadata)
     addsEndToken = try named.adds(
-      MetadataKey.addEndToken, token: endToken, MetadataKey.endToken, byDefault: false, metadata)
+      MetadataKey.addEndToken, token: endToken, MetadataKey.endToken,
+      byDefault: made.defaults.addsEndToken, metadata)
 
     vocabularySize = texts.count
     self.texts = texts
     self.kinds = kinds
     let ids = kinds.indices.map { Int32($0) }
     let special = ids.filter { kinds[Int($0)].isSpecial }
-    userDefinedTokens = SpecialTokens(ids.filter { kinds[Int($0)] == .userDefined }, texts: texts)
+    let strippingLeft = try metadata.tokensStrippingLeft()
+    let strippingRight = try metadata.tokensStrippingRight(special, texts: texts)
+    userDefinedTokens = SpecialTokens(
+      ids.filter { kinds[Int($0)] == .userDefined }, texts: texts, strippingLeft: strippingLeft,
+      strippingRight: strippingRight)
     specialTokens = SpecialTokens(
-      special, texts: texts,
-      swallowing: metadata.tokensSwallowingSpace(special, texts: texts))
+      special, texts: texts, strippingLeft: strippingLeft, strippingRight: strippingRight)
   }
 
   /// The text of a token as the vocabulary stores it, printable: a space is `Ġ` or `▁`. Nil

@@ -33,8 +33,7 @@ import Testing
       vocabulary.preTokenizer = preTokenizer
       vocabulary.addRandomMerges(150, letters: "aabbc 12.'\n\u{E4}", using: &generator)
       let tokenizer = try vocabulary.tokenizer()
-      let naive = try #require(
-        try NaiveTokenizer(vocabulary), "write the expression of \(preTokenizer) into the oracle")
+      let naive = try NaiveTokenizer(vocabulary)
       for length in 0..<40 {
         let text = randomText(pieceCount: length, using: &generator)
         let ids = tokenizer.encode(text)
@@ -52,7 +51,7 @@ import Testing
       vocabulary.preTokenizer = preTokenizer
       vocabulary.addRandomMerges(60, letters: "abc", using: &generator)
       let text = String((0..<300).map { _ in "abc".randomElement(using: &generator)! })
-      let naive = try #require(try NaiveTokenizer(vocabulary))
+      let naive = try NaiveTokenizer(vocabulary)
       #expect(try vocabulary.tokenizer().encode(text) == naive.encode(text), "seed \(seed)")
     }
   }
@@ -60,8 +59,8 @@ import Testing
   /// Quadratic merging would need hours for these.
   @Test(
     .timeLimit(.minutes(1)),
-    arguments: ["qwen2", "gpt-4o", "deepseek-coder"],
-    ["a", " ", "\n", "1", ".", "中", "a1", "a中", "A", "A\u{301}", "'"])
+    arguments: PreTokenizerRegistry.all.map(\.name),
+    ["a", " ", "\n", "1", ".", "中", "a1", "a中", "A", "A\u{301}", "'", "a "])
   func aMegabyteWithoutABreakIsMergedInOneGo(preTokenizer: String, unit: String) throws {
     var vocabulary = MadeUpVocabulary()
     vocabulary.preTokenizer = preTokenizer

@@ -1,4 +1,6 @@
 import Foundation
+import MoETokenizer
+import Testing
 
 /// Byte-level BPE as its papers describe it, by regular expressions and text: slow and plain.
 struct NaiveTokenizer {
@@ -8,41 +10,25 @@ struct NaiveTokenizer {
   private let expressions: [Regex<AnyRegexOutput>]
   private let keepsWholeWords: Bool
 
-  private static let gpt2 =
-    #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
-  private static let contractions = "'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]"
-  private static let cl100k =
-    contractions + #"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"#
-    + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-  private static let capitals = #"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#
-  private static let smallLetters = #"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"#
-
-  /// Applied one after the other, each to the matches of the one before and to what is between.
-  private static let expressions = [
-    "gpt-2": [gpt2],
-    "qwen2": [cl100k.replacing(#"\p{N}{1,3}"#, with: #"\p{N}"#)],
-    "qwen35": [
-      contractions + #"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"#
-        + #"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    ],
-    "glm4": [cl100k], "llama-bpe": [cl100k], "dbrx": [cl100k],
-    "gpt-4o": [
-      #"[^\r\n\p{L}\p{N}]?\#(capitals)*\#(smallLetters)+(?:\#(contractions))?"#
-        + #"|[^\r\n\p{L}\p{N}]?\#(capitals)+\#(smallLetters)*(?:\#(contractions))?"#
-        + #"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    ],
-    "deepseek-coder": [
-      #"[\r\n]"#, #"\s?\p{L}+"#, #"\s?\p{P}+"#,
-      #"[\u{4E00}-\u{9FA5}\u{800}-\u{4E00}\u{AC00}-\u{D7FF}]+"#, #"\p{N}"#,
-    ],
+  /// Groups that ignore case, written so that they ignore that of ASCII alone.
+  private static let spelledOut = [
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)": "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])",
+    "(?i:[sdmt]|ll|ve|re)": "(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])",
   ]
 
-  /// Nil where no expression is known for the vocabulary's pre-tokenizer.
-  init?(_ vocabulary: MadeUpVocabulary) throws {
+  /// Another engine runs the registry's expressions; `words.json` holds them to those published.
+  init(_ vocabulary: MadeUpVocabulary) throws {
     let name = vocabulary.preTokenizer ?? ""
-    guard let patterns = Self.expressions[name] else { return nil }
-    expressions = try patterns.map { try Regex($0).matchingSemantics(.unicodeScalar) }
-    keepsWholeWords = name == "llama-bpe"
+    let entry = try #require(PreTokenizerRegistry.all.first { $0.name == name })
+    expressions = try entry.expressions.map { text in
+      var text = Self.spelledOut.reduce(text) { $0.replacing($1.key, with: $1.value) }
+      // By numbers, so that no scalar combines with its neighbour in the pattern.
+      text = text.unicodeScalars.reduce(into: "") { written, scalar in
+        written += scalar.isASCII ? String(scalar) : "\\u{\(String(scalar.value, radix: 16))}"
+      }
+      return try Regex(text).matchingSemantics(.unicodeScalar)
+    }
+    keepsWholeWords = entry.keepsWholeWords
     self.vocabulary = vocabulary
     ids = Dictionary(
       vocabulary.tokens.enumerated().map { ($1, Int32($0)) },

@@ -90,47 +90,29 @@ enum ReferenceTokenizer {
     try Tokenizer(metadata: GGUFFile(path: Goldens.require(path).path))
   }
 
-  /// From a `tokenizer.json` as the `tokenizers` library writes it.
-  static func json(_ path: String, preTokenizer: String) throws -> Tokenizer {
-    struct File: Decodable {
-      struct Added: Decodable {
-        let id: Int
-        let content: String
-        let special: Bool
-      }
-      struct Model: Decodable {
-        let vocab: [String: Int]
-        let merges: [Merge]
-      }
-      let addedTokens: [Added]
-      let model: Model
+  /// From a file that is kept in gzip's format.
+  static func compressedGGUF(_ path: String) throws -> Tokenizer {
+    let packed = [UInt8](try Data(contentsOf: Goldens.require(path)))
+    let folder = try TemporaryFolder()
+    let file = folder.url.appendingPathComponent("vocabulary.gguf")
+    try Data(unpacked(packed)).write(to: file)
+    return try withExtendedLifetime(folder) {
+      try Tokenizer(metadata: GGUFFile(path: file.path))
+    }
+  }
 
-      enum CodingKeys: String, CodingKey {
-        case addedTokens = "added_tokens"
-        case model
-      }
-    }
-    /// Written as one string or as two, depending on the library's version.
-    struct Merge: Decodable {
-      let text: String
-      init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        text =
-          try (try? container.decode(String.self))
-          ?? container.decode([String].self).joined(separator: " ")
-      }
-    }
-    let file = try JSONDecoder().decode(File.self, from: Data(contentsOf: Goldens.require(path)))
-    var texts = file.model.vocab.reduce(into: [Int: String]()) { $0[$1.value] = $1.key }
-    for token in file.addedTokens { texts[token.id] = token.content }
-    let special = Set(file.addedTokens.map(\.id))
-    var metadata = MemoryMetadata()
-    metadata["model"] = .string("gpt2")
-    metadata["pre"] = .string(preTokenizer)
-    let ids = texts.keys.sorted()
-    metadata["tokens"] = .strings(ids.map { texts[$0]! })
-    metadata["token_type"] = .array(.signed(ids.map { special.contains($0) ? 3 : 1 }))
-    metadata["merges"] = .strings(file.model.merges.map(\.text))
-    return try Tokenizer(metadata: metadata)
+  /// RFC 1952: a head of ten bytes and perhaps a name, deflate data, the checksum, the size.
+  private static func unpacked(_ bytes: [UInt8]) throws -> [UInt8] {
+    var start = 10
+    if bytes[3] & 8 != 0 { start = bytes[start...].firstIndex(of: 0)! + 1 }
+    let size = bytes.suffix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+    return try inflate(bytes[start..<bytes.count - 8], byteCount: size)
+  }
+
+  /// From a folder with a `tokenizer.json`.
+  static func published(_ folder: String) throws -> Tokenizer {
+    let file = try Goldens.require(folder + "/tokenizer.json")
+    return try Tokenizer(
+      metadata: HuggingFaceTokenizer(folder: file.deletingLastPathComponent().path))
   }
 }

@@ -2,10 +2,13 @@ import MoECore
 
 /// Byte-level byte-pair encoding, which files call `gpt2` whatever model it is of.
 ///
-/// The model's pre-tokenizer cuts text into words, and the bytes of each word are merged. It loses
-/// nothing: decoding what was encoded gives the same bytes.
+/// The model's pre-tokenizer cuts text into words, and the bytes of each word are merged. As files
+/// in GGUF have it, nothing is lost: decoding what was encoded gives the same bytes. A published
+/// tokenizer may compose characters first, or leave something between words out.
 struct ByteLevelModel: TextModel {
-  let preTokenizer: any PreTokenizer
+  let preTokenizer: PreTokenizer
+  /// Whether text is brought to Unicode's normal form C first.
+  let normalizes: Bool
   let merges: MergeTable
   /// Token of each byte, or `PairMerger.noToken`.
   let byteTokens: [Int32]
@@ -15,25 +18,27 @@ struct ByteLevelModel: TextModel {
   let wholeWords: WholeWords?
 
   var addsSpacePrefix: Bool { false }
-  var byteCount: Int { merges.byteCount + (wholeWords?.byteCount ?? 0) }
+  var byteCount: Int {
+    preTokenizer.byteCount + merges.byteCount + (wholeWords?.byteCount ?? 0)
+  }
 
   static func make(
     _ metadata: TokenizerMetadata, _ vocabulary: Vocabulary
   ) throws(TokenizerError) -> MadeTextModel {
-    let (entry, notes) = try metadata.preTokenizer()
+    let rules = try metadata.wordRules()
     let table = vocabulary.table
     let model = ByteLevelModel(
-      preTokenizer: entry.make(),
+      preTokenizer: rules.preTokenizer, normalizes: try metadata.normalizes(),
       merges: try MergeTable(
         metadata.strings(MetadataKey.merges), tokens: table, metadata: metadata),
       byteTokens: (UInt8.min...UInt8.max).map { byte in
         table.token(for: Array(String(ByteAlphabet.scalar(for: byte)).utf8).span) ?? -1
       },
       unknownToken: vocabulary.unknownToken,
-      wholeWords: entry.keepsWholeWords
+      wholeWords: rules.keepsWholeWords
         ? WholeWords(table: table, kinds: vocabulary.kinds) : nil)
-    let defaults = TextModelDefaults(addsBeginToken: entry.addsBeginToken)
-    return MadeTextModel(model: model, defaults: defaults, notes: notes)
+    let defaults = TextModelDefaults(addsBeginToken: rules.addsBeginToken)
+    return MadeTextModel(model: model, defaults: defaults, notes: rules.notes)
   }
 
   func encoder() -> any RunEncoder { ByteLevelEncoder(self) }
@@ -59,21 +64,35 @@ struct ByteLevelModel: TextModel {
 
 private struct ByteLevelEncoder: RunEncoder {
   private let model: ByteLevelModel
+  private var cutter: WordCutter
   private var merger: PairMerger<MergeTable>
+  private var cache: WordCache?
   /// A word in the byte alphabet.
   private var spelling: [UInt8] = []
 
   init(_ model: ByteLevelModel) {
     self.model = model
+    cutter = WordCutter(model.preTokenizer)
     merger = PairMerger(rules: model.merges)
   }
 
   mutating func append(_ run: Span<UInt8>, to tokens: inout [Int32]) {
-    var start = 0
-    while start < run.count {
-      let end = model.preTokenizer.wordEnd(in: run, from: start)
-      append(word: run.extracting(start..<end), to: &tokens)
-      start = end
+    if model.normalizes, let normalized = NormalForm.composed(run) {
+      appendWords(of: normalized.span, to: &tokens)
+    } else {
+      appendWords(of: run, to: &tokens)
+    }
+  }
+
+  private mutating func appendWords(of run: Span<UInt8>, to tokens: inout [Int32]) {
+    if cache == nil { cache = WordCache(textByteCount: run.count) }
+    cutter.begin(byteCount: run.count)
+    while let range = cutter.next(in: run) {
+      let word = run.extracting(range)
+      if cache?.append(word, to: &tokens) == true { continue }
+      let start = tokens.count
+      append(word: word, to: &tokens)
+      cache?.remember(word, tokens, from: start)
     }
   }
 

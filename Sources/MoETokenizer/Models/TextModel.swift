@@ -33,6 +33,7 @@ struct Vocabulary {
 /// What a text model takes for granted where the file does not say it.
 struct TextModelDefaults {
   var addsBeginToken = false
+  var addsEndToken = false
   /// Texts of the tokens that begin and end a sequence where the file names no ids.
   var beginText: String?
   var endText: String?
@@ -42,6 +43,8 @@ struct TextModelDefaults {
 struct TextModelEntry: Sendable {
   let name: String
   let summary: String
+  /// The unknown token's text, where files of this kind may list it among normal ones.
+  var unknownText: String?
   /// The model, what it takes for granted, and notes of what was assumed.
   let make: @Sendable (TokenizerMetadata, Vocabulary) throws(TokenizerError) -> MadeTextModel
 }
@@ -61,7 +64,18 @@ enum TextModelRegistry {
     },
     TextModelEntry(name: "llama", summary: "SentencePiece: byte-pair encoding by scores.") {
       (metadata, vocabulary) throws(TokenizerError) in
-      try SentencePieceModel.make(metadata, vocabulary)
+      try PieceModel.scored(metadata, vocabulary)
+    },
+    TextModelEntry(
+      name: "gemma4", summary: "Byte-pair encoding of characters, by merges.",
+      unknownText: "<unk>"
+    ) {
+      (metadata, vocabulary) throws(TokenizerError) in
+      try PieceModel.merged(metadata, vocabulary)
+    },
+    TextModelEntry(name: "t5", summary: "SentencePiece: the likeliest pieces (unigram).") {
+      (metadata, vocabulary) throws(TokenizerError) in
+      try PieceModel.likeliest(metadata, vocabulary)
     },
   ]
 

@@ -1,46 +1,94 @@
 /// Cuts text into the words that byte-pair merges never cross.
 ///
-/// Models define this by a regular expression; a conforming type is that expression written out by
-/// hand, since a general engine would be slower and its Unicode classes another library's.
-protocol PreTokenizer: Sendable {
-  /// The end of the word that begins at `start`: above `start`, at most `text.count`.
-  ///
-  /// `text` is UTF-8 and not empty from `start` on; its end counts as the end of all text.
-  func wordEnd(in text: Span<UInt8>, from start: Int) -> Int
+/// Models define this by regular expressions, mostly one. Several are applied one after the other:
+/// each cuts what the ones before it have left into its matches and what lies between them, and
+/// sees no text beyond such a piece.
+struct PreTokenizer: Sendable {
+  let stages: [Stage]
+
+  struct Stage: Sendable {
+    let expression: Expression
+    /// Whether what lies between matches is left out of the text.
+    let dropsGaps: Bool
+  }
+
+  init(_ expressions: [(text: String, dropsGaps: Bool)]) throws(ExpressionError) {
+    var stages: [Stage] = []
+    for (text, dropsGaps) in expressions {
+      stages.append(Stage(expression: try Expression(text), dropsGaps: dropsGaps))
+    }
+    self.stages = stages
+  }
+
+  /// What the expressions and their tables take in memory.
+  var byteCount: Int {
+    stages.reduce(0) {
+      $0 + $1.expression.instructions.count * MemoryLayout<Expression.Instruction>.stride
+        + ($1.expression.firstOfASCII.count + $1.expression.firstOfKind.count) * 8
+    }
+  }
 }
 
-extension Span<UInt8> {
-  /// `\s+(?!\S)|\s+` at white space: a run before a word leaves its last character to that word.
-  func spaceEnd(from start: Int) -> Int {
-    var (lastStart, end) = (start, start)
-    while end < count {
-      let next = scalarClass(at: end)
-      guard next.class == .space else { return lastStart > start ? lastStart : end }
-      (lastStart, end) = (end, next.end)
-    }
-    return end
+/// Finds the words of a text one by one, with scratch that it keeps.
+struct WordCutter {
+  private let stages: [PreTokenizer.Stage]
+  private var matcher = ExpressionMatcher()
+  /// What is still to be cut, the leftmost last: at most two pieces for each stage.
+  private var pieces: [Piece] = []
+
+  private struct Piece {
+    /// Where the text begins that the stage's expression sees.
+    var origin: Int
+    var start: Int
+    var end: Int
+    var stage: Int
   }
 
-  /// The end of an English contraction's ending (`'s 't 're 've 'm 'll 'd`) that begins at `start`.
-  func contractionEnd(from start: Int, ignoringCase: Bool) -> Int? {
-    guard self[start] == UInt8(ascii: "'") else { return nil }
-    let caseBit: UInt8 = ignoringCase ? 0x20 : 0
-    let first = start + 1 < count ? self[start + 1] | caseBit : 0
-    let second = start + 2 < count ? self[start + 2] | caseBit : 0
-    switch (first, second) {
-    case (UInt8(ascii: "s"), _), (UInt8(ascii: "t"), _), (UInt8(ascii: "m"), _),
-      (UInt8(ascii: "d"), _):
-      return start + 2
-    case (UInt8(ascii: "r"), UInt8(ascii: "e")), (UInt8(ascii: "v"), UInt8(ascii: "e")),
-      (UInt8(ascii: "l"), UInt8(ascii: "l")):
-      return start + 3
-    default:
-      return nil
-    }
+  init(_ preTokenizer: PreTokenizer) { stages = preTokenizer.stages }
+
+  /// Begins with a text of some bytes; `next` is then called with this text.
+  mutating func begin(byteCount: Int) {
+    pieces.removeAll(keepingCapacity: true)
+    pieces.append(Piece(origin: 0, start: 0, end: byteCount, stage: 0))
   }
 
-  /// Whether a carriage return or a line feed is at a byte index.
-  func isLineBreak(at index: Int) -> Bool {
-    self[index] == UInt8(ascii: "\n") || self[index] == UInt8(ascii: "\r")
+  /// The next word; nil at the end of the text.
+  mutating func next(in text: Span<UInt8>) -> Range<Int>? {
+    while let piece = pieces.popLast() {
+      if piece.start == piece.end { continue }
+      if piece.stage == stages.count { return piece.start..<piece.end }
+      cut(piece, text)
+    }
+    return nil
+  }
+
+  /// Cuts the first match off, and what lies before it.
+  private mutating func cut(_ piece: Piece, _ text: Span<UInt8>) {
+    let stage = stages[piece.stage]
+    let seen = text.extracting(piece.origin..<piece.end)
+    var start = piece.start - piece.origin
+    var match: Range<Int>?
+    while start < seen.count {
+      if stage.expression.firstEntries(in: seen, at: start) != 0,
+        let end = matcher.end(of: stage.expression, in: seen, at: start)
+      {
+        match = piece.origin + start..<piece.origin + end
+        break
+      }
+      start += seen.scalar(at: start).byteCount
+    }
+    let gapEnd = match?.lowerBound ?? piece.end
+    if let match {
+      pieces.append(
+        Piece(origin: piece.origin, start: match.upperBound, end: piece.end, stage: piece.stage))
+      pieces.append(inner(match, piece))
+    }
+    if !stage.dropsGaps { pieces.append(inner(piece.start..<gapEnd, piece)) }
+  }
+
+  private func inner(_ range: Range<Int>, _ piece: Piece) -> Piece {
+    Piece(
+      origin: range.lowerBound, start: range.lowerBound, end: range.upperBound,
+      stage: piece.stage + 1)
   }
 }
