@@ -9,6 +9,8 @@ struct BenchmarkContext {
   let isToy: Bool
   /// Nil: nothing is read from disk.
   var reads: ReadBenchmark.Settings?
+  /// Nil: nothing is encoded.
+  var texts: TokenizeBenchmark.Settings?
 
   static func referenceTeam() throws -> WorkerTeam {
     guard let team = try WorkerTeam(workerCount: 1, instructionSet: .scalar) else {
@@ -27,6 +29,7 @@ let benchmarkSubjects: [@Sendable (BenchmarkContext) -> [Benchmark]] = [
   RecurrenceBenchmark.benchmarks,
   OperationBenchmark.benchmarks, CachePolicyBenchmark.benchmarks, PredictorBenchmark.benchmarks,
   DispatchBenchmark.benchmarks, ReadBenchmark.benchmarks, ReplayBenchmark.benchmarks,
+  TokenizeBenchmark.benchmarks,
 ]
 
 /// One thing to be timed. Its memory is allocated when it is prepared and freed after it ran.

@@ -14,7 +14,7 @@ private import MoEKernels
       the range that holds the middle 80% of them. "Of read" is a kernel's share of the rate at \
       which the machine reads memory; a multiply-add (MAC) counts as two operations. With --file \
       it also reads from that file, at random places and past the page cache, as the engine reads \
-      experts.
+      experts; with --tokenizer and --texts it also encodes those texts.
       """)
 
   @Option(help: "Run only benchmarks whose name contains this text.")
@@ -40,6 +40,12 @@ private import MoEKernels
 
   @Option(help: "Which places of the file are read; give another one for every run.")
   var seed: UInt64 = 1
+
+  @Option(help: "Also time the tokenizer of this model file.")
+  var tokenizer: String?
+
+  @Option(help: "Text files for the tokenizer, separated by commas.")
+  var texts = ""
 
   @Flag(help: "Use tiny sizes: checks that everything works, and says nothing about speed.")
   var toy = false
@@ -87,7 +93,11 @@ private import MoEKernels
     let context = BenchmarkContext(
       team: try WorkerTeam(workerCount: threadCount),
       reference: try BenchmarkContext.referenceTeam(), isToy: toy,
-      reads: try readSettings())
+      reads: try readSettings(),
+      texts: tokenizer.map {
+        TokenizeBenchmark.Settings(
+          modelPath: $0, textPaths: texts.split(separator: ",").map { String($0) })
+      })
     let chosen = benchmarkSubjects.flatMap { $0(context) }
       .filter { filter.isEmpty || $0.name.contains(filter) }
     guard !chosen.isEmpty else {

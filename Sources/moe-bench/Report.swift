@@ -30,12 +30,17 @@ struct Report {
       result.name,
       [
         decimal(result.median / 1e3, 2), decimal(result.low / 1e3, 2),
-        decimal(result.high / 1e3, 2), moves ? decimal(result.gigabytesPerSecond, 2) : "",
+        decimal(result.high / 1e3, 2), moves ? rate(result.gigabytesPerSecond) : "",
         reads ? decimal(share * 100, 0) + "%" : "",
         result.operationCount > 0 ? decimal(result.gigaoperationsPerSecond, 2) : "",
         result.multiplyAddCount > 0 ? decimal(result.gigaMultiplyAddsPerSecond, 2) : "",
         result.goal.map { share >= $0 ? "met" : "below " + decimal($0 * 100, 0) + "%" } ?? "",
       ])
+  }
+
+  /// Text is encoded at some megabytes per second.
+  private func rate(_ gigabytesPerSecond: Double) -> String {
+    decimal(gigabytesPerSecond, gigabytesPerSecond < 0.1 ? 4 : 2)
   }
 
   private static func columns(_ name: String, _ values: [String]) -> String {
