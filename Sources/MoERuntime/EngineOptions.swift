@@ -23,6 +23,9 @@ public struct EngineOptions: Sendable {
   public var chunkTokenCount: Int?
   /// How weights are read.
   public var store = Store.automatic
+  /// Copies of the model's file on other disks; of a model in several files, any file of the copy.
+  /// Reads go to the disk that will answer first. Does not change results.
+  public var mirrors: [String] = []
   /// Reads in flight at once, 1 to 1024.
   public var inputDepth = 32
   /// Who guesses which experts are prefetched. Does not change results.

@@ -34,6 +34,7 @@ extension ExtentReader {
       }
     }
     counters.waitNanoseconds += Int(MonotonicClock.nanoseconds() - start)
+    choice.forgetPending()
     completedTags.removeAll()
   }
 
@@ -81,10 +82,12 @@ extension ExtentReader {
     while inFlightCount < limits.depth, let index = retries.popFirst() ?? cutPiece() {
       table.pieces[index].isInFlight = true
       inFlightCount += 1
+      table.pieces[index].disk = choice.take(
+        byteCount: table.pieces[index].alignedEnd - table.pieces[index].offset)
       let piece = table.pieces[index]
       unsafe (requests + count).initialize(
         to: StoreRequest(
-          fileIndex: piece.fileIndex, offset: piece.offset,
+          fileIndex: copyIndex(of: piece), offset: piece.offset,
           byteCount: piece.alignedEnd - piece.offset, destination: piece.destination, tag: index))
       count += 1
     }
@@ -100,6 +103,9 @@ extension ExtentReader {
       throw fail(error)
     }
   }
+
+  /// Where the copy that a request reads is among all open files.
+  private func copyIndex(of piece: Piece) -> Int { piece.disk * files.count + piece.fileIndex }
 
   /// Takes the next request from the backlog; nil where there is none or no room for it.
   private func cutPiece() -> Int? {
@@ -142,23 +148,30 @@ extension ExtentReader {
     table.pieces[index].isInFlight = false
     inFlightCount -= 1
     let piece = table.pieces[index]
+    choice.give(
+      back: piece.alignedEnd - piece.offset, came: max(0, completion.result), from: piece.disk)
     guard completion.result >= 0 else {
       let code = Int32(truncatingIfNeeded: -completion.result)
       guard Self.isTransient(code) else {
-        throw .readFailed(
-          path: files[piece.fileIndex].path, offset: piece.offset,
-          byteCount: piece.alignedEnd - piece.offset, code: code)
+        return try readElsewhere(
+          index,
+          after: .readFailed(
+            path: copies[copyIndex(of: piece)].path, offset: piece.offset,
+            byteCount: piece.alignedEnd - piece.offset, code: code))
       }
       return try tryAgain(index, code: code)
     }
+    leaveOutSlowCopy()
     precondition(completion.result <= piece.alignedEnd - piece.offset)
     counters.readByteCount += completion.result
     let reached = piece.offset + completion.result
     if reached >= piece.neededEnd { return release(index) }
     if completion.result == 0 {
-      throw .fileTruncated(
-        path: files[piece.fileIndex].path, offset: piece.offset,
-        byteCount: piece.neededEnd - piece.offset)
+      return try readElsewhere(
+        index,
+        after: .fileTruncated(
+          path: copies[copyIndex(of: piece)].path, offset: piece.offset,
+          byteCount: piece.neededEnd - piece.offset))
     }
     // A direct read must start at an aligned place again, so a few bytes may come twice.
     let progress = reached.alignedDown(to: placement.alignment) - piece.offset
@@ -170,14 +183,32 @@ extension ExtentReader {
     retries.append(index)
   }
 
+  /// Sends a request that its copy cannot serve to another one, and nothing more to that copy;
+  /// throws the error where there is no other.
+  private func readElsewhere(_ index: Int, after error: StoreError) throws(StoreError) {
+    let reason = "a copy is left out: \(error)"
+    guard choice.leaveOut(table.pieces[index].disk, because: reason) else { throw error }
+    table.pieces[index].attemptCount = 0
+    counters.retryCount += 1
+    retries.append(index)
+  }
+
+  private func leaveOutSlowCopy() {
+    guard choice.diskCount > 1, let slow = choice.tooSlow() else { return }
+    let path = copies[slow.number * files.count].path
+    _ = choice.leaveOut(
+      slow.number,
+      because: "a copy is left out: \(path) answers \(slow.factor) times slower than another")
+  }
+
   /// Queues a request that made no progress once more; `code` 0 says that it was short.
   private func tryAgain(_ index: Int, code: Int32) throws(StoreError) {
     table.pieces[index].attemptCount += 1
     let piece = table.pieces[index]
     guard piece.attemptCount < limits.attemptCountMax else {
-      let path = files[piece.fileIndex].path
+      let path = copies[copyIndex(of: piece)].path
       let byteCount = piece.neededEnd - piece.offset
-      if code == 0, let identity = try? backend.identity(ofFile: piece.fileIndex),
+      if code == 0, let identity = try? backend.identity(ofFile: copyIndex(of: piece)),
         identity.byteCount < piece.neededEnd
       {
         throw .fileTruncated(path: path, offset: piece.offset, byteCount: byteCount)

@@ -58,6 +58,9 @@ private import MoEPlatform
   package var timeline: Timeline?
 
   let backend: any StoreBackend
+  /// (disk, file): every file that is open, those of the model itself first.
+  let copies: [StoreFile]
+  var choice: CopyChoice
   let prefetchDepth: Int
   var table: ReadTable
   var retries: FixedQueue<Int>
@@ -70,34 +73,44 @@ private import MoEPlatform
   private let skippedBackends: [SkippedBackend]
 
   /// Opens the files and chooses the backend.
+  ///
+  /// - Parameter mirrors: Copies of all files on other disks, in the same order; whoever names them
+  ///   has made sure that they hold the same bytes.
   package convenience init(
-    files: [StoreFile], backend choice: BackendChoice = .automatic, limits: Limits = Limits()
+    files: [StoreFile], mirrors: [[StoreFile]] = [], backend choice: BackendChoice = .automatic,
+    limits: Limits = Limits()
   ) throws(StoreError) {
     try Self.check(limits)
-    let selection = try BackendSelection(choice, for: OpenFiles(files), depth: limits.depth)
-    try self.init(selection, files: files, limits: limits)
+    let copies = files + mirrors.flatMap { $0 }
+    let selection = try BackendSelection(choice, for: OpenFiles(copies), depth: limits.depth)
+    try self.init(selection, files: files, mirrors: mirrors, limits: limits)
   }
 
   /// Reads through a given backend; its files are known by `files` in errors and for their sizes.
   package convenience init(
-    backend: any StoreBackend, files: [StoreFile], limits: Limits = Limits()
+    backend: any StoreBackend, files: [StoreFile], mirrors: [[StoreFile]] = [],
+    limits: Limits = Limits()
   ) throws(StoreError) {
     try Self.check(limits)
-    try self.init(BackendSelection(backend), files: files, limits: limits)
+    try self.init(BackendSelection(backend), files: files, mirrors: mirrors, limits: limits)
   }
 
   package init(
-    _ selection: BackendSelection, files: [StoreFile], limits: Limits
+    _ selection: BackendSelection, files: [StoreFile], mirrors: [[StoreFile]] = [], limits: Limits
   ) throws(StoreError) {
+    precondition(mirrors.allSatisfy { $0.count == files.count })
     var limits = limits
     let backend = selection.backend
     limits.depth = min(limits.depth, backend.depth)
     limits.maxRequestByteCount = max(limits.maxRequestByteCount, backend.alignment)
     try selection.checkAlignment()
     var identities: [FileIdentity] = []
-    for index in files.indices { identities.append(try backend.identity(ofFile: index)) }
+    let copies = files + mirrors.flatMap { $0 }
+    for index in copies.indices { identities.append(try backend.identity(ofFile: index)) }
     self.identities = identities
     self.files = files
+    self.copies = copies
+    self.choice = CopyChoice(diskCount: 1 + mirrors.count)
     self.backend = backend
     self.limits = limits
     skippedBackends = selection.skipped
@@ -122,7 +135,9 @@ private import MoEPlatform
 
   /// How the files are read and what could not be had, for the report of a run.
   package var report: String {
-    ([backend.report] + skippedBackends.map(\.description)).joined(separator: "; ")
+    let disks = choice.diskCount > 1 ? ["from \(choice.diskCount) copies"] : []
+    return ([backend.report] + disks + choice.notes + skippedBackends.map(\.description))
+      .joined(separator: "; ")
   }
 
   /// Tells the backend of memory that many reads will go to (the pool). Waits for reads under way.
@@ -146,7 +161,7 @@ private import MoEPlatform
         throw fail(error)
       }
       if let change = expected.change(to: found) {
-        throw fail(.fileChanged(path: files[index].path, change))
+        throw fail(.fileChanged(path: copies[index].path, change))
       }
     }
   }

@@ -29,6 +29,8 @@ import MoECore
   /// Tries without progress since the last progress.
   var attemptCount = 0
   var isInFlight = false
+  /// While it is under way: whose copy is read.
+  var disk = 0
 }
 
 /// What one `submit` asked for.

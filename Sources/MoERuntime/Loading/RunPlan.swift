@@ -134,13 +134,17 @@ struct PreparedRun {
   }
 
   func makeReader() throws(EngineError) -> ExtentReader {
+    var mirrors: [[StoreFile]] = []
+    for path in options.mirrors {
+      mirrors.append(try ModelCopy.files(of: path, copying: header.files))
+    }
     var limits = ExtentReader.Limits()
     limits.depth = options.inputDepth
     limits.tagCapacity = max(64, 2 * header.tensors.experts.expertCountMax)
     limits.partCapacity = limits.tagCapacity * max(1, header.tensors.experts.partCountMax)
     do {
       return try ExtentReader(
-        files: header.files, backend: options.store.backend, limits: limits)
+        files: header.files, mirrors: mirrors, backend: options.store.backend, limits: limits)
     } catch {
       throw .store(error.description)
     }

@@ -68,6 +68,13 @@ struct ExpertOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "A copy of the model's file on another disk, to be read at the same time; repeatable.",
+      valueName: "file"),
+    completion: .file())
+  var mirror: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
       "Who guesses which experts are prefetched, read before they are asked for: "
         + FlagValue.summaries(Predictor.self)
         + "; does not change results. (default: \(defaults.predictor))", valueName: "name"),
@@ -115,6 +122,7 @@ struct ExpertOptions: ParsableArguments {
     options.chunkTokenCount = chunk
     options.store = store
     options.inputDepth = ioDepth
+    options.mirrors = mirror
     options.predictor = predictor
     options.stagingSlotCount = stagingSlots
     options.cachePolicy = cachePolicy
