@@ -219,8 +219,11 @@ void check_attention(moe_isa isa) {
   for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
     for (size_t j = 0; j < sizeof spans / sizeof spans[0]; j++) {
       for (int kind = 0; kind < 3; kind++) {
-        for (moe_kv_type type = MOE_KV_F16; type <= MOE_KV_Q4_0; type++)
-          if (suits(shapes[i], type)) check_case(isa, shapes[i], spans[j], type, kind);
+        check_case(isa, shapes[i], spans[j], MOE_KV_F16, kind);
+        check_case(isa, shapes[i], spans[j], MOE_KV_F32, kind);
+      }
+      for (moe_kv_type type = MOE_KV_BF16; type <= MOE_KV_Q4_0; type++) {
+        if (suits(shapes[i], type)) check_case(isa, shapes[i], spans[j], type, 0);
       }
     }
   }
