@@ -43,7 +43,7 @@ import Testing
     ] as [(UInt32, String)])
   func `a format that is not ggml's is refused by its name`(_ id: UInt32, _ found: String) throws {
     let bytes = Samples.raw(tensorCount: 1, Samples.tensor("a", [256], type: id))
-    let error = try #require(throws: GGUFError.self) { try GGUFHeader(bytes: bytes) }
+    let error = try #require(throws: FormatError.self) { try GGUFHeader(bytes: bytes) }
     #expect(error.kind == .unsupported && error.found == found)
     #expect(error.subject?.contains("a") == true)
   }

@@ -70,7 +70,7 @@ package struct HuggingFaceFolder: StoredModel {
     var shape = Array(tensor.shape.reversed())
     while shape.count > 1, shape.last == 1 { shape.removeLast() }
     return TensorDescriptor(
-      name: name, formatID: type.id, shape: shape,
+      name: name, formatID: type.id, formatName: type.name, shape: shape,
       extent: FileExtent(
         fileIndex: fileIndex, offset: tensor.offset, byteCount: tensor.byteCount))
   }
