@@ -87,7 +87,7 @@ import Testing
     ("qwen35moe", "ssm.conv_kernel", 0), ("qwen3next", "ssm.conv_kernel", 17),
     ("qwen3next", "ssm.state_size", 0), ("qwen3next", "ssm.group_count", 0),
     ("nemotron_h_moe", "ssm.time_step_rank", 5), ("nemotron_h_moe", "ssm.inner_size", 130),
-    ("lfm2moe", "shortconv.l_cache", 0), ("lfm2moe", "shortconv.l_cache", 17),
+    ("lfm2moe", "shortconv.l_cache", 1), ("lfm2moe", "shortconv.l_cache", 17),
     ("qwen35moe", "attention.value_length", 8),
   ])
   func sizesThatFitNothingAreRefusedByTheirKey(

@@ -17,7 +17,8 @@ enum LFM2MoE {
     try reader.refuseOtherMathematics(apartFrom: ["leading_dense_block_count"])
     let denseCount = try reader.leadingDenseLayerCount()
     let hiddenSize = try reader.hiddenSize()
-    let tapCount = try reader.integer("shortconv.l_cache", in: 1...ConvolutionShape.tapCountMax)
+    // With one a convolution would see no other row, and there would be no state.
+    let tapCount = try reader.integer("shortconv.l_cache", in: 2...ConvolutionShape.tapCountMax)
     var model = try reader.model { layer throws(ModelError) in
       var mixer = Mixer.shortConvolution(
         ShortConvolutionDescription(channelCount: hiddenSize, tapCount: tapCount))
