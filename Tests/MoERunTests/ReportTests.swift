@@ -25,8 +25,8 @@ import Testing
       plan.keys.sorted() == [
         "architecture", "budget_basis", "budget_bytes", "budget_note", "cache_policy",
         "chunk_tokens", "context_length", "expert_bytes", "expert_bytes_per_token", "experts",
-        "experts_per_layer", "experts_per_token", "fits", "instruction_set", "layers",
-        "kv_bytes_per_token", "lent_bytes", "lent_slots", "memory",
+        "experts_per_layer", "experts_per_token", "fits", "instruction_set",
+        "kv_bytes_per_token", "layers", "lent_bytes", "lent_slots", "memory",
         "model", "model_bytes", "name", "oom_score_adj",
         "placement", "pool_slots", "smallest_budget_bytes",
         "state_bytes_per_sequence", "store", "threads", "threads_note", "total_bytes",

@@ -2,8 +2,8 @@ import MoECore
 import MoEKernels
 
 /// Llama 4 (model card of Llama 4 Scout and Maverick): in every layer, or every second one, a
-/// shared expert beside a single routed one whose input is scaled by the sigmoid of its logit; three
-/// of four layers see their chunk of the text, every fourth sees all of it without positions.
+/// shared expert beside a single routed one whose input is scaled by the sigmoid of its logit;
+/// three of four layers see their chunk of the text, every fourth sees all of it without positions.
 enum Llama4 {
   static let architecture = Architecture(
     name: "llama4",
