@@ -10,6 +10,12 @@ struct NaiveTokenizer {
   private let expressions: [Regex<AnyRegexOutput>]
   private let keepsWholeWords: Bool
 
+  /// Pre-tokenizers whose expressions this engine takes. It refuses ranges that end in characters
+  /// which are others composed; `words.json` has the words of these, too.
+  static let preTokenizers = PreTokenizerRegistry.all.map(\.name).filter {
+    $0 != "deepseek-llm" && $0 != "afmoe"
+  }
+
   /// Groups that ignore case, written so that they ignore that of ASCII alone.
   private static let spelledOut = [
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)": "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])",
