@@ -51,7 +51,7 @@ import Testing
     let resident = try await model.run(
       tokens, on: try await Engine(modelAt: folder.path, options: GoldenModel.exactOptions))
     var options = GoldenModel.exactOptions
-    options.expertPool = .fraction(0)
+    options.expertPool = .fraction(0.25)
     let offloaded = try await model.run(
       tokens, on: try await Engine(modelAt: folder.path, options: options))
     #expect(resident.logits == offloaded.logits)

@@ -6,7 +6,8 @@
 /// a repeated group that might have to be undone.
 struct ExpressionMatcher {
   private var choices: [Choice] = []
-  private var stepCount = 0
+  /// Steps that are left for the text.
+  private var stepsLeft = 0
 
   /// What to try if the way taken leads nowhere.
   private struct Choice {
@@ -18,9 +19,18 @@ struct ExpressionMatcher {
     var positionMin: Int
   }
 
-  /// Published expressions take a handful of steps for each byte. One that needs more than this
-  /// for each byte left in the text has a pathological form; such a match fails.
+  /// Published expressions take a handful of steps for each byte. Where one has needed more than
+  /// this for each byte of a text, it has a pathological form; a match then fails that would take
+  /// more for each byte that has been cut off since.
   private static let stepsPerByte = 256
+
+  /// Begins with a text in which so many bytes will be looked at, all expressions together.
+  mutating func begin(byteCount: Int) {
+    stepsLeft = (byteCount + 16) * Self.stepsPerByte
+  }
+
+  /// So many bytes have been cut off.
+  mutating func advance(byteCount: Int) { stepsLeft += byteCount * Self.stepsPerByte }
 
   /// The end of the match of an expression at a byte of a text; nil where it does not match.
   ///
@@ -29,7 +39,6 @@ struct ExpressionMatcher {
     of expression: Expression, in text: Span<UInt8>, at start: Int
   ) -> Int? {
     var entries = expression.firstEntries(in: text, at: start)
-    stepCount = (text.count - start + 16) * Self.stepsPerByte
     while entries != 0 {
       let entry = expression.entries[entries.trailingZeroBitCount]
       if let end = run(expression, entry, text, start) { return end }
@@ -45,8 +54,9 @@ struct ExpressionMatcher {
     let base = choices.count
     var (index, position) = (entry, start)
     while true {
-      stepCount -= 1
-      if stepCount < 0 {
+      stepsLeft -= 1
+      if stepsLeft < 0 {
+        stepsLeft = 0
         choices.removeLast(choices.count - base)
         return nil
       }

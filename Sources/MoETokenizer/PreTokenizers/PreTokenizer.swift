@@ -48,6 +48,7 @@ struct WordCutter {
 
   /// Begins with a text of some bytes; `next` is then called with this text.
   mutating func begin(byteCount: Int) {
+    matcher.begin(byteCount: byteCount * stages.count)
     pieces.removeAll(keepingCapacity: true)
     pieces.append(Piece(origin: 0, start: 0, end: byteCount, stage: 0))
   }
@@ -78,6 +79,7 @@ struct WordCutter {
       start += seen.scalar(at: start).byteCount
     }
     let gapEnd = match?.lowerBound ?? piece.end
+    matcher.advance(byteCount: (match?.upperBound ?? piece.end) - piece.start)
     if let match {
       pieces.append(
         Piece(origin: piece.origin, start: match.upperBound, end: piece.end, stage: piece.stage))
