@@ -51,8 +51,8 @@ public struct EngineOptions: Sendable {
   public init() {}
 }
 
-/// Number type of cached keys and values; those of fewer bits than f16 follow it from the most exact
-/// on.
+/// Number type of cached keys and values; those of fewer bits than f16 follow it, the most exact
+/// first.
 public enum KVCacheType: String, Sendable, CaseIterable, Codable {
   case f16, f32, bf16
   /// Blocks of 32 numbers of a head, in 8 bits or 4: only for models whose heads are whole blocks.

@@ -43,7 +43,12 @@ import Testing
           vectors.contains(tensor.name) || tensor.name.contains("gate_inp")
           || tensor.name.hasSuffix("_exps.bias")
         let format = GGMLType(id: tensor.formatID)
-        #expect(format?.name == (isPlain ? "F32" : type), "\(tensor.name)")
+        // A format whose blocks do not divide the rows gives way to the next that does.
+        let possible = isPlain ? ["F32"] : [type, "Q8_0", "F32"]
+        let fitting = possible.compactMap { GGMLType(name: $0) }.first {
+          tensor.shape[0] % $0.blockElementCount == 0
+        }
+        #expect(format?.name == fitting?.name, "\(tensor.name)")
       }
       let down = try #require(file.tensor(named: "blk.1.ffn_down_exps.weight"))
       #expect(down.shape == [model.expertWidth, model.hiddenSize, model.expertCount])

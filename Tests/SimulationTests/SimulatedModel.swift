@@ -63,7 +63,9 @@ final class SimulatedModel {
     sequenceCount: Int = 1, tileRowCount: Int = ScratchLayout.tileTokenCountMax,
     predictor: PredictorEntry = PredictorRegistry.defaultEntry
   ) throws -> Decoder {
-    try Decoder(
+    var description = description
+    description.adapt(toContext: contextLength)
+    return try Decoder(
       description: description, weights: weights, experts: experts, team: team,
       scratch: ScratchLayout(
         description: description, tensors: tensors, tokenCount: chunk, logitRowCount: chunk),

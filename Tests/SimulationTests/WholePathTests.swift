@@ -135,12 +135,19 @@ extension ResidentExperts {
       defer { end() }
       return (0..<layer.expertCount).allSatisfy { expert in
         let found = weights(of: expert)
-        return [found.gate, found.up, found.down].enumerated().allSatisfy { part, matrix in
-          let extent = layer.extent(part: part, expert: expert)
-          let bytes = contents[extent.fileIndex][extent.offset..<extent.offset + extent.byteCount]
-          return unsafe bytes.elementsEqual(
-            UnsafeRawBufferPointer(start: matrix?.bytes.pointer, count: extent.byteCount))
-        }
+        return layer.parts.enumerated().filter(\.element.role.isMatrix)
+          .allSatisfy { part, stored in
+            let bytesThere =
+              switch stored.role {
+              case .gate, .gateUp: found.gate?.bytes
+              case .up: found.up.bytes
+              default: found.down.bytes
+              }
+            let extent = layer.extent(part: part, expert: expert)
+            let bytes = contents[extent.fileIndex][extent.offset..<extent.offset + extent.byteCount]
+            return unsafe bytes.elementsEqual(
+              UnsafeRawBufferPointer(start: bytesThere?.pointer, count: extent.byteCount))
+          }
       }
     }
   }

@@ -37,6 +37,8 @@ import Testing
   private func parts() throws -> Parts {
     var shape = SyntheticModel(.init(rawValue: "gpt-oss"))
     shape.contextLength = Self.contextLength
+    // A block of the quantised types of keys and values.
+    shape.headDimension = 32
     let model = try SimulatedModel(shape, shape, foreignLayers: [])
     let team = try WorkerTeam(workerCount: 2)
     let backend = MemoryBackend(contents: model.contents, depth: 4)
