@@ -142,12 +142,19 @@ import Testing
     let (progress, firstWindow) = AsyncStream<Int>.makeStream()
     var options = PerplexityOptions()
     options.windowTokenCount = 16
-    options.progress = { done, _ in firstWindow.yield(done) }
+    // The run waits for its cancellation, however busy the machine is.
+    let isCancelled = DispatchSemaphore(value: 0)
+    options.progress = { done, _ in
+      firstWindow.yield(done)
+      isCancelled.wait()
+      isCancelled.signal()
+    }
     let task = Task { [options] in
       try await engine.perplexity(of: Array(repeating: 3, count: 1_000_000), options)
     }
     for await _ in progress { break }
     task.cancel()
+    isCancelled.signal()
     let error = await #expect(throws: EngineError.self) { _ = try await task.value }
     #expect(error?.isCancellation == true)
     #expect(try await engine.generate(tokens: prompt, .greedy(20)).collect() == expected)
