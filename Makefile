@@ -12,8 +12,8 @@ PROCESSOR := $(shell sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1 | t
 # Every kernel on a worker's stack, which holds more without optimisation.
 KERNELS_IN_DEBUG := OperationTeamTests|sharingOfSegmentsChangesNoBit|spansOfSeveralSequencesAreShared
 SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|ExtentReaderTests|$(KERNELS_IN_DEBUG)
-# Millions of requests: minutes in debug, seconds in release.
-SLOW_IN_DEBUG := RecordedTraceTests
+# Millions of requests, weights of every family: minutes in debug, seconds in release.
+SLOW_IN_DEBUG := RecordedTraceTests|SyntheticModelTests
 SUITES_WITH_THREADS := MoEStoreTests|MoEKernelsTests|MoEExpertsTests|SimulationTests
 SUITES_WITH_POINTERS := MoECoreTests|MoEFormatsTests|$(SUITES_WITH_THREADS)
 
