@@ -83,12 +83,15 @@ let package = Package(
         .target(name: "CGLPK", condition: .when(traits: ["GLPK"])),
       ]),
 
+    // What an analysis says, as pages and text for people.
+    module("MoEReport", ["MoECore", "MoEAnalysis"]),
+
     // Programs.
     .executableTarget(
       name: "moe-run",
       dependencies: [
-        "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoECache", "MoECore", "MoEPlatform",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "MoERuntime", "MoEAnalysis", "MoEReport", "MoETokenizer", "MoECache", "MoECore",
+        "MoEPlatform", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // The text that gatings are calibrated on, in the program itself.
       resources: [.embedInCode("Resources/calibration.txt")],

@@ -27,9 +27,9 @@
 enum {
   WORKER_COUNT_MAX = 256,
   /* Operations keep their scratch within tens of KiB, but without optimisation a function has a
-   * place on the stack for every vector it names: up to 2.4 MiB for attention with AVX-512, in
-   * debug builds with a sanitizer. Memory is taken for what was touched, not for what may be. */
-  STACK_BYTES = 4 << 20,
+   * place on the stack for every vector it names: up to 0.25 MiB. Memory
+   * is taken for what was touched, not for what may be. */
+  STACK_BYTES = 1 << 20,
   /* Some tens of microseconds: longer than the gap between two operations of a layer. */
   SPIN_PAUSES = 1500,
   /* With more workers than processors a spinning thread holds up the one it waits for; under a

@@ -3,7 +3,7 @@ enum ImportDirection {
   /// From the programs at the top down to the operating system.
   static let rows: [[String]] = [
     ["moe-run", "moe-bench"],
-    ["MoEServer"],
+    ["MoEServer", "MoEReport"],
     ["MoERuntime", "MoEAnalysis"],
     ["MoEModel", "MoEFormats", "MoETokenizer"],
     ["MoEExperts"],

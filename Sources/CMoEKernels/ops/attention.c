@@ -61,7 +61,22 @@ MOE_INLINE void attend_blocks(const moe_kv_type type, const moe_attention_head *
   }
 }
 
-MOE_ATTEND_BY_TYPE(static, attend, attend_blocks)
+/* A function of the type `moe_attend_fn`, compiled for each type of cache. */
+static void attend(const moe_attention_head *head, moe_attention_rows *rows, size_t begin,
+                   size_t end) {
+  switch (head->type) {
+    case MOE_KV_F16:
+      return attend_blocks(MOE_KV_F16, head, rows, begin, end);
+    case MOE_KV_F32:
+      return attend_blocks(MOE_KV_F32, head, rows, begin, end);
+    case MOE_KV_BF16:
+      return attend_blocks(MOE_KV_BF16, head, rows, begin, end);
+    case MOE_KV_Q8_0:
+      return attend_blocks(MOE_KV_Q8_0, head, rows, begin, end);
+    case MOE_KV_Q4_0:
+      return attend_blocks(MOE_KV_Q4_0, head, rows, begin, end);
+  }
+}
 
 void moe_attention_scalar(const void *job, unsigned worker, unsigned worker_count) {
   moe_attention_share(job, worker, worker_count, attend);

@@ -51,6 +51,15 @@ typedef struct {
   float scale, soft_cap;
 } moe_attention_head;
 
+/* One block of positions as the products of some rows see it. */
+typedef struct {
+  const float *const *q; /* (rows) */
+  float *const *out;     /* (rows) */
+  float *weights;        /* (rows, MOE_ATTENTION_BLOCK): scores, then their exponentials */
+  size_t index;          /* of the block's first position within the page */
+  const void *next_keys; /* (position, key_dimension), those that follow the block's */
+} moe_attention_tile;
+
 /* Takes positions [begin, end) into the rows, each as far as it sees; begin is a block's first. */
 typedef void (*moe_attend_fn)(const moe_attention_head *head, moe_attention_rows *rows,
                               size_t begin, size_t end);
@@ -239,24 +248,5 @@ MOE_INLINE void moe_attention_rows_over_spans(const moe_attention_job *job,
     moe_attention_finish(rows->out[row], rows->largest[row], rows->sum[row], rows->sink[row],
                          width);
 }
-
-/* A function of the type `moe_attend_fn` out of a body that takes the cache's type first, which is
- * compiled for each of them. */
-#define MOE_ATTEND_BY_TYPE(qualifiers, name, body)                                      \
-  qualifiers void name(const moe_attention_head *head, moe_attention_rows *rows,        \
-                       size_t begin, size_t end) {                                      \
-    switch (head->type) {                                                               \
-      case MOE_KV_F16:                                                                  \
-        return body(MOE_KV_F16, head, rows, begin, end);                                \
-      case MOE_KV_F32:                                                                  \
-        return body(MOE_KV_F32, head, rows, begin, end);                                \
-      case MOE_KV_BF16:                                                                 \
-        return body(MOE_KV_BF16, head, rows, begin, end);                               \
-      case MOE_KV_Q8_0:                                                                 \
-        return body(MOE_KV_Q8_0, head, rows, begin, end);                               \
-      case MOE_KV_Q4_0:                                                                 \
-        return body(MOE_KV_Q4_0, head, rows, begin, end);                               \
-    }                                                                                   \
-  }
 
 #endif

@@ -11,15 +11,6 @@
 
 enum { LANES = 8, SUMS = 8, TILE_ROWS = 4, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64 };
 
-/* One block as the products see it. */
-typedef struct {
-  const float *const *q; /* (rows) */
-  float *const *out;     /* (rows) */
-  float *weights;        /* (rows, BLOCK): scores, then their exponentials */
-  size_t index;          /* of the block's first position within the page */
-  const void *next_keys; /* (position, key_dimension), those that follow the block's */
-} block_tile;
-
 /* Eight elements within a block, as floats. */
 MOE_INLINE MOE_AVX2 __m256 load_lanes(const void *cache, size_t index, moe_kv_type type) {
   switch (type) {
@@ -73,7 +64,7 @@ MOE_INLINE void prefetch_elements(const void *cache, size_t index, size_t count,
 
 /* Scores of `positions` positions from j on, for `rows` rows from `row` on. */
 MOE_INLINE MOE_AVX2 void score_tile(const int rows, const int positions, const moe_kv_type type,
-                                    const moe_attention_head *head, const block_tile *tile,
+                                    const moe_attention_head *head, const moe_attention_tile *tile,
                                     size_t row, size_t j) {
   size_t width = head->key_dimension, start = (tile->index + j) * width, d = 0;
   __m256 sums[SUMS];
@@ -104,8 +95,8 @@ MOE_INLINE MOE_AVX2 void score_tile(const int rows, const int positions, const m
 
 /* Scores of a range of the block's positions. The first rows of a unit prefetch for all. */
 MOE_INLINE MOE_AVX2 void score(const int rows, const moe_kv_type type,
-                               const moe_attention_head *head, const block_tile *tile, size_t row,
-                               moe_range range, int prefetch) {
+                               const moe_attention_head *head, const moe_attention_tile *tile,
+                               size_t row, moe_range range, int prefetch) {
   const int positions = SUMS / rows;
   size_t j = range.begin;
   for (; j + (size_t)positions <= range.end; j += (size_t)positions) {
@@ -120,8 +111,9 @@ MOE_INLINE MOE_AVX2 void score(const int rows, const moe_kv_type type,
 
 /* out += weights * values over a range of positions, `vectors` vectors from dimension d on. */
 MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, const moe_kv_type type,
-                                         const moe_attention_head *head, const block_tile *tile,
-                                         size_t row, moe_range range, size_t d, int prefetch) {
+                                         const moe_attention_head *head,
+                                         const moe_attention_tile *tile, size_t row,
+                                         moe_range range, size_t d, int prefetch) {
   __m256 sums[SUMS];
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++)
@@ -146,7 +138,7 @@ MOE_INLINE MOE_AVX2 void accumulate_tile(const int rows, const int vectors, cons
 }
 
 MOE_INLINE MOE_AVX2 void accumulate(const int rows, const moe_kv_type type,
-                                    const moe_attention_head *head, const block_tile *tile,
+                                    const moe_attention_head *head, const moe_attention_tile *tile,
                                     size_t row, moe_range range, int prefetch) {
   const int vectors = SUMS / rows;
   size_t width = head->value_dimension, d = 0;
@@ -210,46 +202,8 @@ static MOE_AVX2 void weigh(float *weights, moe_range visible, float cap, float *
   *sum += added;
 }
 
-/* Takes a block of positions into `count` rows from `first` on. Rows see different parts of it;
- * what all see is taken together and the rest row by row, each row's positions in order. */
-MOE_INLINE MOE_AVX2 void attend_block(const int count, const moe_kv_type type,
-                                      const moe_attention_head *head, moe_attention_rows *rows,
-                                      size_t first, size_t position) {
-  float weights[TILE_ROWS * BLOCK];
-  block_tile tile = {rows->q + first, rows->out + first, weights, position - head->begin,
-                     moe_attention_keys_ahead(head, position + BLOCK)};
-  moe_range common = moe_attention_common(rows, first, count, position);
-  score(count, type, head, &tile, 0, common, first == 0);
-  for (int r = 0; r < count; r++) {
-    size_t row = first + (size_t)r;
-    moe_range visible = moe_attention_visible(rows, row, position);
-    if (visible.begin >= visible.end) continue;
-    moe_range before = moe_attention_before(visible, common);
-    score(1, type, head, &tile, (size_t)r, before, 0);
-    score(1, type, head, &tile, (size_t)r, moe_attention_after(visible, common), 0);
-    weigh(weights + (size_t)r * BLOCK, visible, head->soft_cap, &rows->largest[row],
-          &rows->sum[row], rows->out[row], head->value_dimension);
-    if (before.begin < before.end) accumulate(1, type, head, &tile, (size_t)r, before, 0);
-  }
-  if (common.begin < common.end) accumulate(count, type, head, &tile, 0, common, first == 0);
-  for (int r = 0; r < count; r++) {
-    moe_range visible = moe_attention_visible(rows, first + (size_t)r, position);
-    moe_range after = moe_attention_after(visible, common);
-    if (after.begin < after.end) accumulate(1, type, head, &tile, (size_t)r, after, 0);
-  }
-}
-
-MOE_INLINE MOE_AVX2 void attend_blocks(const moe_kv_type type, const moe_attention_head *head,
-                                       moe_attention_rows *rows, size_t begin, size_t end) {
-  for (size_t position = begin; position < end; position += BLOCK) {
-    size_t row = 0;
-    for (; row + 4 <= rows->count; row += 4) attend_block(4, type, head, rows, row, position);
-    for (; row + 2 <= rows->count; row += 2) attend_block(2, type, head, rows, row, position);
-    for (; row < rows->count; row++) attend_block(1, type, head, rows, row, position);
-  }
-}
-
-MOE_ATTEND_BY_TYPE(static MOE_AVX2, attend, attend_blocks)
+#define MOE_LEVEL MOE_AVX2
+#include "attention_blocks.h"
 
 MOE_AVX2 void moe_attention_avx2(const void *job, unsigned worker, unsigned worker_count) {
   moe_attention_share(job, worker, worker_count, attend);

@@ -12,18 +12,6 @@
 
 enum { LANES = 16, HALF = 8, BLOCK = MOE_ATTENTION_BLOCK, CACHE_LINE_BYTES = 64, TILE_ROWS = 8 };
 
-/* One block as the products see it. */
-typedef struct {
-  const void *keys;      /* (position, key_dimension), from the block's first position on */
-  const void *values;    /* (position, value_stride), likewise */
-  const void *next_keys; /* (position, key_dimension), those that follow the block's */
-  size_t key_dimension, value_dimension, value_stride;
-  const float *const *q; /* (rows) */
-  float *const *out;     /* (rows) */
-  float *weights;        /* (rows, BLOCK): scores, then their exponentials */
-  float scale;
-} block_tile;
-
 /* Asks for elements that may lie past the cache's end; why and into which level, attention_avx2.c
  * says. */
 MOE_INLINE void prefetch_elements(const void *cache, size_t index, size_t count,
@@ -126,20 +114,22 @@ MOE_INLINE MOE_AVX512 void store_scores(float *weights, __m512 scores, float sca
 /* Scores of 2 * vectors positions from j on, at most `left` of which are there, for `rows` rows
  * from `row` on. Positions that are not there are taken for the last one and not stored. */
 MOE_INLINE MOE_AVX512 void score_tile(const int rows, const int vectors, const moe_kv_type type,
-                                      const block_tile *tile, size_t row, size_t j, size_t left) {
+                                      const moe_attention_head *head,
+                                      const moe_attention_tile *tile, size_t row, size_t j,
+                                      size_t left) {
   const int apart = vectors < 4 ? vectors : 4;
-  size_t low[8], high[8];
+  size_t width = head->key_dimension, low[8], high[8];
   for (int v = 0; v < vectors; v++) {
     size_t first = (size_t)(v % 4 + v / 4 * 8), second = first + (size_t)apart;
-    low[v] = (j + moe_least(first, left - 1)) * tile->key_dimension;
-    high[v] = (j + moe_least(second, left - 1)) * tile->key_dimension;
+    low[v] = (tile->index + j + moe_least(first, left - 1)) * width;
+    high[v] = (tile->index + j + moe_least(second, left - 1)) * width;
   }
   __m512 sums[16];
   for (int i = 0; i < rows * vectors; i++) sums[i] = _mm512_setzero_ps();
-  for (size_t d = 0; d < tile->key_dimension; d += HALF) {
+  for (size_t d = 0; d < width; d += HALF) {
     __m512 keys[8];
     for (int v = 0; v < vectors; v++)
-      keys[v] = load_pair(tile->keys, low[v] + d, high[v] + d, type);
+      keys[v] = load_pair(head->keys, low[v] + d, high[v] + d, type);
     for (int r = 0; r < rows; r++) {
       __m512 q = load_twice(tile->q[row + (size_t)r] + d);
       for (int v = 0; v < vectors; v++)
@@ -150,17 +140,17 @@ MOE_INLINE MOE_AVX512 void score_tile(const int rows, const int vectors, const m
   for (int i = 0; i < rows * vectors; i += 8, weights += 8 / vectors * BLOCK) {
     __m512 scores = fold8(sums + i);
     if (vectors == 8) {
-      store_scores(weights, scores, tile->scale, left);
+      store_scores(weights, scores, head->scale, left);
     } else if (vectors == 4) {
-      store_scores(weights, scores, tile->scale, moe_least(left, 8));
+      store_scores(weights, scores, head->scale, moe_least(left, 8));
       __m512 second = _mm512_shuffle_f32x4(scores, scores, 0xee);
-      store_scores(weights + BLOCK, second, tile->scale, moe_least(left, 8));
+      store_scores(weights + BLOCK, second, head->scale, moe_least(left, 8));
     } else { /* Four rows of four positions, which the halves of the vectors keep apart. */
       const __m512i order =
           _mm512_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
       scores = _mm512_permutexvar_ps(order, scores);
       for (int r = 0; r < 4; r++) {
-        store_scores(weights + r * BLOCK, scores, tile->scale, moe_least(left, 4));
+        store_scores(weights + r * BLOCK, scores, head->scale, moe_least(left, 4));
         scores = _mm512_shuffle_f32x4(scores, scores, 0x39);
       }
     }
@@ -168,33 +158,37 @@ MOE_INLINE MOE_AVX512 void score_tile(const int rows, const int vectors, const m
 }
 
 /* Scores of a range of the block's positions. The first rows of a unit prefetch for all. */
-MOE_INLINE MOE_AVX512 void score(const int rows, const moe_kv_type type, const block_tile *tile,
+MOE_INLINE MOE_AVX512 void score(const int rows, const moe_kv_type type,
+                                 const moe_attention_head *head, const moe_attention_tile *tile,
                                  size_t row, moe_range range, int prefetch) {
   const int vectors = rows == 8 ? 2 : rows == 4 ? 4 : 8;
   for (size_t j = range.begin; j < range.end; j += (size_t)(2 * vectors)) {
-    if (prefetch)
-      prefetch_elements(tile->values, j * tile->value_stride,
-                        (size_t)(2 * vectors) * tile->value_stride, type);
-    score_tile(rows, vectors, type, tile, row, j, range.end - j);
+    if (prefetch) {
+      size_t width = head->value_stride;
+      prefetch_elements(head->values, (tile->index + j) * width, (size_t)(2 * vectors) * width,
+                        type);
+    }
+    score_tile(rows, vectors, type, head, tile, row, j, range.end - j);
   }
 }
 
 /* out += weights * values over a range of positions, `vectors` vectors from dimension d on. */
 MOE_INLINE MOE_AVX512 void accumulate_tile(const int rows, const int vectors,
-                                           const moe_kv_type type, const block_tile *tile,
-                                           size_t row, moe_range range, size_t d, int prefetch) {
+                                           const moe_kv_type type, const moe_attention_head *head,
+                                           const moe_attention_tile *tile, size_t row,
+                                           moe_range range, size_t d, int prefetch) {
   __m512 sums[16];
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++)
       sums[r * vectors + v] = _mm512_loadu_ps(tile->out[row + (size_t)r] + d + LANES * v);
   for (size_t j = range.begin; j < range.end; j++) {
     if (prefetch)
-      prefetch_elements(tile->next_keys, j * tile->key_dimension + d, (size_t)(vectors * LANES),
+      prefetch_elements(tile->next_keys, j * head->key_dimension + d, (size_t)(vectors * LANES),
                         type);
-    size_t start = j * tile->value_stride + d;
+    size_t start = (tile->index + j) * head->value_stride + d;
     __m512 values[8];
     for (int v = 0; v < vectors; v++)
-      values[v] = load_lanes(tile->values, start + (size_t)(LANES * v), type);
+      values[v] = load_lanes(head->values, start + (size_t)(LANES * v), type);
     for (int r = 0; r < rows; r++) {
       __m512 weight = _mm512_set1_ps(tile->weights[(row + (size_t)r) * BLOCK + j]);
       for (int v = 0; v < vectors; v++)
@@ -207,14 +201,15 @@ MOE_INLINE MOE_AVX512 void accumulate_tile(const int rows, const int vectors,
 }
 
 MOE_INLINE MOE_AVX512 void accumulate(const int rows, const moe_kv_type type,
-                                      const block_tile *tile, size_t row, moe_range range,
+                                      const moe_attention_head *head,
+                                      const moe_attention_tile *tile, size_t row, moe_range range,
                                       int prefetch) {
   const int vectors = rows == 8 ? 2 : rows == 4 ? 4 : 8;
-  size_t d = 0;
-  for (; d + (size_t)(vectors * LANES) <= tile->value_dimension; d += (size_t)(vectors * LANES))
-    accumulate_tile(rows, vectors, type, tile, row, range, d, prefetch);
-  for (; d < tile->value_dimension; d += LANES)
-    accumulate_tile(rows, 1, type, tile, row, range, d, prefetch);
+  size_t width = head->value_dimension, d = 0;
+  for (; d + (size_t)(vectors * LANES) <= width; d += (size_t)(vectors * LANES))
+    accumulate_tile(rows, vectors, type, head, tile, row, range, d, prefetch);
+  for (; d < width; d += LANES)
+    accumulate_tile(rows, 1, type, head, tile, row, range, d, prefetch);
 }
 
 /* cap * tanh(score / cap). */
@@ -228,8 +223,8 @@ static MOE_AVX512 void cap_scores(float *scores, size_t count, float cap) {
 
 /* Scores of one row to weights relative to the largest so far; what was summed before fades. The
  * block's positions that are not visible weigh 0. */
-MOE_INLINE MOE_AVX512 void weigh(float *weights, moe_range visible, float cap, float *largest,
-                                 float *sum, float *out, size_t width) {
+static MOE_AVX512 void weigh(float *weights, moe_range visible, float cap, float *largest,
+                             float *sum, float *out, size_t width) {
   size_t padded = (visible.end + LANES - 1) / LANES * LANES;
   moe_attention_hide(weights, visible, padded);
   if (cap > 0) {
@@ -262,56 +257,8 @@ MOE_INLINE MOE_AVX512 void weigh(float *weights, moe_range visible, float cap, f
   *sum += added;
 }
 
-/* Takes a block of positions into `count` rows from `first` on. Rows see different parts of it;
- * what all see is taken together and the rest row by row, each row's positions in order. */
-MOE_INLINE MOE_AVX512 void attend_block(const int count, const moe_kv_type type,
-                                        const moe_attention_head *head, moe_attention_rows *rows,
-                                        size_t first, size_t position) {
-  float weights[TILE_ROWS * BLOCK];
-  size_t index = position - head->begin;
-  block_tile tile = {(const char *)head->keys + moe_kv_bytes(type, index * head->key_dimension),
-                     (const char *)head->values + moe_kv_bytes(type, index * head->value_stride),
-                     moe_attention_keys_ahead(head, position + BLOCK),
-                     head->key_dimension,
-                     head->value_dimension,
-                     head->value_stride,
-                     rows->q + first,
-                     rows->out + first,
-                     weights,
-                     head->scale};
-  moe_range common = moe_attention_common(rows, first, count, position);
-  score(count, type, &tile, 0, common, first == 0);
-  for (int r = 0; r < count; r++) {
-    size_t row = first + (size_t)r;
-    moe_range visible = moe_attention_visible(rows, row, position);
-    if (visible.begin >= visible.end) continue;
-    moe_range before = moe_attention_before(visible, common);
-    score(1, type, &tile, (size_t)r, before, 0);
-    score(1, type, &tile, (size_t)r, moe_attention_after(visible, common), 0);
-    weigh(weights + (size_t)r * BLOCK, visible, head->soft_cap, &rows->largest[row],
-          &rows->sum[row], rows->out[row], head->value_dimension);
-    if (before.begin < before.end) accumulate(1, type, &tile, (size_t)r, before, 0);
-  }
-  if (common.begin < common.end) accumulate(count, type, &tile, 0, common, first == 0);
-  for (int r = 0; r < count; r++) {
-    moe_range visible = moe_attention_visible(rows, first + (size_t)r, position);
-    moe_range after = moe_attention_after(visible, common);
-    if (after.begin < after.end) accumulate(1, type, &tile, (size_t)r, after, 0);
-  }
-}
-
-MOE_INLINE MOE_AVX512 void attend_blocks(const moe_kv_type type, const moe_attention_head *head,
-                                         moe_attention_rows *rows, size_t begin, size_t end) {
-  for (size_t position = begin; position < end; position += BLOCK) {
-    size_t row = 0;
-    for (; row + 8 <= rows->count; row += 8) attend_block(8, type, head, rows, row, position);
-    for (; row + 4 <= rows->count; row += 4) attend_block(4, type, head, rows, row, position);
-    for (; row + 2 <= rows->count; row += 2) attend_block(2, type, head, rows, row, position);
-    for (; row < rows->count; row++) attend_block(1, type, head, rows, row, position);
-  }
-}
-
-MOE_ATTEND_BY_TYPE(static MOE_AVX512, attend, attend_blocks)
+#define MOE_LEVEL MOE_AVX512
+#include "attention_blocks.h"
 
 MOE_AVX512 void moe_attention_avx512(const void *argument, unsigned worker,
                                      unsigned worker_count) {

@@ -12,14 +12,6 @@
 
 enum { LANES = 8, SUMS = 8, TILE_ROWS = 4, BLOCK = MOE_ATTENTION_BLOCK };
 
-/* One block as the products see it. */
-typedef struct {
-  const float *const *q; /* (rows) */
-  float *const *out;     /* (rows) */
-  float *weights;        /* (rows, BLOCK): scores, then their exponentials */
-  size_t index;          /* of the block's first position within the page */
-} block_tile;
-
 /* Eight integers as floats, times a 16-bit one. */
 MOE_INLINE float32x4x2_t scaled(int16x8_t quants, const uint8_t *scale) {
   float factor = moe_load_f16_neon(scale);
@@ -59,8 +51,8 @@ MOE_INLINE float32x4x2_t load_lanes(const void *cache, size_t index, moe_kv_type
 
 /* Scores of `positions` positions from j on, for `rows` rows from `row` on. */
 MOE_INLINE void score_tile(const int rows, const int positions, const moe_kv_type type,
-                           const moe_attention_head *head, const block_tile *tile, size_t row,
-                           size_t j) {
+                           const moe_attention_head *head, const moe_attention_tile *tile,
+                           size_t row, size_t j) {
   size_t width = head->key_dimension, start = (tile->index + j) * width, d = 0;
   float32x4x2_t sums[SUMS];
   for (int i = 0; i < SUMS; i++) sums[i] = moe_broadcast_8_neon(0);
@@ -91,7 +83,7 @@ MOE_INLINE void score_tile(const int rows, const int positions, const moe_kv_typ
 
 /* Scores of a range of the block's positions. */
 MOE_INLINE void score(const int rows, const moe_kv_type type, const moe_attention_head *head,
-                      const block_tile *tile, size_t row, moe_range range) {
+                      const moe_attention_tile *tile, size_t row, moe_range range, int prefetch) {
   const int positions = SUMS / rows;
   size_t j = range.begin;
   for (; j + (size_t)positions <= range.end; j += (size_t)positions)
@@ -101,8 +93,8 @@ MOE_INLINE void score(const int rows, const moe_kv_type type, const moe_attentio
 
 /* out += weights * values over a range of positions, `vectors` eights from dimension d on. */
 MOE_INLINE void accumulate_tile(const int rows, const int vectors, const moe_kv_type type,
-                                const moe_attention_head *head, const block_tile *tile, size_t row,
-                                moe_range range, size_t d) {
+                                const moe_attention_head *head, const moe_attention_tile *tile,
+                                size_t row, moe_range range, size_t d) {
   float32x4x2_t sums[SUMS];
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++)
@@ -125,7 +117,8 @@ MOE_INLINE void accumulate_tile(const int rows, const int vectors, const moe_kv_
 }
 
 MOE_INLINE void accumulate(const int rows, const moe_kv_type type, const moe_attention_head *head,
-                           const block_tile *tile, size_t row, moe_range range) {
+                           const moe_attention_tile *tile, size_t row, moe_range range,
+                           int prefetch) {
   const int vectors = SUMS / rows;
   size_t width = head->value_dimension, d = 0;
   for (; d + (size_t)(vectors * LANES) <= width; d += (size_t)(vectors * LANES))
@@ -202,45 +195,8 @@ static void weigh(float *weights, moe_range visible, float cap, float *largest, 
   *sum += added;
 }
 
-/* Takes a block of positions into `count` rows from `first` on. Rows see different parts of it;
- * what all see is taken together and the rest row by row, each row's positions in order. */
-MOE_INLINE void attend_block(const int count, const moe_kv_type type,
-                             const moe_attention_head *head, moe_attention_rows *rows,
-                             size_t first, size_t position) {
-  float weights[TILE_ROWS * BLOCK];
-  block_tile tile = {rows->q + first, rows->out + first, weights, position - head->begin};
-  moe_range common = moe_attention_common(rows, first, count, position);
-  score(count, type, head, &tile, 0, common);
-  for (int r = 0; r < count; r++) {
-    size_t row = first + (size_t)r;
-    moe_range visible = moe_attention_visible(rows, row, position);
-    if (visible.begin >= visible.end) continue;
-    moe_range before = moe_attention_before(visible, common);
-    score(1, type, head, &tile, (size_t)r, before);
-    score(1, type, head, &tile, (size_t)r, moe_attention_after(visible, common));
-    weigh(weights + (size_t)r * BLOCK, visible, head->soft_cap, &rows->largest[row],
-          &rows->sum[row], rows->out[row], head->value_dimension);
-    if (before.begin < before.end) accumulate(1, type, head, &tile, (size_t)r, before);
-  }
-  if (common.begin < common.end) accumulate(count, type, head, &tile, 0, common);
-  for (int r = 0; r < count; r++) {
-    moe_range visible = moe_attention_visible(rows, first + (size_t)r, position);
-    moe_range after = moe_attention_after(visible, common);
-    if (after.begin < after.end) accumulate(1, type, head, &tile, (size_t)r, after);
-  }
-}
-
-MOE_INLINE void attend_blocks(const moe_kv_type type, const moe_attention_head *head,
-                              moe_attention_rows *rows, size_t begin, size_t end) {
-  for (size_t position = begin; position < end; position += BLOCK) {
-    size_t row = 0;
-    for (; row + 4 <= rows->count; row += 4) attend_block(4, type, head, rows, row, position);
-    for (; row + 2 <= rows->count; row += 2) attend_block(2, type, head, rows, row, position);
-    for (; row < rows->count; row++) attend_block(1, type, head, rows, row, position);
-  }
-}
-
-MOE_ATTEND_BY_TYPE(static, attend, attend_blocks)
+#define MOE_LEVEL
+#include "attention_blocks.h"
 
 void moe_attention_neon(const void *job, unsigned worker, unsigned worker_count) {
   moe_attention_share(job, worker, worker_count, attend);

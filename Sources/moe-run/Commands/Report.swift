@@ -1,6 +1,7 @@
 import ArgumentParser
 import MoEAnalysis
 import MoECore
+import MoEReport
 import MoERuntime
 
 /// `moe-run report`: what memory buys with a model, as a page to look at.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoECore
+import MoEReport
 import MoERuntime
 import MoETokenizer
 

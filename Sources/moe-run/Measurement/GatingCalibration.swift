@@ -1,6 +1,7 @@
 import FoundationEssentials
 import MoEAnalysis
 import MoECore
+import MoEReport
 import MoERuntime
 import MoETokenizer
 

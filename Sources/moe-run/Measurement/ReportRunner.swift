@@ -1,9 +1,11 @@
 import FoundationEssentials
 import MoEAnalysis
 import MoECore
-private import MoEPlatform
+import MoEReport
 import MoERuntime
 import MoETokenizer
+
+private import MoEPlatform
 
 /// Makes a side of a report of a model, its texts and its trace, or of a trace alone.
 ///

@@ -1,3 +1,4 @@
+import MoEReport
 import MoERuntime
 
 /// Rows of `bench` for people, and as comma-separated values.

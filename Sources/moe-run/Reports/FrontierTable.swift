@@ -1,4 +1,5 @@
 import MoEAnalysis
+import MoEReport
 
 /// A frontier for people: a line for each setting.
 enum FrontierTable {

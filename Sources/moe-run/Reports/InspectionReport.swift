@@ -1,4 +1,5 @@
 import MoECore
+import MoEReport
 import MoERuntime
 
 /// What `inspect --json` writes, these properties in snake_case as its keys.

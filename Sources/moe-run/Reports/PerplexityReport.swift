@@ -1,3 +1,4 @@
+import MoEReport
 import MoERuntime
 
 /// What `perplexity` writes; with `--json` these properties in snake_case as its keys.

@@ -1,5 +1,6 @@
 import MoEAnalysis
 import MoECore
+import MoEReport
 import MoERuntime
 
 /// What `plan --json` says of speed, these properties in snake_case as its keys.

@@ -1,3 +1,4 @@
+import MoEReport
 import MoERuntime
 
 /// What a generation cost, in one line for people.

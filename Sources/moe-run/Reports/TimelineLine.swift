@@ -1,3 +1,4 @@
+import MoEReport
 import MoERuntime
 
 /// Where a run's time went, in one line for people.

@@ -1,5 +1,6 @@
 import MoEAnalysis
 import MoECore
+import MoEReport
 
 /// What `trace info` writes; with `--json` these properties in snake_case as its keys.
 struct TraceReport: Encodable {

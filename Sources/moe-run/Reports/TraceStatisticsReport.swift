@@ -1,5 +1,6 @@
 import MoEAnalysis
 import MoECore
+import MoEReport
 
 /// What `trace stats` writes; with `--json` these properties in snake_case as its keys. Figures
 /// that do not exist, as the reuse of a single token, are "nan".

@@ -1,13 +1,19 @@
-import MoEAnalysis
+package import MoEAnalysis
 
 /// One model or trace of a report, with all that is known of it.
-struct ReportSide: Encodable {
-  let routing: RoutingReport
+package struct ReportSide: Encodable {
+  package let routing: RoutingReport
   /// Of the model's parameters; nil for a trace whose model is not at hand.
-  let parameters: ParameterReport?
+  package let parameters: ParameterReport?
   /// Tokens per second by memory and disk; nil where neither a model nor a size of experts was
   /// given.
-  let speed: SpeedReport?
+  package let speed: SpeedReport?
+
+  package init(routing: RoutingReport, parameters: ParameterReport?, speed: SpeedReport?) {
+    self.routing = routing
+    self.parameters = parameters
+    self.speed = speed
+  }
 
   /// What the report calls it.
   var name: String {
@@ -23,10 +29,15 @@ struct ReportSide: Encodable {
 }
 
 /// What `report --json` writes, these properties in snake_case as its keys.
-struct ReportDocument: Encodable {
+package struct ReportDocument: Encodable {
   /// One, or two that are compared.
-  let reports: [ReportSide]
-  let frontier: GatingFrontier?
+  package let reports: [ReportSide]
+  package let frontier: GatingFrontier?
+
+  package init(reports: [ReportSide], frontier: GatingFrontier?) {
+    self.reports = reports
+    self.frontier = frontier
+  }
 
   /// (side): names that tell the sides apart.
   var names: [String] {

@@ -1,9 +1,9 @@
 /// Rows of cells as lines of text with aligned columns.
-enum Columns {
+package enum Columns {
   /// - Parameters:
   ///   - rows: Cells; all rows have the same count of them.
   ///   - right: Indices of the columns that are aligned to the right.
-  static func text(_ rows: [[String]], right: Set<Int> = []) -> String {
+  package static func text(_ rows: [[String]], right: Set<Int> = []) -> String {
     var widths: [Int] = []
     for row in rows {
       for (index, cell) in row.enumerated() {

@@ -1,7 +1,7 @@
 /// Numbers with a fixed count of decimal places, for people.
-enum Decimals {
+package enum Decimals {
   /// - Parameter places: 1 to 6.
-  static func text(_ value: Double, _ places: Int) -> String {
+  package static func text(_ value: Double, _ places: Int) -> String {
     var scale = 1.0
     for _ in 0..<places { scale *= 10 }
     // Beyond 2^53 a number has no decimal places to show; these also take in what is not finite.

@@ -1,12 +1,12 @@
 import MoEAnalysis
 
 /// The report on one screen of 80 columns and 40 lines.
-enum ReportText {
+package enum ReportText {
   static let columnCount = 80
   static let lineCountMax = 40
   private static let rowCountMax = 6
 
-  static func text(_ document: ReportDocument) -> String {
+  package static func text(_ document: ReportDocument) -> String {
     let lines =
       document.reports.count > 1
       ? compared(document) : document.reports.first.map { single($0, document) } ?? []

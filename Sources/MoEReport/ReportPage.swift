@@ -1,11 +1,11 @@
 import MoEAnalysis
 
 /// The report as a page: one file, without scripts, that needs no network.
-enum ReportPage {
+package enum ReportPage {
   /// No page is larger: a page is to be sent to people.
-  static let byteCountMax = 3 << 20
+  package static let byteCountMax = 3 << 20
 
-  static func text(_ document: ReportDocument) -> String {
+  package static func text(_ document: ReportDocument) -> String {
     let title = "Routing report: " + document.names.joined(separator: " and ")
     let sections = [
       comparison(document), SpeedSection.markup(document), ConsistencySection.markup(document),

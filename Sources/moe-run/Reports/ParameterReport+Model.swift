@@ -1,24 +1,9 @@
 import MoEAnalysis
 import MoECore
+import MoEReport
 import MoERuntime
 
-/// How many parameters a model has and one token uses, and what dense model that is worth by a
-/// published law.
-struct ParameterReport: Encodable {
-  /// Elements of all tensors.
-  let total: Int
-  /// Those that one token uses, without tables that a row is looked up in (the embedding, unless it
-  /// is the output matrix too) and layers that predict further tokens; nil where experts per token
-  /// are unknown.
-  let active: Int?
-  /// Parameters of the dense model of the same loss by the law; nil for models without experts.
-  let effective: Int?
-  /// Routed experts over experts per token: stands for the law's number of experts.
-  let expertRatio: Double?
-  let law: String?
-  /// What the figure does not say.
-  let limits: String?
-
+extension ParameterReport {
   init(_ model: ModelInspection) {
     var (total, dense, routed, output) = (0.0, 0.0, 0.0, 0.0)
     let outputName = Self.outputName(model)
@@ -43,21 +28,17 @@ struct ParameterReport: Encodable {
     }
     let counts = model.experts.map { Set($0.layers.map(\.expertCount)) } ?? []
     let perToken = model.experts?.expertsPerToken ?? 0
-    self.total = Self.whole(total)
     guard let experts = counts.max(), perToken > 0, perToken <= experts else {
-      active = model.experts == nil ? Self.whole(dense + output) : nil
-      (effective, expertRatio, law, limits) = (nil, nil, nil, nil)
+      self.init(
+        total: Self.whole(total), active: model.experts == nil ? Self.whole(dense + output) : nil,
+        worth: nil)
       return
     }
     let used = dense + routed * Double(perToken) / Double(experts)
     // The law counts no output matrix.
     let worth = EffectiveParameters(
       activeCount: Self.whole(used), expertCount: experts, expertsPerToken: perToken)
-    active = Self.whole(used + output)
-    effective = worth.map { Self.whole($0.count) }
-    expertRatio = worth?.expertRatio
-    law = worth?.law.router
-    limits = worth.map { _ in EffectiveParameters.limits }
+    self.init(total: Self.whole(total), active: Self.whole(used + output), worth: worth)
   }
 
   /// What names of tensors end with of which a token reads a row: of the vocabulary, by layer, and
@@ -87,23 +68,4 @@ struct ParameterReport: Encodable {
   }
 
   private static func whole(_ count: Double) -> Int { Int(min(count.rounded(), 1e18)) }
-}
-
-extension ParameterReport {
-  /// The report for people, one or two lines.
-  var text: String {
-    let used = active.map { ", \(Self.short($0)) used by one token without look-ups" } ?? ""
-    guard let effective, let limits else { return Self.short(total) + used }
-    return "\(Self.short(total))\(used); by a published law worth a dense model of "
-      + "\(Self.short(effective))\n          \(limits)"
-  }
-
-  private static func short(_ count: Int) -> String {
-    switch Double(count) {
-    case 1e9...: "\(Decimals.text(Double(count) / 1e9, 1)) B"
-    case 1e6...: "\(Decimals.text(Double(count) / 1e6, 1)) M"
-    case 1e3...: "\(Decimals.text(Double(count) / 1e3, 1)) k"
-    default: "\(count)"
-    }
-  }
 }
