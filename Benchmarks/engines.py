@@ -39,11 +39,16 @@ def run(command, group=None):
 
 def report(command, flag, group=None):
     """Runs a program that writes a report to a file given with `flag`; returns its text."""
+    return report_and_output(command, flag, group)[0]
+
+
+def report_and_output(command, flag, group=None):
+    """The same, and what the program wrote to standard output."""
     with tempfile.TemporaryDirectory(prefix="race-") as folder:
         path = f"{folder}/report"
-        run([*command, flag, path], group)
+        output, _ = run([*command, flag, path], group)
         with open(path, encoding="utf-8") as file:
-            return file.read()
+            return file.read(), output
 
 
 def new_seed():

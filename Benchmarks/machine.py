@@ -112,8 +112,8 @@ class Group:
 
 
 @contextlib.contextmanager
-def group(memory=None, disk=None, read_rate=None):
-    """Cgroups that hold programs to so many bytes of memory, and bytes per second of a disk."""
+def group(memory=None, disks=(), read_rate=None):
+    """Cgroups that hold programs to so many bytes of memory, and bytes per second of each disk."""
     folders = []
     try:
         if memory:
@@ -122,11 +122,12 @@ def group(memory=None, disk=None, read_rate=None):
             put(f"{folder}/{name}", int(memory))
         if read_rate:
             folder, version = make_group("io", folders)
-            if version == 1:
-                limit = f"{disk.number} {int(read_rate)}"
-                put(f"{folder}/blkio.throttle.read_bps_device", limit)
-            else:
-                put(f"{folder}/io.max", f"{disk.number} rbps={int(read_rate)}")
+            for disk in disks:
+                if version == 1:
+                    limit = f"{disk.number} {int(read_rate)}"
+                    put(f"{folder}/blkio.throttle.read_bps_device", limit)
+                else:
+                    put(f"{folder}/io.max", f"{disk.number} rbps={int(read_rate)}")
         yield Group(folders)
     finally:
         for folder in folders:

@@ -57,7 +57,7 @@ def run(options, memory, way, number):
         group = machine.Group([])
         if options.read_rate:
             disk = machine.Disk(options.model)
-            group = stack.enter_context(machine.group(disk=disk, read_rate=options.read_rate))
+            group = stack.enter_context(machine.group(disks=[disk], read_rate=options.read_rate))
         machine.drop_page_cache()
         done = subprocess.run(command, capture_output=True, check=False, preexec_fn=group.enter)
         if done.returncode != 0:

@@ -132,7 +132,7 @@ class Race:
     def disk_rate(self, model, device, rate):
         """Measured for every pair: disks that others share change within minutes."""
         machine.drop_page_cache()
-        with machine.group(disk=device, read_rate=rate) as group:
+        with machine.group(disks=[device], read_rate=rate) as group:
             found = self.ours.disk_rate(model, group, 0.3 if self.arguments.quick else 1.5)
         # A limit lets a first burst through, which no long run has anything of.
         return min(found, rate) if rate else found
@@ -158,7 +158,7 @@ class Race:
     def ours_limited(self, case, model, device, rate):
         """Our budget is kept by the program itself."""
         machine.drop_page_cache()
-        with machine.group(disk=device, read_rate=rate) as group:
+        with machine.group(disks=[device], read_rate=rate) as group:
             return self.ours.limited(
                 model, case, self.prompts[case.prompt], self.limit(case), group)
 
@@ -166,7 +166,7 @@ class Race:
         """The peer's is kept by the kernel; a page cache that it fills counts."""
         machine.drop_page_cache()
         with device.read_ahead(PEER_READ_AHEAD), machine.group(
-                memory=self.limit(case), disk=device, read_rate=rate) as group:
+                memory=self.limit(case), disks=[device], read_rate=rate) as group:
             return self.peer.limited(model, case, self.prompts[case.prompt], group)
 
     def record(self, case, pair, engine, bandwidth, action):
