@@ -23,8 +23,19 @@ final class SimulatedModel {
 
   /// - Parameter foreignLayers: Layers whose experts are those of `second`, a model of the same
   ///   shape.
-  init(_ first: SyntheticModel, _ second: SyntheticModel, foreignLayers: Set<Int>) throws {
-    let contents = [try first.bytes(), try second.bytes()]
+  convenience init(
+    _ first: SyntheticModel, _ second: SyntheticModel, foreignLayers: Set<Int>
+  ) throws {
+    try self.init([try first.bytes(), try second.bytes()], foreignLayers: foreignLayers)
+  }
+
+  /// - Parameters:
+  ///   - contents: One or two whole files.
+  ///   - change: Of what they say of the model; its tensors stay.
+  init(
+    _ contents: [[UInt8]], foreignLayers: Set<Int> = [],
+    change: (inout ModelDescription) -> Void = { _ in }
+  ) throws {
     let files = contents.enumerated().map {
       StoreFile(path: "part-\($0).gguf", byteCount: $1.count)
     }
@@ -42,7 +53,9 @@ final class SimulatedModel {
       }
     }
     let source = HeaderMetadata(sourceName: files[0].path, metadata: headers[0].metadata)
-    description = try ArchitectureRegistry.describe(metadata: source, tensors: descriptors)
+    var description = try ArchitectureRegistry.describe(metadata: source, tensors: descriptors)
+    change(&description)
+    self.description = description
     tensors = try ModelTensors(
       description: description, tensors: descriptors, file: source.sourceName)
     let memory = try contents.map { try AlignedCopy($0) }
