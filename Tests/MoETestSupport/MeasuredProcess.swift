@@ -6,7 +6,8 @@ import Foundation
   private import Musl
 #endif
 
-/// A program that was run in a process of its own, with its memory as the kernel counted it.
+/// A program that was run in a process of its own, with its memory and time as the kernel counted
+/// them.
 package struct MeasuredProcess: Sendable {
   /// The exit code, or 128 and the signal's number where a signal ended it.
   package var exitCode: Int32
@@ -14,6 +15,8 @@ package struct MeasuredProcess: Sendable {
   package var errorOutput: String
   /// The largest resident set (`VmHWM`).
   package var peakByteCount: Int
+  /// What it took of processors, in seconds: the same however busy the machine is.
+  package var processorSeconds: Double
 
   package struct Failure: Error, CustomStringConvertible {
     package let description: String
@@ -52,7 +55,12 @@ package struct MeasuredProcess: Sendable {
     return MeasuredProcess(
       exitCode: code & 0x7F == 0 ? code >> 8 & 0xFF : 128 + code & 0x7F,
       output: text(output), errorOutput: text(errors),
-      peakByteCount: total > own ? total : peak)
+      peakByteCount: total > own ? total : peak,
+      processorSeconds: seconds(usage.ru_utime) + seconds(usage.ru_stime))
+  }
+
+  private static func seconds(_ time: timeval) -> Double {
+    Double(time.tv_sec) + Double(time.tv_usec) / 1e6
   }
 
   /// The command itself or, for a group, a shell that joins the group and then becomes the command.

@@ -8,7 +8,7 @@ extension ParameterReport {
     var (total, dense, routed, output) = (0.0, 0.0, 0.0, 0.0)
     let outputName = Self.outputName(model)
     let layerCount = Self.layerCount(model)
-    for tensor in model.tensors {
+    for tensor in model.tensors where !Self.isOfIntegers(tensor) {
       // Shapes come from a file that nobody has to be able to load.
       let count = tensor.shape.reduce(1.0) { $0 * Double(max(0, $1)) }
       total += count
@@ -41,9 +41,13 @@ extension ParameterReport {
     self.init(total: Self.whole(total), active: Self.whole(used + output), worth: worth)
   }
 
-  /// What names of tensors end with of which a token reads a row: of the vocabulary, by layer, and
-  /// by layer for the choice of experts.
-  private static let lookUpTables = ["token_embd.weight", "ffn_gate_tid2eid.weight"]
+  /// What names of tensors end with of which a token reads a row: of the vocabulary, and by layer.
+  private static let lookUpTables = ["token_embd.weight"]
+
+  /// Tables of numbers of experts, for example, are no parameters.
+  private static func isOfIntegers(_ tensor: ModelInspection.Tensor) -> Bool {
+    ["I8", "I16", "I32", "I64"].contains(tensor.format)
+  }
 
   /// The embedding where there is no output matrix of its own.
   private static func outputName(_ model: ModelInspection) -> String {
