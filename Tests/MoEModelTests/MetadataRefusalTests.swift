@@ -115,6 +115,28 @@ import Testing
     #expect(found.key == "\(architecture).\(key)" && found.found == nil)
   }
 
+  /// Parts of the smaller models of Gemma 4. Files with experts say that they have none of them.
+  @Test(arguments: ["attention.shared_kv_layers", "embedding_length_per_layer_input"])
+  func partsOfGemmasWithoutExpertsAreRefusedByTheirKey(_ key: String) throws {
+    var model = try EditedModel("gemma4")
+    let none: [MetadataValue?] = [nil, .unsigned(0), .signed(0)]
+    for value in none {
+      model.changes["gemma4.\(key)"] = .some(value)
+      #expect(throws: Never.self) { try model.load() }
+    }
+    let some: [MetadataValue] = [
+      .unsigned(20), .signed(256), .float(0.5), .string("0"), .array(.unsigned([0, 20])),
+    ]
+    for value in some {
+      model.changes["gemma4.\(key)"] = value
+      let error = #expect(throws: ModelError.self) { try model.load() }
+      guard case .unsupportedValue("gemma4.\(key)", _, "0", _) = error else {
+        Issue.record("\(value): \(error as Any)")
+        continue
+      }
+    }
+  }
+
   @Test(arguments: architectures) func theDescriptionHoldsTheFilesNumbers(
     _ architecture: String
   ) throws {
