@@ -132,14 +132,14 @@ extension ArchitectureReader {
   /// - Parameters:
   ///   - scoring, renormalizes: The family's; a file that says otherwise is right.
   func routed(
-    layer: Int, scoring: RouterScoring, renormalizes: Bool
+    layer: Int, scoring: RouterScoring, renormalizes: Bool, hasSelectionBias: Bool = false
   ) throws(ModelError) -> RoutedExpertsDescription {
     _ = try requireInteger("expert_count", layer: layer, in: 1...1 << 14)
     let expertCount = try expertCount(layer: layer)
     let used = try requireInteger("expert_used_count", layer: layer, in: 1...expertCount)
     var router = RouterDescription(
       expertCount: expertCount, expertsPerToken: used,
-      scoring: try self.scoring(default: scoring),
+      scoring: try self.scoring(default: scoring), hasSelectionBias: hasSelectionBias,
       renormalizesWeights: try optionalFlag("expert_weights_norm") ?? renormalizes)
     let scale = try optionalNumber("expert_weights_scale") ?? 1
     // Files write 0 for none.

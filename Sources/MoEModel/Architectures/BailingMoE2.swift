@@ -26,8 +26,8 @@ enum BailingMoE2 {
       var attention = try reader.attention(layer: layer, pairing: .neox)
       attention.queryKeyNorm = .perHead
       let parts = try reader.denseFirst(layer: layer) { () throws(ModelError) in
-        var routed = try reader.routed(layer: layer, scoring: .sigmoid, renormalizes: true)
-        routed.router.hasSelectionBias = true
+        var routed = try reader.routed(
+          layer: layer, scoring: .sigmoid, renormalizes: true, hasSelectionBias: true)
         routed.router.groups = try reader.groups(of: routed.router, rule: .bestTwoSum)
         return routed
       }

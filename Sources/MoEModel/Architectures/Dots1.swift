@@ -21,9 +21,8 @@ enum Dots1 {
       var attention = try reader.attention(layer: layer, pairing: .neox)
       attention.queryKeyNorm = .perHead
       let parts = try reader.denseFirst(layer: layer) { () throws(ModelError) in
-        var routed = try reader.routed(layer: layer, scoring: .sigmoid, renormalizes: true)
-        routed.router.hasSelectionBias = true
-        return routed
+        try reader.routed(
+          layer: layer, scoring: .sigmoid, renormalizes: true, hasSelectionBias: true)
       }
       return LayerDescription(
         mixer: .attention(attention), feedForward: FeedForward(parts: parts))

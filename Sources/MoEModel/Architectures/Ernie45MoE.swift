@@ -22,8 +22,8 @@ enum Ernie45MoE {
       var parts = [FeedForwardPart.dense(try reader.dense(layer: layer))]
       if (layer + 1).isMultiple(of: step) {
         parts = try reader.denseFirst(layer: layer) { () throws(ModelError) in
-          var routed = try reader.routed(layer: layer, scoring: .softmax, renormalizes: true)
-          routed.router.hasSelectionBias = true
+          var routed = try reader.routed(
+            layer: layer, scoring: .softmax, renormalizes: true, hasSelectionBias: true)
           routed.router.renormalizationEpsilon = 1e-12
           return routed
         }

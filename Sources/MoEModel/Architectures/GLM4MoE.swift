@@ -25,9 +25,8 @@ enum GLM4MoE {
       // The smaller models of the family do without.
       if reader.contains("attn_q_norm.weight", layer: layer) { attention.queryKeyNorm = .perHead }
       let parts = try reader.denseFirst(layer: layer) { () throws(ModelError) in
-        var routed = try reader.routed(layer: layer, scoring: .sigmoid, renormalizes: true)
-        routed.router.hasSelectionBias = true
-        return routed
+        try reader.routed(
+          layer: layer, scoring: .sigmoid, renormalizes: true, hasSelectionBias: true)
       }
       return LayerDescription(
         mixer: .attention(attention),

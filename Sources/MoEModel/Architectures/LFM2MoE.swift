@@ -31,8 +31,8 @@ enum LFM2MoE {
         let dense = try reader.dense(layer: layer)
         return LayerDescription(mixer: mixer, feedForward: FeedForward(parts: [.dense(dense)]))
       }
-      var routed = try reader.routed(layer: layer, scoring: .sigmoid, renormalizes: true)
-      routed.router.hasSelectionBias = true
+      var routed = try reader.routed(
+        layer: layer, scoring: .sigmoid, renormalizes: true, hasSelectionBias: true)
       routed.router.renormalizationEpsilon = 1e-6
       return LayerDescription(mixer: mixer, feedForward: FeedForward(parts: [.routed(routed)]))
     }

@@ -16,8 +16,8 @@ enum MiniMaxM2 {
     return try reader.model { layer throws(ModelError) in
       var attention = try reader.attention(layer: layer, pairing: .neox)
       attention.queryKeyNorm = .wholeProjection
-      var routed = try reader.routed(layer: layer, scoring: .sigmoid, renormalizes: true)
-      routed.router.hasSelectionBias = true
+      var routed = try reader.routed(
+        layer: layer, scoring: .sigmoid, renormalizes: true, hasSelectionBias: true)
       return LayerDescription(
         mixer: .attention(attention), feedForward: FeedForward(parts: [.routed(routed)]))
     }
