@@ -1,14 +1,8 @@
-import MoECore
-
 /// Tokens at which generation stops.
 ///
 /// Files name one end of sequence, sometimes an end of turn and of message, and rarely all that a
 /// chat model was trained to stop at; so tokens with a well-known text count as well.
 enum EndOfGeneration {
-  static let keys = [
-    MetadataKey.endToken, MetadataKey.endOfTurnToken, MetadataKey.endOfMessageToken,
-  ]
-
   private static let texts = [
     "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|calls|>",
     "<|flush|>", "<end_of_turn>", "<turn|>", "<|tool_response>", "<|endoftext|>",

@@ -24,7 +24,8 @@ struct NamedTokens {
     let endsOfSequence = try reader.tokens(MetadataKey.endToken)
     end = endsOfSequence.first
     ends =
-      try endsOfSequence + reader.tokens(MetadataKey.endOfTurnToken)
+      try endsOfSequence + reader.tokens(MetadataKey.endTokens)
+      + reader.tokens(MetadataKey.endOfTurnToken)
       + reader.tokens(MetadataKey.endOfMessageToken)
     notes = reader.notes
     outside = reader.outside

@@ -9,6 +9,7 @@ enum MetadataKey {
   static let merges = "tokenizer.ggml.merges"
   static let beginToken = "tokenizer.ggml.bos_token_id"
   static let endToken = "tokenizer.ggml.eos_token_id"
+  static let endTokens = "tokenizer.ggml.eos_token_ids"
   static let endOfTurnToken = "tokenizer.ggml.eot_token_id"
   static let endOfMessageToken = "tokenizer.ggml.eom_token_id"
   static let paddingToken = "tokenizer.ggml.padding_token_id"
@@ -26,6 +27,7 @@ enum MetadataKey {
   static let tokensStrippingLeft = "tokenizer.tokens_stripping_left"
   static let tokensStrippingRight = "tokenizer.tokens_stripping_right"
   static let modelName = "general.name"
+  static let family = "general.architecture"
 }
 
 extension TokenizerMetadata {
@@ -33,6 +35,10 @@ extension TokenizerMetadata {
     guard let model = try string(MetadataKey.model) else {
       throw error(
         .missing, MetadataKey.model, wanted: "the kind of tokenizer", found: "no such key")
+    }
+    let preTokenizer = try string(MetadataKey.preTokenizer)
+    if let entry = TextModelRegistry.all.first(where: { $0.isMeant(by: preTokenizer) }) {
+      return entry
     }
     guard let entry = TextModelRegistry.all.first(where: { $0.name == model }) else {
       throw error(
@@ -88,6 +94,11 @@ extension TokenizerMetadata {
 
   /// The registry's pre-tokenizer and, where the file names none, a note of what was assumed.
   private func preTokenizerEntry() throws(TokenizerError) -> (PreTokenizerEntry, notes: [String]) {
+    if case .string(let family) = source.value(forKey: MetadataKey.family),
+      let entry = PreTokenizerRegistry.all.first(where: { $0.families.contains(family) })
+    {
+      return (entry, [])
+    }
     var name = try string(MetadataKey.preTokenizer)
     if name == PreTokenizerRegistry.unnamed { name = nil }
     guard let entry = PreTokenizerRegistry.entry(named: name ?? PreTokenizerRegistry.defaultName)

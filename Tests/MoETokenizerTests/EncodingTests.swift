@@ -96,6 +96,32 @@ import Testing
     #expect(Set(names).count == names.count)
   }
 
+  /// Files of some families name another pre-tokenizer, or none, and mean their own.
+  @Test func aFamilyKnowsItsPreTokenizer() throws {
+    let text = "AnotherWord 12345 it's"
+    var count = 0
+    for entry in PreTokenizerRegistry.all {
+      for family in entry.families {
+        for name in [nil, "default", "gpt-2"] as [String?] {
+          var vocabulary = MadeUpVocabulary()
+          for pair in [("A", "n"), ("r", "W"), ("3", "4"), ("Ġ", "1"), ("t", "'")] {
+            vocabulary.addMerge(pair.0, pair.1)
+          }
+          vocabulary.preTokenizer = entry.name
+          let wanted = try vocabulary.tokenizer().encode(text)
+          vocabulary.preTokenizer = name
+          #expect(try vocabulary.tokenizer().encode(text) != wanted)
+          var metadata = vocabulary.metadata
+          metadata.values["general.architecture"] = .string(family)
+          let tokenizer = try Tokenizer(metadata: metadata)
+          #expect(tokenizer.encode(text) == wanted && tokenizer.notes == [])
+          count += 1
+        }
+      }
+    }
+    #expect(count >= 6)
+  }
+
   @Test func llama3TakesWordsThatAreTokensWithoutMerges() throws {
     var vocabulary = MadeUpVocabulary()
     vocabulary.addMerge("a", "b")

@@ -1,4 +1,6 @@
 import Foundation
+import MoECore
+import MoEFormats
 import MoETestSupport
 import MoETokenizer
 import Testing
@@ -56,6 +58,29 @@ import Testing
         item.text, addSpecial: false, parseSpecial: kind == "gemma4")
       #expect(ids == item.ids, "\(item.text.debugDescription)")
       #expect(tokenizer.decode(ids) == item.text.replacing("▁", with: " "))
+    }
+  }
+
+  /// Some files call Gemma 4's tokenizer SentencePiece; its pre-tokenizer tells.
+  @Test func aPreTokenizerTellsTheModel() throws {
+    struct Renamed: MetadataSource {
+      let file: GGUFFile
+      var sourceName: String { file.sourceName }
+
+      func value(forKey key: String) -> MetadataValue? {
+        switch key {
+        case "tokenizer.ggml.model": .string("llama")
+        case "tokenizer.ggml.pre": .string("gemma4")
+        default: file.value(forKey: key)
+        }
+      }
+    }
+    let cases: [Case] = try decode("tokenizer/gemma4/cases.json")
+    let file = try GGUFFile(path: Goldens.require("models/gemma4/model-f32.gguf").path)
+    let tokenizer = try Tokenizer(metadata: Renamed(file: file))
+    for item in cases {
+      let ids = tokenizer.encode(item.text, addSpecial: false, parseSpecial: true)
+      #expect(ids == item.ids, "\(item.text.debugDescription)")
     }
   }
 

@@ -81,6 +81,10 @@ import Testing
     metadata["eot_token_id"] = .unsigned(257)
     let tokenizer = try Tokenizer(metadata: metadata)
     #expect(tokenizer.endTokens == [256, 257, 258, 259, 260])
+    // Some tools list all ends under one key.
+    metadata["eot_token_id"] = nil
+    metadata["eos_token_ids"] = .array(.signed([256, 257]))
+    #expect(try Tokenizer(metadata: metadata).endTokens == tokenizer.endTokens)
     #expect(tokenizer.isEnd(258) && !tokenizer.isEnd(97))
     // Marked normal in the file, it is still a control token.
     #expect(tokenizer.encode("a<|im_end|>", parseSpecial: true) == [97, 258])

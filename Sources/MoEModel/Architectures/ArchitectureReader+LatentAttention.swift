@@ -6,7 +6,8 @@ extension ArchitectureReader {
   ///
   /// Files say the sizes of a head's query and value under keys of their own (`…_mla`), and those
   /// of what is kept under the usual ones. Older files have no keys of their own, and the sizes of
-  /// a head under the usual ones.
+  /// a head under the usual ones; those of `glm4moelite` have them there too, and what is kept
+  /// under the others.
   func latentAttention(layer: Int) throws(ModelError) -> LatentAttentionDescription {
     let headCount = try requireInteger("attention.head_count", layer: layer, in: 1...1 << 14)
     // All heads share what is kept. Older files count what could be made of it.
@@ -15,8 +16,10 @@ extension ArchitectureReader {
     try require(
       keptHeadCount == 1 || keptHeadCount == headCount, "attention.head_count_kv",
       "\(keptHeadCount)", "1 or the head count \(headCount)")
-    let hasOwnKeys = try optionalInteger("attention.key_length_mla", in: 0...1 << 14) ?? 0 > 0
-    let suffix = hasOwnKeys ? "_mla" : ""
+    let hasBothKeys = try optionalInteger("attention.key_length_mla", in: 0...1 << 14) ?? 0 > 0
+    let isSwapped = architecture == "glm4moelite"
+    let suffix = hasBothKeys && !isSwapped ? "_mla" : ""
+    let keptSuffix = isSwapped ? "_mla" : ""
     let queryKey = "attention.key_length\(suffix)"
     let queryDimension = try requireInteger(queryKey, layer: layer, in: 2...1 << 14)
     let rotary = try rotary(headDimension: queryDimension, pairing: .interleaved)
@@ -34,10 +37,10 @@ extension ArchitectureReader {
       valueDimension: try requireInteger(
         "attention.value_length\(suffix)", layer: layer, in: 1...1 << 14),
       rotary: rotary, storage: latentStorage(layer: layer))
-    if hasOwnKeys {
+    if hasBothKeys {
       for (key, expected) in [
-        ("attention.key_length", attention.keptDimension),
-        ("attention.value_length", latentDimension),
+        ("attention.key_length\(keptSuffix)", attention.keptDimension),
+        ("attention.value_length\(keptSuffix)", latentDimension),
       ] {
         let found = try optionalInteger(key, layer: layer, in: 0...1 << 14) ?? expected
         try require(found == expected, key, "\(found)", "\(expected), what is kept of a position")

@@ -12,6 +12,11 @@ extension ArchitectureReader {
     return false
   }
 
+  /// Whether the file gives some layer no heads of keys.
+  func hasLayersWithoutKeys() throws(ModelError) -> Bool {
+    try optionalIntegers("attention.head_count_kv", in: 0...1 << 14)?.contains(0) ?? false
+  }
+
   /// Rows that the short convolution before a recurrence sees.
   func convolutionTapCount() throws(ModelError) -> Int {
     try integer("ssm.conv_kernel", in: 1...ConvolutionShape.tapCountMax)

@@ -126,7 +126,19 @@ package struct ArchitectureReader {
     }
   }
 
-  /// The same for a truth value.
+  /// What all layers have under a key, those that predict further tokens included.
+  func optionalIntegers(
+    _ key: String, in range: ClosedRange<Int>
+  ) throws(ModelError) -> [Int]? {
+    do {
+      return try metadata.optionalIntegers(
+        perLayer: "\(architecture).\(key)", count: storedLayerCount(), in: range)
+    } catch {
+      throw .metadata(error)
+    }
+  }
+
+  /// The same of one layer, for a truth value.
   package func optionalFlag(_ key: String, layer: Int) throws(ModelError) -> Bool? {
     do {
       return try metadata.optionalBools(

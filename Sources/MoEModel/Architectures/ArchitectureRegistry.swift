@@ -4,6 +4,8 @@ package import MoECore
 package struct Architecture: Sendable {
   /// As `general.architecture` names it.
   package let name: String
+  /// Other names for it, of files that other tools write; keys then begin with these.
+  package let aliases: [String]
   package let summary: String
   /// Metadata of a small model of the family, keys without the architecture's prefix; what all
   /// families have is left out (`ArchitectureRegistry.smallModel`). Models for tests are written by
@@ -11,17 +13,24 @@ package struct Architecture: Sendable {
   package let smallModel: [String: MetadataValue]
   /// Optional tensors that its published models have.
   package let usualTensors: Set<TensorRole>
+  package let tensorNames: TensorNames
+  /// What files mean that do not say it, keys without the architecture's prefix.
+  let unsaid: [String: MetadataValue]
   package let describe: @Sendable (ArchitectureReader) throws(ModelError) -> ModelDescription
 
   init(
-    name: String, summary: String, smallModel: [String: MetadataValue] = [:],
-    usualTensors: Set<TensorRole> = [],
+    name: String, aliases: [String] = [], summary: String,
+    smallModel: [String: MetadataValue] = [:], usualTensors: Set<TensorRole> = [],
+    tensorNames: TensorNames = TensorNames(), unsaid: [String: MetadataValue] = [:],
     describe: @escaping @Sendable (ArchitectureReader) throws(ModelError) -> ModelDescription
   ) {
     self.name = name
+    self.aliases = aliases
     self.summary = summary
     self.smallModel = smallModel
     self.usualTensors = usualTensors
+    self.tensorNames = tensorNames
+    self.unsaid = unsaid
     self.describe = describe
   }
 }
@@ -70,8 +79,9 @@ package enum ArchitectureRegistry {
     "expert_feed_forward_length": .unsigned(32),
   ]
 
+  /// - Parameter name: Its own, or an alias.
   package static func entry(named name: String) -> Architecture? {
-    all.first { $0.name == name }
+    all.first { $0.name == name || $0.aliases.contains(name) }
   }
 
   /// Describes the model of a file from its metadata and tensor table.
@@ -83,6 +93,31 @@ package enum ArchitectureRegistry {
       throw .unsupportedArchitecture(
         found: reader.architecture, supported: all.map(\.name), file: reader.file)
     }
-    return try architecture.describe(reader)
+    let names = architecture.tensorNames
+    var description = try architecture.describe(
+      try ArchitectureReader(
+        metadata: CompletedMetadata(
+          source: metadata, architecture: reader.architecture, unsaid: architecture.unsaid),
+        tensors: names.applied(to: tensors)))
+    description.architecture = architecture.name
+    description.tensorNames = names
+    return description
   }
+}
+
+/// A file's metadata, and what the architecture means where the file says nothing.
+private struct CompletedMetadata: MetadataSource {
+  let source: any MetadataSource
+  let architecture: String
+  let unsaid: [String: MetadataValue]
+
+  var sourceName: String { source.sourceName }
+
+  func value(forKey key: String) -> MetadataValue? {
+    if let value = source.value(forKey: key) { return value }
+    let prefix = architecture + "."
+    return key.hasPrefix(prefix) ? unsaid[String(key.dropFirst(prefix.count))] : nil
+  }
+
+  func storedArray(forKey key: String) -> StoredArray? { source.storedArray(forKey: key) }
 }

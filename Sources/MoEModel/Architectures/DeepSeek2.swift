@@ -9,7 +9,7 @@ import MoEKernels
 /// did, unbiased. Files may carry layers that predict the token after the next; they are not read.
 enum DeepSeek2 {
   static let architecture = Architecture(
-    name: "deepseek2",
+    name: "deepseek2", aliases: ["glm4moelite"],
     summary: "DeepSeek-V2, V3, R1, Kimi-K2, Moonlight, GLM-4.7-Flash: latent attention, groups.",
     smallModel: [
       "block_count": .unsigned(3), "leading_dense_block_count": .unsigned(1),
@@ -23,7 +23,7 @@ enum DeepSeek2 {
       "expert_shared_count": .unsigned(2), "expert_group_count": .unsigned(2),
       "expert_group_used_count": .unsigned(1), "expert_gating_func": .unsigned(2),
       "expert_weights_norm": .bool(true), "expert_weights_scale": .float(2.5),
-    ]
+    ], tensorNames: TensorNames(others: ["exp_probs_b": "exp_probs_b.bias"])
   ) { reader throws(ModelError) in
     try reader.refuseOtherMathematics(apartFrom: [
       "expert_shared_count", "leading_dense_block_count", "nextn_predict_layers", groupCountKey,

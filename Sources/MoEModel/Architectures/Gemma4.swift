@@ -18,7 +18,10 @@ enum Gemma4 {
       "rope.freq_base": .float(1e6), "rope.freq_base_swa": .float(1e4),
       "rope.dimension_count": .unsigned(16), "rope.dimension_count_swa": .unsigned(8),
       "final_logit_softcapping": .float(30),
-    ], usualTensors: [.rotaryFactors]
+    ], usualTensors: [.rotaryFactors],
+    tensorNames: TensorNames(
+      others: ["ffn_gate_inp.per_expert_scale": "ffn_down_exps.scale"],
+      leftOut: TensorNames.encoders + ["model.vision_tower."])
   ) { reader throws(ModelError) in
     try reader.refuseOtherMathematics(apartFrom: [
       "attention.sliding_window", "final_logit_softcapping",

@@ -11,7 +11,7 @@ enum Llama4 {
     smallModel: [
       "block_count": .unsigned(4), "rope.freq_base": .float(5e5),
       "expert_used_count": .unsigned(1), "interleave_moe_layer_step": .unsigned(2),
-    ]
+    ], tensorNames: TensorNames(leftOut: TensorNames.encoders)
   ) { reader throws(ModelError) in
     try reader.refuseOtherMathematics(apartFrom: [
       "interleave_moe_layer_step", "expert_shared_count",

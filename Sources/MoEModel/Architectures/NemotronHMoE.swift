@@ -5,7 +5,7 @@ import MoEKernels
 /// knows no positions, or experts without gates beside a shared one.
 enum NemotronHMoE {
   static let architecture = Architecture(
-    name: "nemotron_h_moe",
+    name: "nemotron_h_moe", aliases: ["nemotron_h_omni"],
     summary: "Nemotron 3: Mamba-2, attention or experts by the layer, squared ReLU, no gates.",
     smallModel: [
       "block_count": .unsigned(6),
@@ -16,7 +16,8 @@ enum NemotronHMoE {
       "ssm.inner_size": .unsigned(128), "expert_shared_feed_forward_length": .unsigned(48),
       "expert_shared_count": .unsigned(1), "expert_weights_norm": .bool(true),
       "expert_weights_scale": .float(2.5),
-    ], usualTensors: [.convolutionBias]
+    ], usualTensors: [.convolutionBias],
+    tensorNames: TensorNames(leftOut: TensorNames.encoders + TensorNames.predictions)
   ) { reader throws(ModelError) in
     try reader.refuseOtherMathematics(apartFrom: ["expert_shared_count"])
     // Some files have the epsilon under the name of another kind of norm's alone.
@@ -47,8 +48,8 @@ enum NemotronHMoE {
       dense.activation = .reluSquared
       return FeedForward(normName: "attn_norm", parts: [.dense(dense)])
     }
-    var routed = try reader.routed(layer: layer, scoring: .sigmoid, renormalizes: true)
-    routed.router.hasSelectionBias = true
+    var routed = try reader.routed(
+      layer: layer, scoring: .sigmoid, renormalizes: true, hasSelectionBias: true)
     routed.activation = .reluSquared
     var parts: [FeedForwardPart] = [.routed(routed)]
     if sharedCount > 0 {

@@ -10,7 +10,7 @@ enum Qwen35MoE {
   static let architecture = Architecture(
     name: "qwen35moe",
     summary: "Qwen3.5, 3.6: gated delta nets, gated attention, a gated shared expert.",
-    smallModel: HybridQwen.smallModel
+    smallModel: HybridQwen.smallModel, tensorNames: HybridQwen.tensorNames
   ) { reader throws(ModelError) in
     // Value heads are stored in the order that goes through all key heads again and again.
     try HybridQwen.describe(reader, keySharing: .cycled, storage: .separate)
@@ -27,6 +27,9 @@ enum HybridQwen {
     "ssm.inner_size": .unsigned(64), "expert_shared_feed_forward_length": .unsigned(64),
   ]
 
+  static let tensorNames = TensorNames(
+    others: ["ssm_dt": "ssm_dt.bias"], leftOut: TensorNames.encoders + TensorNames.predictions)
+
   /// - Parameter storage: How files of the family have the projections of delta nets unless their
   ///   tensors tell otherwise.
   static func describe(
@@ -34,9 +37,10 @@ enum HybridQwen {
     storage: DeltaNetDescription.Storage
   ) throws(ModelError) -> ModelDescription {
     try reader.refuseOtherMathematics(apartFrom: ["nextn_predict_layers"])
+    let listsKeys = try reader.hasLayersWithoutKeys()
     return try reader.model { layer throws(ModelError) in
       let mixer: Mixer
-      if try isRecurrent(layer, reader) {
+      if try isRecurrent(layer, listsKeys: listsKeys, reader) {
         let heads = try reader.recurrentHeads()
         mixer = .deltaNet(
           DeltaNetDescription(
@@ -62,13 +66,15 @@ enum HybridQwen {
     }
   }
 
-  /// Older files do not list the layers, but every so many is one of attention.
+  /// Some files do not list the layers but give those that are recurrent no heads of keys; of
+  /// others every so many layers is one of attention.
   private static func isRecurrent(
-    _ layer: Int, _ reader: ArchitectureReader
+    _ layer: Int, listsKeys: Bool, _ reader: ArchitectureReader
   ) throws(ModelError) -> Bool {
     if let isRecurrent = try reader.optionalFlag("attention.recurrent_layers", layer: layer) {
       return isRecurrent
     }
+    if listsKeys { return !(try reader.attends(layer: layer)) }
     let interval = try reader.optionalInteger("full_attention_interval", in: 1...4096) ?? 4
     return !(layer + 1).isMultiple(of: interval)
   }

@@ -7,7 +7,7 @@ enum Qwen3Next {
   static let architecture = Architecture(
     name: "qwen3next",
     summary: "Qwen3-Next: gated delta nets, gated attention, a gated shared expert.",
-    smallModel: HybridQwen.smallModel
+    smallModel: HybridQwen.smallModel, tensorNames: HybridQwen.tensorNames
   ) { reader throws(ModelError) in
     try HybridQwen.describe(reader, keySharing: .grouped, storage: .fusedTimeSteps)
   }

@@ -6,5 +6,7 @@ import MoECore
 enum Qwen3VLMoE {
   static let architecture = Architecture(
     name: "qwen3vlmoe", summary: "Qwen3-VL-MoE, its text model: as Qwen3-MoE.",
-    smallModel: Qwen3MoE.architecture.smallModel, describe: Qwen3MoE.architecture.describe)
+    smallModel: Qwen3MoE.architecture.smallModel,
+    tensorNames: TensorNames(leftOut: TensorNames.encoders),
+    describe: Qwen3MoE.architecture.describe)
 }

@@ -28,6 +28,8 @@ package struct ModelDescription: Sendable, Equatable {
   /// Tensors that files of the family carry and that are not read, all of whose names begin so:
   /// next-token-prediction layers, for example.
   package var leftOutTensors: [String] = []
+  /// What files of other tools call them, and carry besides.
+  package var tensorNames = TensorNames()
 
   package var layerCount: Int { layers.count }
 

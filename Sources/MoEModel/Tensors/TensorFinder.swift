@@ -12,6 +12,7 @@ struct TensorFinder {
   init(description: ModelDescription, tensors: [TensorDescriptor], file: String) {
     self.description = description
     self.file = file
+    let tensors = description.tensorNames.applied(to: tensors)
     self.tensors = Dictionary(
       tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     unused = Set(tensors.map(\.name))
@@ -70,9 +71,8 @@ struct TensorFinder {
   /// What is not understood may change the mathematics. What the family is known to carry without
   /// need is not meant.
   func requireAllUsed() throws(ModelError) {
-    let foreign = unused.filter { name in
-      !description.leftOutTensors.contains { name.hasPrefix($0) }
-    }
+    let leftOut = description.leftOutTensors + description.tensorNames.leftOut
+    let foreign = unused.filter { name in !leftOut.contains { name.hasPrefix($0) } }
     if let name = foreign.sorted().first {
       throw .unexpectedTensor(name: name, architecture: description.architecture, file: file)
     }

@@ -43,10 +43,16 @@ struct TextModelDefaults {
 struct TextModelEntry: Sendable {
   let name: String
   let summary: String
+  /// A pre-tokenizer that goes with this model alone: files that name it mean the model, whatever
+  /// they call it.
+  var preTokenizer: String?
   /// The unknown token's text, where files of this kind may list it among normal ones.
   var unknownText: String?
   /// The model, what it takes for granted, and notes of what was assumed.
   let make: @Sendable (TokenizerMetadata, Vocabulary) throws(TokenizerError) -> MadeTextModel
+
+  /// - Parameter name: What a file calls its pre-tokenizer.
+  func isMeant(by name: String?) -> Bool { name != nil && name == preTokenizer }
 }
 
 struct MadeTextModel {
@@ -68,7 +74,7 @@ enum TextModelRegistry {
     },
     TextModelEntry(
       name: "gemma4", summary: "Byte-pair encoding of characters, by merges.",
-      unknownText: "<unk>"
+      preTokenizer: "gemma4", unknownText: "<unk>"
     ) {
       (metadata, vocabulary) throws(TokenizerError) in
       try PieceModel.merged(metadata, vocabulary)

@@ -3,6 +3,9 @@ package struct PreTokenizerEntry: Sendable {
   package let name: String
   /// Other names for the same, which files of other families have.
   package var aliases: [String] = []
+  /// Names of `general.architecture` in files that give another pre-tokenizer, or none, and mean
+  /// this one.
+  package var families: [String] = []
   package let summary: String
   /// Applied one after the other.
   package let expressions: [String]
@@ -55,10 +58,12 @@ package enum PreTokenizerRegistry {
       name: "dbrx", aliases: ["smaug-bpe", "chatglm-bpe"],
       summary: "DBRX: as Llama 3, always merged.", expressions: [PublishedExpressions.cl100k]),
     PreTokenizerEntry(
-      name: "glm4", aliases: ["glm5"], summary: "GLM-4: as Llama 3, no begin token.",
+      name: "glm4", aliases: ["glm5"], families: ["glm4moelite"],
+      summary: "GLM-4: as Llama 3, no begin token.",
       expressions: [PublishedExpressions.cl100k], keepsWholeWords: true),
     PreTokenizerEntry(
       name: "gpt-4o", aliases: ["o200k", "llama4", "minimax-m2", "kanana2"],
+      families: ["gptoss"],
       summary: "GPT-4o, gpt-oss, Llama 4, MiniMax-M2: words end where capitals begin.",
       expressions: [PublishedExpressions.o200k]),
     PreTokenizerEntry(
