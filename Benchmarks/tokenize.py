@@ -4,7 +4,8 @@
 Usage: tokenize.py VOCABULARY.gguf PRE-TOKENIZER TEXT [TEXT ...]   (needs the package `tokenizers`)
 
 PRE-TOKENIZER is a name of Tests/Fixtures/pretokenizers/make_words.py, whose expressions the other
-tokenizer is built with.
+tokenizer is built with. Every text is encoded by both five times, every second time by the other one first;
+the table has the median, the least and the greatest of the five. Speeds are comparable within a run only.
 """
 
 import csv
@@ -19,6 +20,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "Tests", "Fixtures", "pretokenizers"))
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+ROUNDS = 5
+SECONDS = 1
 
 
 def vocabulary(path):
@@ -72,10 +75,10 @@ def peer(path, name):
     return tokenizer
 
 
-def peer_seconds(tokenizer, text, seconds=2.0):
+def peer_seconds(tokenizer, text):
     times = []
     tokenizer.encode(text)
-    end = time.perf_counter() + seconds
+    end = time.perf_counter() + SECONDS
     while time.perf_counter() < end:
         start = time.perf_counter()
         tokenizer.encode(text)
@@ -85,7 +88,7 @@ def peer_seconds(tokenizer, text, seconds=2.0):
 
 def own_seconds(program, path, text):
     with tempfile.NamedTemporaryFile(suffix=".csv") as table:
-        subprocess.run([program, "--filter", "tokenize/", "--seconds", "2", "--threads", "1", "--tokenizer", path,
+        subprocess.run([program, "--filter", "tokenize/", "--seconds", str(SECONDS), "--threads", "1", "--tokenizer", path,
                         "--texts", text, "--csv", table.name], check=True, stdout=subprocess.DEVNULL)
         rows = list(csv.DictReader(open(table.name)))
     times = {row["benchmark"].rsplit("/", 1)[1]: float(row["median_ns"]) / 1e9 for row in rows}
@@ -93,18 +96,38 @@ def own_seconds(program, path, text):
     return times["load"], times[name]
 
 
+def spread(values):
+    return f"{statistics.median(values):6.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
+def compare(tokenizer, program, path, text):
+    """Megabytes per second of both in each round, and milliseconds of loading."""
+    content = open(text, encoding="utf-8").read()
+    size = len(content.encode()) / 1e6
+    own, other, loads = [], [], []
+    for turn in range(ROUNDS):
+        if turn % 2:
+            other.append(size / peer_seconds(tokenizer, content))
+        load, seconds = own_seconds(program, path, text)
+        own.append(size / seconds)
+        loads.append(load * 1e3)
+        if not turn % 2:
+            other.append(size / peer_seconds(tokenizer, content))
+    return size, own, other, loads
+
+
 def main():
     path, name, texts = sys.argv[1], sys.argv[2], sys.argv[3:]
     program = os.path.join(ROOT, ".build", "release", "moe-bench")
+    # Whatever is started from here stays on the same core.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     tokenizer = peer(path, name)
-    print(f"{'text':24} {'MB':>6} {'ours MB/s':>10} {'peer MB/s':>10} {'ratio':>6} {'load ms':>8}")
+    print(f"{'text':20} {'MB':>5} {'ours MB/s':>22} {'peer MB/s':>22} {'ratio':>20} {'load ms':>8}")
     for text in texts:
-        content = open(text, encoding="utf-8").read()
-        size = len(content.encode()) / 1e6
-        load, own = own_seconds(program, path, text)
-        other = peer_seconds(tokenizer, content)
-        print(f"{os.path.basename(text):24} {size:6.2f} {size / own:10.2f} {size / other:10.2f}"
-              f" {other / own:6.2f} {load * 1e3:8.1f}")
+        size, own, other, loads = compare(tokenizer, program, path, text)
+        ratios = [a / b for a, b in zip(own, other)]
+        print(f"{os.path.basename(text):20} {size:5.2f} {spread(own):>22} {spread(other):>22}"
+              f" {spread(ratios):>20} {statistics.median(loads):8.1f}")
 
 
 if __name__ == "__main__":
