@@ -6,7 +6,8 @@ import MoEKernels
 /// routed ones.
 ///
 /// From V3 on, sigmoid scores with a bias choose experts of the best groups; before, softmax scores
-/// did, unbiased. Files may carry layers that predict the token after the next; they are not read.
+/// did, unbiased. No published model has sigmoid scores without a bias: a file that lacks it is not
+/// whole. Files may carry layers that predict the token after the next; they are not read.
 enum DeepSeek2 {
   static let architecture = Architecture(
     name: "deepseek2", aliases: ["glm4moelite"],
