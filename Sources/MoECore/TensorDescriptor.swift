@@ -9,16 +9,26 @@ public struct TensorDescriptor: Hashable, Sendable {
   /// is `[C, R]`, a stack of E such matrices `[C, R, E]`.
   public var shape: [Int]
   public var extent: FileExtent
+  /// What must be done with the stored bytes to have those of the format; nil: nothing.
+  public var conversion: StoredConversion?
+  /// Where the scales are, of a conversion that wants some.
+  public var scales: FileExtent?
 
   public init(
-    name: String, formatID: UInt32, formatName: String, shape: [Int], extent: FileExtent
+    name: String, formatID: UInt32, formatName: String, shape: [Int], extent: FileExtent,
+    conversion: StoredConversion? = nil, scales: FileExtent? = nil
   ) {
     self.name = name
     self.formatID = formatID
     self.formatName = formatName
     self.shape = shape
     self.extent = extent
+    self.conversion = conversion
+    self.scales = scales
   }
+
+  /// Bytes in the files, scales included.
+  public var storedByteCount: Int { extent.byteCount + (scales?.byteCount ?? 0) }
 
   public var elementCount: Int { shape.reduce(1, *) }
 

@@ -38,6 +38,12 @@ package struct ExpertLayer: Sendable, Hashable {
   /// Bytes of one expert in the file.
   package var storedByteCountPerExpert: Int { parts.reduce(0) { $0 + $1.storedByteCount } }
 
+  /// Pieces that an expert is read in.
+  package var readCountPerExpert: Int { parts.reduce(0) { $0 + $1.extentCount } }
+
+  /// Whether something is done with what was read before it is used.
+  var hasConversions: Bool { parts.contains { $0.conversion != nil } }
+
   /// The same experts with parts that differ in format or place alone.
   package func replacing(parts: [ExpertPart]) -> ExpertLayer {
     parts.isEmpty
@@ -69,5 +75,6 @@ package struct ExpertLayout: Sendable {
   /// The most of any layer: what is sized once for all layers is sized by these.
   package var expertCountMax: Int { layers.map(\.expertCount).max() ?? 0 }
   package var expertsPerTokenMax: Int { layers.map(\.expertsPerToken).max() ?? 0 }
-  package var partCountMax: Int { layers.map(\.parts.count).max() ?? 0 }
+  /// Pieces that the parts of an expert are read in.
+  package var partCountMax: Int { layers.map(\.readCountPerExpert).max() ?? 0 }
 }

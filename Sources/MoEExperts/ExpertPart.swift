@@ -43,6 +43,10 @@ package struct ExpertPart: Sendable, Hashable {
   package let rowCount: Int
   package let columnCount: Int
   package let storage: Storage
+  /// What is done with the stored bytes once they have arrived; nil: nothing.
+  package let conversion: StoredConversion?
+  /// Where the scales of all experts are, of a conversion that wants some.
+  package let scales: Storage?
   /// Bytes of one expert's part once it is in memory.
   package let slotByteCount: Int
   package let expertCount: Int
@@ -50,20 +54,21 @@ package struct ExpertPart: Sendable, Hashable {
   /// Sizes have been checked against the file's header: the experts' parts are all of one size.
   package init(
     _ role: ExpertPartRole, name: String, format: QuantFormat, rowCount: Int, columnCount: Int,
-    storage: Storage
+    storage: Storage, conversion: StoredConversion? = nil, scales: Storage? = nil
   ) {
     precondition(rowCount > 0 && columnCount > 0)
     let isFloat = format.blockElementCount == 1 && format.blockByteCount == 4
     precondition(role.isMatrix || (rowCount == 1 && isFloat))
     let size = rowCount * format.rowByteCount(columnCount: columnCount)
-    switch storage {
-    case .stack(let extent):
-      precondition(extent.byteCount > 0 && extent.byteCount % size == 0)
-      expertCount = extent.byteCount / size
-    case .single(let extents):
-      precondition(!extents.isEmpty && extents.allSatisfy { $0.byteCount == size })
-      expertCount = extents.count
+    let stored = conversion?.storedByteCounts(
+      rowCount: rowCount, columnCount: columnCount, format)
+    expertCount = storage.expertCount(size: stored?.main ?? size)
+    if let scales, let stored {
+      precondition(scales.expertCount(size: stored.scales) == expertCount)
     }
+    precondition((scales == nil) == (stored?.scales ?? 0 == 0))
+    self.conversion = conversion
+    self.scales = scales
     self.role = role
     self.name = name
     self.format = format
@@ -73,18 +78,51 @@ package struct ExpertPart: Sendable, Hashable {
     slotByteCount = size
   }
 
-  /// Bytes of one expert's part in the file. Parts are kept as they are stored.
-  package var storedByteCount: Int { slotByteCount }
-
-  /// Where one expert's part is stored.
-  package func extent(ofExpert expert: Int) -> FileExtent {
-    switch storage {
-    case .stack(let extent): extent.part(expert, of: expertCount)
-    case .single(let extents): extents[expert]
-    }
+  /// Bytes of one expert's part in the file.
+  package var storedByteCount: Int {
+    extent(ofExpert: 0).byteCount + (scales?.extent(ofExpert: 0, of: expertCount).byteCount ?? 0)
   }
 
-  /// All experts' parts, as they lie in the file: one run of bytes, or one for each expert.
+  /// Where one expert's part is stored, but for scales.
+  package func extent(ofExpert expert: Int) -> FileExtent {
+    storage.extent(ofExpert: expert, of: expertCount)
+  }
+
+  /// Pieces that one expert's part is read in.
+  package var extentCount: Int { scales == nil ? 1 : 2 }
+
+  /// Where a piece is stored.
+  package func extent(_ number: Int, ofExpert expert: Int) -> FileExtent {
+    number == 0 ? extent(ofExpert: expert) : scalesExtent(ofExpert: expert)
+  }
+
+  private func scalesExtent(ofExpert expert: Int) -> FileExtent {
+    guard let scales else { preconditionFailure("a part without scales is one piece") }
+    return scales.extent(ofExpert: expert, of: expertCount)
+  }
+
+  /// Where the reads of a piece go to in an expert's region: the scales behind the rest.
+  package func landingOffset(_ number: Int, ofExpert expert: Int, alignment: Int) -> Int {
+    number == 0 ? 0 : Self.span(of: extent(ofExpert: expert), alignment)
+  }
+
+  /// Room for the part of an expert: for what is read, widened to whole blocks of the file, and for
+  /// what is made of it in its place.
+  package func regionByteCount(ofExpert expert: Int, alignment: Int) -> Int {
+    let read = (0..<extentCount).reduce(0) {
+      $0 + Self.span(of: extent($1, ofExpert: expert), alignment)
+    }
+    if conversion == nil { return read }
+    return max(read, (slotByteCount + alignment - 1) / alignment * alignment)
+  }
+
+  private static func span(of extent: FileExtent, _ alignment: Int) -> Int {
+    let end = extent.offset % alignment + extent.byteCount
+    return (end + alignment - 1) / alignment * alignment
+  }
+
+  /// All experts' parts but for scales, as they lie in the file: one run of bytes, or one for each
+  /// expert.
   package var runs: [FileExtent] {
     switch storage {
     case .stack(let extent): [extent]
@@ -106,5 +144,26 @@ package struct ExpertPart: Sendable, Hashable {
     return ExpertPart(
       role, name: name, format: format, rowCount: rowCount, columnCount: columnCount,
       storage: storage)
+  }
+}
+
+extension ExpertPart.Storage {
+  /// Experts whose pieces have so many bytes.
+  fileprivate func expertCount(size: Int) -> Int {
+    switch self {
+    case .stack(let extent):
+      precondition(extent.byteCount > 0 && extent.byteCount % size == 0)
+      return extent.byteCount / size
+    case .single(let extents):
+      precondition(!extents.isEmpty && extents.allSatisfy { $0.byteCount == size })
+      return extents.count
+    }
+  }
+
+  fileprivate func extent(ofExpert expert: Int, of count: Int) -> FileExtent {
+    switch self {
+    case .stack(let extent): extent.part(expert, of: count)
+    case .single(let extents): extents[expert]
+    }
   }
 }

@@ -108,6 +108,7 @@ extension OffloadedExperts {
     guard let index = places.stagingSlot(at: place) else {
       preconditionFailure("a read ended that nobody asked for")
     }
+    convert(prefetcher.slots[index].expert, at: place)
     prefetcher.becomeReady(index)
   }
 

@@ -43,7 +43,7 @@ extension OffloadedExperts {
   /// As many as the reader takes at a time.
   private func submitWarmUp() {
     while let expert = warming.next,
-      reader.hasRoom(tagCount: 1, partCount: layout.layers[expert.layer].parts.count)
+      reader.hasRoom(tagCount: 1, partCount: layout.layers[expert.layer].readCountPerExpert)
     {
       warming.advance()
       guard let slot = cache.adopt(expert) else { continue }
@@ -60,6 +60,7 @@ extension OffloadedExperts {
   /// A read into a slot that was warmed up is done; false where the place is none of those.
   func endWarming(at place: Int) -> Bool {
     guard let slot = warming.finish(at: place) else { return false }
+    if let expert = cache.table.expert(in: slot) { convert(expert, at: place) }
     cache.markResident(slot)
     warming.expertCount += 1
     return true

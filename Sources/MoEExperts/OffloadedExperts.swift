@@ -24,6 +24,7 @@ package final class OffloadedExperts: ExpertSource {
   private(set) var useCounts: [Int]
   /// Of the read that is being asked for, reused from one to the next.
   private var parts: [ReadPart] = []
+  private let converter: PartConverter
   /// What the reader had read when that was last put into the statistics.
   private(set) var countedReadByteCount: Int
 
@@ -54,6 +55,7 @@ package final class OffloadedExperts: ExpertSource {
     do {
       places = SlotPlaces(
         try ExpertPool(poolLayout, slots: slots, loanByteCount: loanByteCount))
+      converter = try PartConverter(layout, team: team)
     } catch {
       throw .outOfMemory("the expert pool does not fit in memory: \(error)")
     }
@@ -159,14 +161,31 @@ package final class OffloadedExperts: ExpertSource {
     swap(&parts, &self.parts)
     defer { self.parts = parts }
     parts.removeAll(keepingCapacity: true)
-    for part in experts.parts.indices {
-      let region = places.pool.region(place: place, layer: expert.layer, part: part)
-      parts.append(
-        unsafe ReadPart(
-          extent: experts.extent(part: part, expert: expert.index), destination: region.pointer,
-          capacity: region.count))
+    for (index, part) in experts.parts.enumerated() {
+      let region = places.pool.region(place: place, layer: expert.layer, part: index)
+      for number in 0..<part.extentCount {
+        let start = part.landingOffset(number, ofExpert: expert.index, alignment: alignment)
+        parts.append(
+          unsafe ReadPart(
+            extent: part.extent(number, ofExpert: expert.index),
+            destination: region.pointer + start, capacity: region.count - start))
+      }
     }
     try reader.submit(tag: place, parts: parts.span, priority: priority, expert: expert)
+  }
+
+  private var alignment: Int { places.pool.layout.alignment }
+
+  /// An expert was read to a place: makes of its parts what products read.
+  func convert(_ expert: ExpertID, at place: Int) {
+    let experts = layout.layers[expert.layer]
+    guard experts.hasConversions else { return }
+    for (index, part) in experts.parts.enumerated() {
+      converter.convert(
+        part, ofExpert: expert.index,
+        in: places.pool.region(place: place, layer: expert.layer, part: index),
+        alignment: alignment, placement: reader.placement)
+    }
   }
 
   /// Takes completed reads; with `blocking`, waits for at least one.
@@ -179,6 +198,7 @@ package final class OffloadedExperts: ExpertSource {
         blocking = false
         count += 1
         if let number = step.endReading(at: place) {
+          convert(step.expert(of: number), at: place)
           cache.markResident(step.entries[number].slot)
           step.becomeReady(number)
           loadedCount += 1
@@ -222,10 +242,13 @@ package final class OffloadedExperts: ExpertSource {
     precondition(entry.state == .ready)
     let experts = layout.layers[step.layer]
     let place = places.place(ofSlot: entry.slot)
-    return ExpertWeights(experts) { part in
-      let extent = experts.extent(part: part, expert: entry.request.expert)
-      return places.pool.region(place: place, layer: step.layer, part: part)
-        .slice(reader.placement.phase(of: extent), count: experts.parts[part].slotByteCount)
+    return ExpertWeights(experts) { index in
+      let part = experts.parts[index]
+      let start =
+        part.conversion == nil
+        ? reader.placement.phase(of: part.extent(ofExpert: entry.request.expert)) : 0
+      return places.pool.region(place: place, layer: step.layer, part: index)
+        .slice(start, count: part.slotByteCount)
     }
   }
 

@@ -69,10 +69,8 @@ package struct PoolLayout: Sendable {
 
   /// Room for a part of any of a layer's experts, whichever way its bytes lie in the file's blocks.
   private static func regionByteCount(of part: ExpertPart, alignment: Int) -> Int {
-    (0..<part.expertCount).reduce(0) { largest, expert in
-      let extent = part.extent(ofExpert: expert)
-      let span = extent.offset % alignment + extent.byteCount
-      return max(largest, (span + alignment - 1) / alignment * alignment)
+    (0..<part.expertCount).reduce(0) {
+      max($0, part.regionByteCount(ofExpert: $1, alignment: alignment))
     }
   }
 

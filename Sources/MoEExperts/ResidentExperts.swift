@@ -18,7 +18,8 @@ package final class ResidentExperts: ExpertSource {
 
   /// What the experts take from the memory budget.
   package static func byteCount(_ layout: ExpertLayout) -> Int {
-    AlignedBuffer.mappedByteCount(for: runs(of: layout).byteCount)
+    AlignedBuffer.mappedByteCount(
+      for: runs(of: layout).byteCount + convertedByteCount(layout))
   }
 
   /// A run of bytes in the file and where it goes to.
@@ -36,7 +37,7 @@ package final class ResidentExperts: ExpertSource {
     var runs: [Run] = []
     var end = 0
     for (layer, experts) in layout.layers.enumerated() {
-      for (number, part) in experts.parts.enumerated() {
+      for (number, part) in experts.parts.enumerated() where part.conversion == nil {
         let extents = part.runs
         let count = experts.expertCount / extents.count
         for (index, extent) in extents.enumerated() {
@@ -51,15 +52,29 @@ package final class ResidentExperts: ExpertSource {
     return (runs, end)
   }
 
+  /// Bytes of parts that something is done with, each in a region of its own.
+  private static func convertedByteCount(_ layout: ExpertLayout) -> Int {
+    layout.layers.reduce(0) { sum, layer in
+      layer.parts.filter { $0.conversion != nil }.reduce(sum) { sum, part in
+        (0..<part.expertCount).reduce(sum) {
+          $0 + part.regionByteCount(ofExpert: $1, alignment: ReadPlacement.alignmentMax)
+        }
+      }
+    }
+  }
+
   /// Reads every expert.
   package init(
     _ layout: ExpertLayout, reader: ExtentReader, team: WorkerTeam,
     progress: (_ byteCount: Int) -> Void = { _ in }
   ) throws(ExpertError) {
     self.layout = layout
-    let (runs, byteCount) = Self.runs(of: layout)
+    let (runs, runByteCount) = Self.runs(of: layout)
+    let byteCount = runByteCount + Self.convertedByteCount(layout)
+    let converter: PartConverter
     do {
       buffer = try AlignedBuffer(byteCount: byteCount)
+      converter = try PartConverter(layout, team: team)
     } catch {
       throw .outOfMemory("the experts do not fit in memory: \(error)")
     }
@@ -84,11 +99,43 @@ package final class ResidentExperts: ExpertSource {
         }
         progress(run.extent.byteCount)
       }
+      var end = runByteCount
+      for (number, layer) in layout.layers.enumerated() {
+        for (index, part) in layer.parts.enumerated() where part.conversion != nil {
+          for expert in 0..<part.expertCount {
+            let count = part.regionByteCount(
+              ofExpert: expert, alignment: ReadPlacement.alignmentMax)
+            let region = buffer.bytes(atOffset: end, count: count)
+            try Self.read(part, ofExpert: expert, to: region, reader)
+            converter.convert(
+              part, ofExpert: expert, in: region, alignment: ReadPlacement.alignmentMax,
+              placement: reader.placement)
+            offsets[number][index * part.expertCount + expert] = end
+            end += count
+            progress(part.storedByteCount)
+          }
+        }
+      }
       try reader.verifyUnchanged()
     } catch {
       throw .store(error.description)
     }
     partOffsets = offsets
+  }
+
+  private static func read(
+    _ part: ExpertPart, ofExpert expert: Int, to region: ByteView, _ reader: ExtentReader
+  ) throws(StoreError) {
+    for number in 0..<part.extentCount {
+      let start = part.landingOffset(
+        number, ofExpert: expert, alignment: ReadPlacement.alignmentMax)
+      let pieces = [
+        unsafe ReadPart(
+          extent: part.extent(number, ofExpert: expert), destination: region.pointer + start,
+          capacity: region.count - start)
+      ]
+      try reader.read(pieces.span)
+    }
   }
 
   package func isResident(layer: Int, expert: Int) -> Bool { true }

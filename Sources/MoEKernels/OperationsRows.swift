@@ -12,7 +12,7 @@ extension WorkerTeam {
         format: UnsafePointer(table.format.entry),
         table: UnsafePointer(table.bytes.pointer.assumingMemoryBound(to: UInt8.self)),
         row_bytes: table.rowByteCount, ids: ids, out: out.storage.pointer, out_stride: out.stride,
-        tokens: tokens.count, columns: table.columnCount)
+        tokens: tokens.count, columns: table.columnCount, scale: table.scale)
       unsafe run(
         operations.pointee.embed, job, cost: tokens.count * table.columnCount / 4, as: .embed)
     }

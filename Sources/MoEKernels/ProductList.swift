@@ -25,7 +25,7 @@ package import MoECore
     multiplicationCount = 0
   }
 
-  /// Adds y[token][row] = matrix[row] · x[token].
+  /// Adds y[token][row] = scale · matrix[row] · x[token], the matrix's scale.
   ///
   /// `x` is in the matrix format's activation form; `y` has a row for each of `x` and a column for
   /// each row of the matrix. `x` starts at a multiple of 64 bytes. There must be room in the list.
@@ -41,7 +41,7 @@ package import MoECore
         row_bytes: matrix.rowByteCount, rows: matrix.rowCount, columns: matrix.columnCount,
         x: UnsafePointer(x.bytes.pointer.assumingMemoryBound(to: UInt8.self)),
         x_stride_bytes: x.rowByteCount, tokens: x.rowCount,
-        y: y.storage.pointer, y_stride: y.stride))
+        y: y.storage.pointer, y_stride: y.stride, scale: matrix.scale))
     count += 1
     multiplicationCount += matrix.rowCount * matrix.columnCount * x.rowCount
   }
@@ -81,7 +81,8 @@ package import MoECore
           x: UnsafePointer(
             x.bytes.pointer.assumingMemoryBound(to: UInt8.self) + firstInput * x.rowByteCount),
           x_stride_bytes: isShared ? x.rowByteCount : rows.headCount * x.rowByteCount,
-          tokens: y.rowCount, y: y.storage.pointer + head * headStride, y_stride: y.stride))
+          tokens: y.rowCount, y: y.storage.pointer + head * headStride, y_stride: y.stride,
+          scale: matrix.scale))
       count += 1
     }
     multiplicationCount += rows.headCount * rows.count * matrix.columnCount * y.rowCount

@@ -56,12 +56,13 @@ package import MoECore
   /// y (token, row) = weights (row, column) times x (token, column), on the calling thread.
   ///
   /// Every value is bit-identical whatever rows and tokens it is computed with, within a level.
-  /// `level` is for tests; without it, the level in use. `hasProduct(at: level)` must hold.
+  /// `level` is for tests; without it, the level in use. `hasProduct(at: level)` must hold. The
+  /// weights' scale is left to `ProductList`.
   package func matmul(
     _ weights: QuantizedMatrix, _ x: ActivationRows, into y: FloatRows,
     at level: InstructionSet? = nil
   ) {
-    precondition(weights.format == self && x.form == activation)
+    precondition(weights.format == self && x.form == activation && weights.scale == 1)
     precondition(weights.columnCount == x.columnCount)
     precondition(y.rowCount == x.rowCount && y.columnCount == weights.rowCount)
     let product =

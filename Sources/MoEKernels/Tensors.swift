@@ -88,16 +88,21 @@ package struct QuantizedMatrix: Sendable {
   package var bytes: ByteView
   package var rowCount: Int
   package var columnCount: Int
+  /// A factor on all its elements, which products and looked-up rows are multiplied with.
+  package var scale: Float
 
   package var rowByteCount: Int { format.rowByteCount(columnCount: columnCount) }
 
-  package init(format: QuantFormat, bytes: ByteView, rowCount: Int, columnCount: Int) {
+  package init(
+    format: QuantFormat, bytes: ByteView, rowCount: Int, columnCount: Int, scale: Float = 1
+  ) {
     precondition(columnCount % format.blockElementCount == 0)
     precondition(rowCount * format.rowByteCount(columnCount: columnCount) <= bytes.count)
     self.format = format
     self.bytes = bytes
     self.rowCount = rowCount
     self.columnCount = columnCount
+    self.scale = scale
   }
 
   /// Rows `start ..< start + count`, where they are.
@@ -105,6 +110,6 @@ package struct QuantizedMatrix: Sendable {
     precondition(start >= 0 && count >= 0 && start + count <= rowCount)
     return QuantizedMatrix(
       format: format, bytes: bytes.slice(start * rowByteCount, count: count * rowByteCount),
-      rowCount: count, columnCount: columnCount)
+      rowCount: count, columnCount: columnCount, scale: scale)
   }
 }

@@ -20,13 +20,14 @@ package struct ExpertWork {
   /// (row, hiddenSize) in each form that an expert's first products read.
   package var input: ExpertInput
   package var activation: Activation
+  package var scales: ExpertScales
   /// (row, hiddenSize): what the sums are added to.
   package var output: FloatRows
 
   package init(
     layer: Int, requests: [ExpertRequest], starts: [Int], rows: IndexView, weights: FloatView,
     weightPlacement: WeightPlacement = .output, selection: Selection, input: ExpertInput,
-    activation: Activation, output: FloatRows
+    activation: Activation, scales: ExpertScales = ExpertScales(), output: FloatRows
   ) {
     precondition(starts.count == requests.count + 1)
     self.layer = layer
@@ -38,6 +39,7 @@ package struct ExpertWork {
     self.selection = selection
     self.input = input
     self.activation = activation
+    self.scales = scales
     self.output = output
   }
 

@@ -59,23 +59,28 @@ package final class LocalExpertExecutor: ExpertExecutor {
       team.multiply(products, as: .gateUp)
       for number in ready {
         finishInput(
-          source.weights(of: number), at: work.group(number), group: work.group(number), work)
+          weights(of: number, work), at: work.group(number), group: work.group(number), work)
       }
       forEachRun { first, last in
         let rows = work.starts[first]..<work.starts[last + 1]
-        activate(source.weights(of: first), at: rows, work.activation)
+        activate(weights(of: first, work), at: rows, work.activation)
       }
       products.removeAll()
       for number in ready {
-        appendDown(source.weights(of: number), at: work.group(number), work.activation)
+        appendDown(weights(of: number, work), at: work.group(number), work.activation)
       }
       team.multiply(products, as: .down)
       for number in ready {
-        addDownBias(source.weights(of: number), at: work.group(number))
+        addDownBias(weights(of: number, work), at: work.group(number))
         source.release(number)
       }
     }
     addSums(of: 0..<work.groupedRowCount, work)
+  }
+
+  /// An expert that is ready.
+  private func weights(of number: Int, _ work: ExpertWork) -> ExpertWeights {
+    work.scales.scaled(source.weights(of: number), expert: work.requests[number].expert)
   }
 
   private func waitForAny() throws(ExpertError) -> Int {
@@ -111,7 +116,7 @@ package final class LocalExpertExecutor: ExpertExecutor {
   /// One expert for some of the rows that take it.
   private func compute(_ number: Int, group: Range<Int>, _ work: ExpertWork) {
     let rows = 0..<group.count
-    let expert = source.weights(of: number)
+    let expert = weights(of: number, work)
     products.removeAll()
     append(expert, tokens: work.rows.slice(group.lowerBound, count: group.count), at: rows, work)
     team.multiply(products, as: .gateUp)
@@ -126,7 +131,7 @@ package final class LocalExpertExecutor: ExpertExecutor {
 
   private func appendInput(_ number: Int, at rows: Range<Int>, _ work: ExpertWork) {
     append(
-      source.weights(of: number), tokens: work.rows.slice(rows.lowerBound, count: rows.count),
+      weights(of: number, work), tokens: work.rows.slice(rows.lowerBound, count: rows.count),
       at: rows, work)
   }
 

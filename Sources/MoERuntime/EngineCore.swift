@@ -51,7 +51,10 @@ final class EngineCore {
     let team = try Self.makeTeam(prepared, timeline: timeline)
     reader = try prepared.makeReader()
     reader.timeline = timeline
-    dense = try DenseWeights(tensors, reader: reader, progress: report)
+    dense = try DenseWeights(tensors, reader: reader, team: team, progress: report)
+    if let (tensor, index) = dense.decoderWeights.firstDamagedScale(tensors) {
+      throw .damagedWeight(DamagedWeight(tensor, element: index, of: header.files))
+    }
     let experts: any ExpertSource
     do {
       if isResident {

@@ -1,4 +1,6 @@
 import MoECore
+import MoEExperts
+import MoEFormats
 import MoEModel
 import MoERuntime
 import Testing
@@ -22,6 +24,15 @@ extension GoldenModel {
     options.contextLength = 512
     options.logitRowCount = 8
     return options
+  }
+
+  /// How a pool of the experts of a model would be divided.
+  static func poolLayout(_ path: String) throws -> PoolLayout {
+    let file = try FormatRegistry.open(path)
+    let description = try ArchitectureRegistry.describe(metadata: file, tensors: file.tensors)
+    let tensors = try ModelTensors(
+      description: description, tensors: file.tensors, file: file.sourceName)
+    return PoolLayout(tensors.experts)
   }
 
   /// Runs a sequence from an empty context through a newly loaded engine.

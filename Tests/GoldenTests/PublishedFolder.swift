@@ -2,6 +2,7 @@ import Foundation
 import MoECore
 import MoEFormats
 import MoETestSupport
+import Testing
 
 /// A golden model's F32 file as its makers would publish it: a folder with a configuration,
 /// safetensors files and a tokenizer, whose names are written out here once more.
@@ -12,18 +13,32 @@ final class PublishedFolder {
   /// - Parameters:
   ///   - model: The golden's name.
   ///   - fileCount: Files that the tensors are divided among, with an index if there are several.
-  init(_ model: String, fileCount: Int) throws {
+  convenience init(_ model: String, fileCount: Int) throws {
+    let source = try Goldens.require("models/\(model)/model-f32.gguf")
+    try self.init(
+      model, tensors: Self.tensors(of: source, isMixtral: model == "mixtral"),
+      fileCount: fileCount)
+  }
+
+  /// - Parameters:
+  ///   - tensors: In place of those of the golden.
+  ///   - tokenizer: The name of the golden tokenizer that is put beside it. The models' own differ,
+  ///     and their tests are elsewhere.
+  init(
+    _ model: String, tensors: [Tensor], fileCount: Int = 1, tokenizer: String = "gpt2",
+    changing change: (inout [String: Any]) -> Void = { _ in }
+  ) throws {
     folder = try TemporaryFolder()
     path = folder.url.path
-    let source = try Goldens.require("models/\(model)/model-f32.gguf")
-    let configuration = source.deletingLastPathComponent().appending(path: "config.json")
+    let source = try Goldens.require("models/\(model)/config.json")
+    var configuration = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: source)) as? [String: Any])
+    change(&configuration)
+    try JSONSerialization.data(withJSONObject: configuration).write(
+      to: folder.url.appending(path: "config.json"))
     try FileManager.default.copyItem(
-      at: configuration, to: folder.url.appending(path: "config.json"))
-    // The models' tokenizers differ, and their tests are elsewhere.
-    try FileManager.default.copyItem(
-      at: Goldens.require("tokenizer/gpt2/tokenizer.json"),
+      at: Goldens.require("tokenizer/\(tokenizer)/tokenizer.json"),
       to: folder.url.appending(path: "tokenizer.json"))
-    let tensors = try Self.tensors(of: source, isMixtral: model == "mixtral")
     var files: [String: String] = [:]
     for file in 0..<fileCount {
       let own = tensors.enumerated().filter { $0.offset % fileCount == file }.map(\.element)
@@ -38,8 +53,9 @@ final class PublishedFolder {
     }
   }
 
-  private struct Tensor {
+  struct Tensor {
     var name: String
+    var type = "F32"
     /// Outermost first.
     var shape: [Int]
     var bytes: Data
@@ -50,7 +66,7 @@ final class PublishedFolder {
     var data = Data()
     for tensor in tensors {
       entries[tensor.name] = [
-        "dtype": "F32", "shape": tensor.shape,
+        "dtype": tensor.type, "shape": tensor.shape,
         "data_offsets": [data.count, data.count + tensor.bytes.count],
       ]
       data.append(tensor.bytes)
@@ -128,12 +144,12 @@ final class PublishedFolder {
     return bytes
   }
 
-  private static let endNames = [
+  static let endNames = [
     "token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight",
     "output.weight": "lm_head.weight",
   ]
 
-  private static let layerNames = [
+  static let layerNames = [
     "attn_norm.weight": "input_layernorm.weight",
     "attn_q.weight": "self_attn.q_proj.weight", "attn_q.bias": "self_attn.q_proj.bias",
     "attn_k.weight": "self_attn.k_proj.weight", "attn_k.bias": "self_attn.k_proj.bias",

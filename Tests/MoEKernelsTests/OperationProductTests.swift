@@ -216,6 +216,7 @@ import Testing
 
   @Test(arguments: ActivationForm.allCases)
   func quantizedRowsDoNotDependOnTheirCompany(_ form: ActivationForm) throws {
+    let ids = Indices([5])
     var generator = SeededGenerator(seed: 8)
     let (rows, columns) = (37, 1024)
     let x = Floats(count: rows * (columns + 1), offset: 1, random: &generator)
@@ -229,6 +230,34 @@ import Testing
     for workers in [1, 2, 5] {
       let team = try WorkerTeam(workerCount: workers)
       #expect(try activations(source, form, team: team).0.array == wanted)
+    }
+  }
+
+  /// The sum as without a scale, rounded once more; and so a looked-up row.
+  @Test(arguments: [1, 3]) func aScaleMultipliesWhatTheProductsAre(_ workers: Int) throws {
+    let team = try WorkerTeam(workerCount: workers)
+    let ids = Indices([5])
+    var generator = SeededGenerator(seed: 8)
+    for format in QuantFormat.all {
+      let weights = try Matrix(format, 70, 256, seed: 9)
+      let x = Floats(count: 3 * 256, random: &generator)
+      let (owner, input) = try activations(x.rows(3, 256), format.activation, team: team)
+      var results: [[Float]] = []
+      for scale in [1, Float(0.3)] {
+        var matrix = weights.matrix
+        matrix.scale = scale
+        let (y, row) = (Floats(count: 3 * 20), Floats(count: 256))
+        var products = ProductList(capacity: 1)
+        products.append(matrix.rows(50, count: 20), input, into: y.rows(3, 20))
+        team.multiply(products)
+        team.embed(ids.view, from: matrix, into: row.rows(1, 256))
+        results.append(y.array + row.array)
+      }
+      let isScaled = zip(results[0], results[1]).allSatisfy {
+        ($0 * 0.3).bitPattern == $1.bitPattern || $1.isNaN
+      }
+      #expect(isScaled, "\(format.name)")
+      withExtendedLifetime(owner) {}
     }
   }
 

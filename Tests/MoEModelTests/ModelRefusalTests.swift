@@ -139,7 +139,7 @@ import Testing
   ) throws {
     let whole = try EditedModel(architecture)
     let names = [
-      "blk.0.attn_q.scale", "blk.1.ffn_gate_lora.weight", "blk.9.attn_norm.weight", "output.scale",
+      "blk.0.attn_q.zero", "blk.1.ffn_gate_lora.weight", "blk.9.attn_norm.weight", "output.zero",
       "tokenizer.table",
     ]
     for name in names {

@@ -12,7 +12,7 @@
 
 #pragma clang assume_nonnull begin
 
-/* out[t] = row ids[t] of the table, as floats. Ids are checked by the caller. */
+/* out[t] = scale * row ids[t] of the table, as floats. Ids are checked by the caller. */
 typedef struct {
   const moe_format *format;
   const uint8_t *table;
@@ -20,6 +20,7 @@ typedef struct {
   const int32_t *ids; /* (tokens) */
   float *out;         /* (tokens, columns), out_stride apart */
   size_t out_stride, tokens, columns;
+  float scale;
 } moe_embed_job;
 
 /* y = x / sqrt(mean(x^2) + epsilon) * weight, for each row; y may be x. Rows lie in groups: row r
@@ -56,7 +57,8 @@ typedef struct {
   moe_activation activation;
 } moe_quantize_job;
 
-/* Several matrix products at once; the rows of each are divided among the workers. */
+/* Several matrix products at once, each by its scale; the rows of each are divided among the
+ * workers. */
 typedef struct {
   const moe_format *format;
   const uint8_t *w; /* (rows, columns) in blocks, row_bytes apart */
@@ -65,6 +67,7 @@ typedef struct {
   size_t x_stride_bytes, tokens;
   float *y; /* (tokens, rows), y_stride apart */
   size_t y_stride;
+  float scale; /* of all weights; products are multiplied with it once they are summed */
 } moe_matmul_segment;
 typedef struct {
   const moe_matmul_segment *segments;
@@ -253,6 +256,40 @@ typedef struct {
   size_t out_stride, rows, groups, width;
 } moe_regroup_job;
 
+/* How a file has a matrix that products read otherwise. */
+typedef enum {
+  /* Quants of 4 bits (rows, columns / 32, 16), neighbours in one byte, the first in its low half,
+   * and scales (rows, columns / 32) of 8 bits: to blocks of MXFP4. */
+  MOE_STORED_MXFP4 = 0,
+  /* Floats of 8 bits (E4M3) and scales, a 32-bit float for MOE_STORED_F8_BLOCK rows and columns
+   * each: to BF16. */
+  MOE_STORED_F8 = 1,
+  /* Elements of element_bytes (columns, rows): to (rows, columns). */
+  MOE_STORED_COLUMNS = 2,
+  /* Elements of `format`: to 32-bit floats. */
+  MOE_STORED_FLOATS = 3
+} moe_stored_form;
+
+enum { MOE_STORED_F8_BLOCK = 128 };
+
+/* A matrix from the form in which a file has it to that of its format. */
+typedef struct {
+  moe_stored_form form;
+  const moe_format *_Nullable format; /* of MOE_STORED_FLOATS, without blocks */
+  const uint8_t *source;
+  const uint8_t *_Nullable scales; /* at any address */
+  uint8_t *target;                 /* (rows, columns), apart from the others */
+  size_t rows, columns, element_bytes;
+  int takes_turns; /* the source's rows belong to the first and to the second half in turn */
+} moe_convert_job;
+
+/* Bytes from one place to another. */
+typedef struct {
+  const uint8_t *source;
+  uint8_t *target;
+  size_t bytes;
+} moe_copy_job;
+
 /* Consecutive rows of a step that belong to one sequence, at least one, and what one layer keeps of
  * it: as it is before these rows, and where it goes as they leave it, which may be the same. */
 typedef struct {
@@ -316,13 +353,13 @@ typedef struct {
 } moe_recurrence_job;
 
 /* Every operation at one level. Elementwise results (embed, rope, kv_append, activate, add,
- * add_rows, scale, scatter_add, gather, regroup) are bit-identical at every level, and so are
- * layer_norm, convolve, time_step and recurrence, whose sums have one order; other sums (rms_norm,
- * attention, softmax) may round otherwise. */
+ * add_rows, scale, scatter_add, gather, regroup, convert, copy) are bit-identical at every level,
+ * and so are layer_norm, convolve, time_step and recurrence, whose sums have one order; other sums
+ * (rms_norm, attention, softmax) may round otherwise. */
 typedef struct {
   moe_op embed, rms_norm, layer_norm, quantize, matmul, rope, kv_append, attention,
-      attention_merge, activate, add, add_rows, scale, scatter_add, gather, regroup, convolve,
-      time_step, recurrence;
+      attention_merge, activate, add, add_rows, scale, scatter_add, gather, regroup, convert,
+      copy, convolve, time_step, recurrence;
 
   /* Plain functions, for one thread. */
 

@@ -31,8 +31,14 @@ static size_t row_at(const moe_matmul_segment *segment, uint64_t start, uint64_t
 
 /* The format's product does its own tiling of many tokens. */
 static void multiply_rows(const moe_matmul_segment *s, moe_range rows) {
-  s->format->matmul(s->w + rows.begin * s->row_bytes, s->row_bytes, rows.end - rows.begin, s->x,
-                    s->x_stride_bytes, s->tokens, s->columns, s->y + rows.begin, s->y_stride);
+  float *y = s->y + rows.begin;
+  size_t count = rows.end - rows.begin;
+  s->format->matmul(s->w + rows.begin * s->row_bytes, s->row_bytes, count, s->x,
+                    s->x_stride_bytes, s->tokens, s->columns, y, s->y_stride);
+  if (s->scale == 1) return;
+  for (size_t t = 0; t < s->tokens; t++) {
+    for (size_t r = 0; r < count; r++) y[t * s->y_stride + r] *= s->scale;
+  }
 }
 
 /* All rows of all segments, laid end to end and weighed by their cost, are cut into equal parts: a

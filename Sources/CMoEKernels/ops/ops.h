@@ -28,6 +28,8 @@ MOE_DECLARE_OP(moe_quantize);
 MOE_DECLARE_OP(moe_matmul);
 MOE_DECLARE_OP(moe_gather);
 MOE_DECLARE_OP(moe_regroup);
+MOE_DECLARE_OP(moe_convert);
+MOE_DECLARE_OP(moe_copy);
 
 MOE_DECLARE_OP(moe_rms_norm_scalar);
 MOE_DECLARE_OP(moe_layer_norm_scalar);

@@ -8,7 +8,10 @@ void moe_embed(const void *argument, unsigned worker, unsigned worker_count) {
   moe_range part = moe_share(job->tokens, 1, worker, worker_count);
   for (size_t t = part.begin; t < part.end; t++) {
     const uint8_t *row = job->table + (size_t)job->ids[t] * job->row_bytes;
-    job->format->dequantize(row, job->out + t * job->out_stride, job->columns);
+    float *out = job->out + t * job->out_stride;
+    job->format->dequantize(row, out, job->columns);
+    if (job->scale == 1) continue;
+    for (size_t c = 0; c < job->columns; c++) out[c] *= job->scale;
   }
 }
 

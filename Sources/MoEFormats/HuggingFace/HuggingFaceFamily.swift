@@ -11,8 +11,14 @@ struct HuggingFaceFamily: Sendable {
   var keys: [Key] = []
   /// Tensors that the family has besides those of all.
   var tensors: [Name] = []
-  /// Keys that hold for the family whatever the configuration says.
+  /// Keys that hold for the family unless the configuration says otherwise.
   var constants: [String: MetadataValue] = [:]
+  /// Names of all families that mean something else in this one.
+  var ignoredKeys: Set<String> = []
+  /// What the family computes whatever its configurations say, with how they say it.
+  var mathematics: [(name: String, accepted: [JSONTree])] = []
+  /// The kinds of layers, one after the other and again, where the configuration names them.
+  var layerTypes = ["full_attention"]
 
   /// A number of the configuration under the name that it has in a GGUF file.
   struct Key: Sendable {
@@ -31,10 +37,16 @@ struct HuggingFaceFamily: Sendable {
   struct Name: Sendable {
     let name: String
     let stored: String
+    /// Whether columns stand where rows should, in experts whose elements are not quantised.
+    let hasColumns: Bool
+    /// Whether the rows of two halves, gate and up, are stored in turn.
+    let takesTurns: Bool
 
-    init(_ name: String, _ stored: String) {
+    init(_ name: String, _ stored: String, hasColumns: Bool = false, takesTurns: Bool = false) {
       self.name = name
       self.stored = stored
+      self.hasColumns = hasColumns
+      self.takesTurns = takesTurns
     }
   }
 
@@ -62,6 +74,74 @@ struct HuggingFaceFamily: Sendable {
       ],
       // Converters to GGUF reorder the rows of queries and keys; here they are as published.
       constants: ["rope.pairing": .string("neox")]),
+    HuggingFaceFamily(
+      modelType: "gpt_oss", architecture: "gpt-oss",
+      tensors: [
+        Name("self_attn.sinks", "attn_sinks.weight"),
+        Name("post_attention_layernorm.weight", "post_attention_norm.weight"),
+        Name("mlp.router.weight", "ffn_gate_inp.weight"),
+        Name("mlp.router.bias", "ffn_gate_inp.bias"),
+        Name(
+          "mlp.experts.gate_up_proj", "ffn_gate_up_exps.weight", hasColumns: true,
+          takesTurns: true),
+        Name("mlp.experts.gate_up_proj_bias", "ffn_gate_up_exps.bias", takesTurns: true),
+        Name("mlp.experts.down_proj", "ffn_down_exps.weight", hasColumns: true),
+        Name("mlp.experts.down_proj_bias", "ffn_down_exps.bias"),
+      ],
+      mathematics: [
+        ("swiglu_limit", [.number(7)]), ("swiglu_alpha", [.number(1.702)]),
+        ("rope_scaling.truncate", [.bool(false)]), ("rope_parameters.truncate", [.bool(false)]),
+      ],
+      layerTypes: ["sliding_attention", "full_attention"]),
+    deepSeek("deepseek_v3", scoring: "sigmoid"),
+    deepSeek("deepseek_v2", scoring: "softmax"),
+  ]
+
+  /// - Parameter scoring: How scores are made where the configuration does not say.
+  private static func deepSeek(_ modelType: String, scoring: String) -> HuggingFaceFamily {
+    HuggingFaceFamily(
+      modelType: modelType, architecture: "deepseek2",
+      keys: [
+        Key("kv_lora_rank", "attention.kv_lora_rank"),
+        Key("q_lora_rank", "attention.q_lora_rank"),
+        Key("qk_rope_head_dim", "rope.dimension_count"),
+        Key("v_head_dim", "attention.value_length_mla"),
+        Key("first_k_dense_replace", "leading_dense_block_count"),
+        Key("n_routed_experts", "expert_count"), Key("n_shared_experts", "expert_shared_count"),
+        Key("routed_scaling_factor", "expert_weights_scale"),
+        Key("n_group", "expert_group_count"), Key("topk_group", "expert_group_used_count"),
+      ],
+      tensors: experts + latentAttention + [
+        Name("mlp.gate.e_score_correction_bias", "exp_probs_b.bias"),
+        Name("mlp.gate_proj.weight", "ffn_gate.weight"),
+        Name("mlp.up_proj.weight", "ffn_up.weight"),
+        Name("mlp.down_proj.weight", "ffn_down.weight"),
+        Name("mlp.shared_experts.gate_proj.weight", "ffn_gate_shexp.weight"),
+        Name("mlp.shared_experts.up_proj.weight", "ffn_up_shexp.weight"),
+        Name("mlp.shared_experts.down_proj.weight", "ffn_down_shexp.weight"),
+      ],
+      constants: ["expert_gating_func": gatingFunctions[scoring] ?? .unsigned(0)],
+      ignoredKeys: ["head_dim"],
+      mathematics: [
+        ("rope_interleave", [.bool(true)]), ("moe_layer_freq", [.number(1)]),
+        ("attention_bias", [.bool(false)]),
+        ("rope_scaling.truncate", [.bool(true)]), ("rope_parameters.truncate", [.bool(true)]),
+        ("topk_method", ["noaux_tc", "greedy", "group_limited_greedy"].map { .string($0) }),
+      ])
+  }
+
+  /// How a GGUF file names the ways in which scores are made of a router's logits.
+  static let gatingFunctions: [String: MetadataValue] = [
+    "softmax": .unsigned(1), "sigmoid": .unsigned(2),
+  ]
+
+  private static let latentAttention = [
+    Name("self_attn.q_a_proj.weight", "attn_q_a.weight"),
+    Name("self_attn.q_a_layernorm.weight", "attn_q_a_norm.weight"),
+    Name("self_attn.q_b_proj.weight", "attn_q_b.weight"),
+    Name("self_attn.kv_a_proj_with_mqa.weight", "attn_kv_a_mqa.weight"),
+    Name("self_attn.kv_a_layernorm.weight", "attn_kv_a_norm.weight"),
+    Name("self_attn.kv_b_proj.weight", "attn_kv_b.weight"),
   ]
 
   /// What all configurations have under the same names.
@@ -121,9 +201,10 @@ struct HuggingFaceFamily: Sendable {
 }
 
 extension HuggingFaceFamily {
-  /// The name that a GGUF file has for a tensor; nil for one that is not known.
-  func storedName(_ name: String) -> String? {
-    if let end = Self.endTensors.first(where: { $0.name == name }) { return end.stored }
+  /// The name that a GGUF file has for a tensor, and what is known of it; nil for one that is not
+  /// known.
+  func known(_ name: String) -> (stored: String, row: Name)? {
+    if let end = Self.endTensors.first(where: { $0.name == name }) { return (end.stored, end) }
     let prefix = "model.layers."
     guard name.hasPrefix(prefix) else { return nil }
     let parts = name.dropFirst(prefix.count).split(separator: ".", maxSplits: 1)
@@ -134,7 +215,7 @@ extension HuggingFaceFamily {
     guard
       let row = (tensors + Self.layerTensors).first(where: { $0.name == pattern || $0.name == own })
     else { return nil }
-    return "blk.\(layer)." + row.stored.replacing("*", with: expert)
+    return ("blk.\(layer)." + row.stored.replacing("*", with: expert), row)
   }
 
   /// Whether a tensor holds nothing that is read.

@@ -35,18 +35,9 @@ package struct HuggingFaceFolder: StoredModel {
   package init(path: String) throws(FormatError) {
     self.path = path
     let configuration = try HuggingFaceConfiguration("\(path)/config.json")
-    let family = configuration.family
     let folder = try SafeTensorsFolder(path)
     files = folder.files
-    var tensors: [TensorDescriptor] = []
-    for (fileIndex, tensor) in folder.tensors where !family.leavesOut(tensor.name) {
-      if configuration.tiesEmbeddings && tensor.name == "lm_head.weight" { continue }
-      tensors.append(
-        try Self.descriptor(
-          tensor, name: family.storedName(tensor.name) ?? tensor.name, fileIndex: fileIndex,
-          file: folder.files[fileIndex].path))
-    }
-    self.tensors = tensors
+    tensors = try PublishedTensors(folder, configuration).descriptors()
     var values = try configuration.values()
     let tokenizer = try HuggingFaceTokenizer(folder: path, configuration: configuration.tree)
     values.merge(tokenizer.values) { own, _ in own }
@@ -55,24 +46,6 @@ package struct HuggingFaceFolder: StoredModel {
     keys = values.keys.sorted()
     headerByteCount =
       Self.heldByteCount(values) + tensors.reduce(0) { $0 + 256 + $1.name.utf8.count }
-  }
-
-  /// The tensor as GGUF has it: extents innermost first, those of a single row or number left out.
-  private static func descriptor(
-    _ tensor: SafeTensorsHeader.Tensor, name: String, fileIndex: Int, file: String
-  ) throws(FormatError) -> TensorDescriptor {
-    guard let type = tensor.elementType.ggmlType else {
-      throw FormatError(
-        .unsupported, path: file, subject: "tensor \(tensor.name.quotedForMessage)",
-        wanted: "elements of the type BF16, F16 or F32", found: tensor.elementType.rawValue,
-        advice: "convert the model to GGUF")
-    }
-    var shape = Array(tensor.shape.reversed())
-    while shape.count > 1, shape.last == 1 { shape.removeLast() }
-    return TensorDescriptor(
-      name: name, formatID: type.id, formatName: type.name, shape: shape,
-      extent: FileExtent(
-        fileIndex: fileIndex, offset: tensor.offset, byteCount: tensor.byteCount))
   }
 
   private static func heldByteCount(_ values: [String: MetadataValue]) -> Int {

@@ -183,6 +183,8 @@ struct RoutedExpertsBlock {
   private let bias: FloatView?
   private let selectionBias: FloatView?
   private let expertScales: FloatView?
+  /// Factors on the experts' products, where their format has such.
+  private let productScales: ExpertScales
   /// (hiddenSize)
   private let routerScale: FloatView?
   /// (row of the step, hiddenSize)
@@ -204,6 +206,7 @@ struct RoutedExpertsBlock {
     bias = weights.optionalVector(.routerBias)
     selectionBias = weights.optionalVector(.selectionBias)
     expertScales = weights.optionalVector(.expertScale)
+    productScales = ExpertScales(weights)
     routerScale = weights.optionalVector(.routerScale)
     input = ExpertInput(
       forms: memory.bytes(scratch.inputForms), columnCount: projection.columnCount)
@@ -278,7 +281,7 @@ struct RoutedExpertsBlock {
       layer: layer, requests: decoder.grouping.requests, starts: decoder.grouping.starts,
       rows: tokens, weights: weights, weightPlacement: description.router.weightPlacement,
       selection: selection, input: input, activation: description.activation,
-      output: output ?? sum)
+      scales: productScales, output: output ?? sum)
     try decoder.executor.begin(work)
     decoder.prediction.observe(layer: layer, selection)
     decoder.predict(after: self, hidden: hidden)

@@ -55,9 +55,24 @@ package struct DecoderWeights: Sendable {
           }
         }
       }
+      loaded.applyScales(set)
       return loaded
     }
     ends = load(tensors.ends)
     layers = tensors.layers.map(load)
+  }
+
+  /// The first scale of a matrix that is not a number, or not finite: its tensor, and which of that
+  /// tensor's elements it is. All that is multiplied with it would be no number either.
+  package func firstDamagedScale(_ tensors: ModelTensors) -> (tensor: DenseTensor, index: Int)? {
+    for (set, loaded) in zip(tensors.sets, [ends] + layers) {
+      for entry in set.entries where entry.role.isScale {
+        let scales = loaded.vector(entry.role)
+        for index in 0..<scales.count where !scales[index].isFinite {
+          return (entry.tensor, index)
+        }
+      }
+    }
+    return nil
   }
 }

@@ -32,10 +32,13 @@ package struct ModelTensors: Sendable {
     layers = []
     var expertLayers: [ExpertLayer] = []
     for (number, layer) in description.layers.enumerated() {
-      layers.append(try finder.find(layer.tensors(number, description)))
+      let table = layer.tensors(number, description)
+      var dense = try finder.find(table)
       expertLayers.append(
         try finder.experts(
-          layer.feedForward?.routed, layer: number, hiddenSize: description.hiddenSize))
+          layer.feedForward?.routed, layer: number, hiddenSize: description.hiddenSize,
+          table: table, dense: &dense))
+      layers.append(dense)
     }
     experts = ExpertLayout(layers: expertLayers)
     try finder.requireAllUsed()

@@ -6,7 +6,7 @@ import MoEKernels
 struct TensorFinder {
   private let description: ModelDescription
   private let file: String
-  private let tensors: [String: TensorDescriptor]
+  let tensors: [String: TensorDescriptor]
   private var unused: Set<String>
 
   init(description: ModelDescription, tensors: [TensorDescriptor], file: String) {
@@ -21,6 +21,7 @@ struct TensorFinder {
   /// The tensors of a table: all but optional ones must be there.
   mutating func find(_ table: TensorTable) throws(ModelError) -> TensorSet {
     var set = TensorSet()
+    let ownNames = Set(table.rows.map(\.name))
     for row in table.rows where !row.isOptional || tensors[row.name] != nil {
       var dimensions = row.dimensions
       if row.headCount != nil {
@@ -36,8 +37,11 @@ struct TensorFinder {
       set.append(
         DenseTensor(
           name: row.name, format: format, rowCount: rowCount, columnCount: columnCount,
-          isVector: row.isVector, extent: tensor.extent, transposed: row.transposed),
+          isVector: row.isVector, extent: tensor.extent, transposed: row.transposed,
+          conversion: tensor.conversion, scales: tensor.scales),
         as: row.role)
+      guard !row.isVector else { continue }
+      try appendScales(of: [row.name], apartFrom: ownNames, count: 1, as: row.role.scale, to: &set)
     }
     return set
   }
@@ -62,6 +66,9 @@ struct TensorFinder {
     unused.remove(name)
     return (tensor, format)
   }
+
+  /// What a file has beside what is read, and what is known to change nothing.
+  mutating func leaveOut(_ name: String) { unused.remove(name) }
 
   func unsupportedFormat(_ name: String, _ found: String) -> ModelError {
     .unsupportedFormat(

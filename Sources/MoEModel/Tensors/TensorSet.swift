@@ -12,10 +12,17 @@ package struct DenseTensor: Sendable, Hashable {
   package var extent: FileExtent
   /// What is made of it when it is loaded.
   package var transposed: TransposedRows?
+  /// What is done with the stored bytes when they are loaded, and where its scales are.
+  package var conversion: StoredConversion?
+  package var scales: FileExtent?
+
+  /// Bytes in memory.
+  package var byteCount: Int { rowCount * format.rowByteCount(columnCount: columnCount) }
 
   package init(
     name: String, format: QuantFormat, rowCount: Int, columnCount: Int, isVector: Bool,
-    extent: FileExtent, transposed: TransposedRows? = nil
+    extent: FileExtent, transposed: TransposedRows? = nil,
+    conversion: StoredConversion? = nil, scales: FileExtent? = nil
   ) {
     self.name = name
     self.format = format
@@ -24,6 +31,8 @@ package struct DenseTensor: Sendable, Hashable {
     self.isVector = isVector
     self.extent = extent
     self.transposed = transposed
+    self.conversion = conversion
+    self.scales = scales
   }
 }
 
@@ -52,7 +61,7 @@ package struct TensorSet: Sendable {
   /// What a token is multiplied with.
   package var matrices: [DenseTensor] { tensors.filter { !$0.isVector } }
 
-  package var byteCount: Int { tensors.reduce(0) { $0 + $1.extent.byteCount } }
+  package var byteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
 
   /// Changes every tensor.
   package mutating func update(_ change: (TensorRole, inout DenseTensor) -> Void) {
@@ -72,6 +81,16 @@ package struct LoadedTensors: Sendable {
   }
 
   package mutating func append(_ vector: FloatView, as role: TensorRole) { vectors[role] = vector }
+
+  /// Gives matrices the scales that the set has of them, and what is made of a matrix the same.
+  mutating func applyScales(_ set: TensorSet) {
+    for entry in set.entries {
+      guard let scale = vectors[entry.role.scale] else { continue }
+      for role in [entry.role, entry.tensor.transposed?.role].compactMap(\.self) {
+        matrices[role]?.scale = scale[0]
+      }
+    }
+  }
 
   /// Nil where the model has none, which only an optional one may be.
   package func optionalMatrix(_ role: TensorRole) -> QuantizedMatrix? { matrices[role] }

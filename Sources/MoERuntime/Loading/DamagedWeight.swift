@@ -1,7 +1,9 @@
 import MoECore
 import MoEFormats
 import MoEKernels
+import MoEModel
 private import MoEPlatform
+import MoEStore
 
 /// A weight that is not a number, or has no finite value: what a download or a disk did to a file,
 /// or a conversion to a model. All that is computed with it is no number either.
@@ -66,7 +68,9 @@ public struct DamagedWeight: Hashable, Sendable {
     }
 
     func look(at tensor: TensorDescriptor, in file: InputFile) throws(FileError) {
-      guard let format = QuantFormat(ggmlType: tensor.formatID) else { return }
+      // What is converted when it is loaded cannot be looked at where it lies.
+      guard tensor.conversion == nil, let format = QuantFormat(ggmlType: tensor.formatID)
+      else { return }
       // A chunk has whole blocks, and weights of one expert alone.
       let stack = DamagedWeight.stack(tensor, format)
       let part = stack ?? tensor.extent.byteCount
@@ -112,6 +116,16 @@ public struct DamagedWeight: Hashable, Sendable {
       tensor.extent.byteCount / last % format.blockByteCount == 0
     else { return nil }
     return tensor.extent.byteCount / last
+  }
+}
+
+extension DamagedWeight {
+  /// An element of a tensor of numbers; of several, it is an expert's.
+  init(_ tensor: DenseTensor, element: Int, of files: [StoreFile]) {
+    path = files[tensor.extent.fileIndex].path
+    self.tensor = tensor.name
+    expert = tensor.columnCount > 1 ? element : nil
+    offset = tensor.extent.offset + element * tensor.format.blockByteCount
   }
 }
 

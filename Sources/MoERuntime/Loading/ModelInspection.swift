@@ -104,15 +104,16 @@ package struct ModelInspection: Sendable {
   package var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
 
   private static func formatTotals(_ tensors: [TensorDescriptor]) -> [FormatTotal] {
-    var totals: [UInt32: FormatTotal] = [:]
+    var totals: [String: FormatTotal] = [:]
     for tensor in tensors {
-      let id = tensor.formatID
+      let name = tensor.formatName
       var total =
-        totals[id]
-        ?? FormatTotal(format: tensor.formatName, isSupported: QuantFormat(ggmlType: id) != nil)
+        totals[name]
+        ?? FormatTotal(
+          format: name, isSupported: QuantFormat(ggmlType: tensor.formatID) != nil)
       total.tensorCount += 1
-      total.byteCount += tensor.extent.byteCount
-      totals[id] = total
+      total.byteCount += tensor.storedByteCount
+      totals[name] = total
     }
     return totals.values.sorted { ($1.byteCount, $0.format) < ($0.byteCount, $1.format) }
   }
@@ -159,7 +160,7 @@ package struct ExpertSummary: Sendable {
       if let expert = Int(parts[3]), (0..<Self.singleExpertCountMax).contains(expert) {
         var single = singles[layer] ?? (0, 0)
         single.expertCount = max(single.expertCount, expert + 1)
-        single.byteCount += tensor.extent.byteCount
+        single.byteCount += tensor.storedByteCount
         singles[layer] = single
         continue
       }
@@ -169,7 +170,7 @@ package struct ExpertSummary: Sendable {
       var stack = stacks[layer] ?? (expertCount, 0)
       // A stack of another height does not belong to the others; the model is then not runnable.
       guard stack.expertCount == expertCount else { continue }
-      stack.byteCount += tensor.extent.byteCount
+      stack.byteCount += tensor.storedByteCount
       stacks[layer] = stack
     }
     stacks.merge(singles) { stack, _ in stack }

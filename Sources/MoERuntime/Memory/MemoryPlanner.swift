@@ -148,7 +148,12 @@ package struct MemoryPlanner {
     ScratchLayout(
       description: description, tensors: tensors, tokenCount: chunk,
       logitRowCount: options.logitRowCount
-    ).mappedByteCount
+    ).mappedByteCount + AlignedBuffer.mappedByteCount(for: conversionByteCount)
+  }
+
+  /// Memory in which weights are converted that files have in another form.
+  private var conversionByteCount: Int {
+    max(tensors.experts.conversionByteCount, DenseWeights.conversionByteCount(tensors))
   }
 
   /// Eight bytes for each page of four KiB: huge pages need fewer, but are not certain. Tables of

@@ -40,8 +40,8 @@ extension ModelTensors {
         tensor.columnCount % format.blockElementCount == 0
       else { return }
       tensor.format = format
-      tensor.extent.byteCount =
-        tensor.rowCount * format.rowByteCount(columnCount: tensor.columnCount)
+      (tensor.conversion, tensor.scales) = (nil, nil)
+      tensor.extent.byteCount = tensor.byteCount
     }
     func limited(_ part: ExpertPart) -> ExpertPart {
       guard part.role.isMatrix, part.format.bitsPerWeight > format.bitsPerWeight,

@@ -68,7 +68,7 @@ extension MachineProbe {
     let weights = DecoderWeights(
       tensors: tensors, vectors: vectors.floats(count: vectors.byteCount / 4),
       transposed: transposed.bytes(count: transposed.byteCount)
-    ) { self.memory.next($0.extent.byteCount) }
+    ) { self.memory.next($0.byteCount) }
     let decoder = try Decoder(
       description: description, weights: weights,
       experts: ProbeExperts(tensors.experts, memory: memory), team: team,
@@ -129,7 +129,6 @@ extension MachineProbe {
     description.vocabularySize = 1
     tensors.ends.update { role, tensor in
       guard role == .embedding || role == .output else { return }
-      tensor.extent.byteCount = tensor.format.rowByteCount(columnCount: tensor.columnCount)
       tensor.rowCount = 1
     }
     return (description, tensors)

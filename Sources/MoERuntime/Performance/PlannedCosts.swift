@@ -148,7 +148,7 @@ extension PreparedRun {
       attentionSecondsPerPosition: probe.attentionSecondsPerPosition,
       chunkAttentionSecondsPerPosition: probe.chunkAttentionSecondsPerPosition,
       outputSeconds: tensors.output.map { cost(ProbeShape($0)).seconds(1) } ?? 0,
-      outputByteCount: tensors.output?.extent.byteCount ?? 0,
+      outputByteCount: tensors.output?.byteCount ?? 0,
       samplingSeconds: probe.samplingSeconds,
       forkSeconds: probe.forkSeconds, memoryBytesPerSecond: probe.memoryBytesPerSecond,
       disk: RunCosts.Disk(

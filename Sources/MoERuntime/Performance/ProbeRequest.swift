@@ -89,7 +89,7 @@ struct ProbeRequest: Codable, Equatable {
   private static func bufferByteCount(_ run: PreparedRun, machine: MachineProfile) -> Int {
     let tensors = run.header.tensors
     let matrices =
-      tensors.layers.flatMap(\.matrices).map(\.extent.byteCount)
+      tensors.layers.flatMap(\.matrices).map(\.byteCount)
       + tensors.experts.layers.flatMap { layer in layer.parts.map(\.slotByteCount) }
     let floor = 2 * ((matrices.max() ?? 0) + ProbeMemory.alignment)
     let cacheByteCount = min(4 * machine.lastCacheByteCount, 256 << 20)
