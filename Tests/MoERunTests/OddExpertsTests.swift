@@ -165,7 +165,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["output.bias", "output.scale", "blk.1.ffn_down_exps.scale"])
+  @Test(arguments: ["output.bias", "output.zero", "blk.1.ffn_down_exps.zero"])
   func aTensorThatWouldChangeTheAnswerIsRefused(_ name: String) async throws {
     let scratch = try Scratch()
     let path = try edited(scratch) { writer in
