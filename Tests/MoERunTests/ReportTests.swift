@@ -55,11 +55,12 @@ import Testing
   /// A shell adds up what its children read.
   @Test func readsNoWeightsWithoutAProbe() async throws {
     func readByteCount(_ arguments: String...) async throws -> Int {
-      let script = #""$@" >/dev/null 2>&1 </dev/null; cat /proc/$$/io"#
+      let script = #""$@" >/dev/null </dev/null; echo "ended with $?"; cat /proc/$$/io"#
       let output = try await Program(
         ["-c", script, "sh", Program.url.path] + arguments,
         executable: URL(fileURLWithPath: "/bin/sh")
       ).end()
+      #expect(output.text.hasPrefix("ended with 0\n"), "\(output.errors)")
       let line = output.text.split(separator: "\n").first { $0.hasPrefix("rchar:") }
       guard let line, let count = Int(line.dropFirst(7)) else {
         try Test.cancel("the kernel does not count the bytes that processes read")
