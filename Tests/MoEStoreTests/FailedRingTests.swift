@@ -26,6 +26,7 @@ import Testing
         try unsafe ring.submit(UnsafeBufferPointer(start: request, count: 1))
       }
       let completions = UnsafeMutableBufferPointer<StoreCompletion>.allocate(capacity: 4)
+      defer { unsafe completions.deallocate() }
       let error = try #require(throws: StoreError.self) {
         try unsafe ring.reap(into: completions, waiting: true)
       }

@@ -60,6 +60,19 @@ import Testing
     }
   }
 
+  /// Nor are some pages that another program has read in the meantime.
+  @Test(arguments: 1...4)
+  func pagesThatComeMeanwhileSayNothing(_ count: Int) throws {
+    var reads = 0
+    try unsafe DirectAccess.probe(OpenFiles(files.files), alignment: 4096, forBackend: "ring") {
+      _, offset, block in
+      reads += 1
+      return reads <= count ? unsafe readBuffered(offset, block) : block.count
+    }
+    #expect(reads == count + 1)
+    #expect(input.cachedByteCount(in: 0..<1 << 20) == 0)
+  }
+
   @Test func theyAreReadThroughThePageCacheAndDroppedAfterUse() throws {
     let pretending = BackendEntry(name: "ring", summary: "Pretends.", isAutomatic: true) {
       [input] (open, depth) throws(StoreError) in

@@ -61,6 +61,9 @@ import Testing
         }
       }
       #expect(wasRefused && ran)
+      // A sanitizer opens files at the end.
+      var enough = rlimit(rlim_cur: 1024, rlim_max: 1024)
+      try #require(unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &enough) == 0)
     }
   }
 

@@ -39,33 +39,43 @@ package enum DirectAccess {
       byteCount: alignment, alignment: ReadPlacement.alignmentMax)
     defer { unsafe block.deallocate() }
     for (index, file) in open.files.enumerated() {
-      let place = probePlace(open.input(index), alignment: alignment)
-      let result = unsafe read(index, place.bytes.lowerBound, block)
-      let refusal: BackendRefusal? =
+      var bufferedCount = 0
+      while bufferedCount < attemptCount {
+        let place = probePlace(open.input(index), alignment: alignment, attempt: bufferedCount)
+        defer { open.input(index).dropFromPageCache(place.bytes) }
+        let result = unsafe read(index, place.bytes.lowerBound, block)
         if result < 0 {
-          .directReadFailed(path: file.path, code: Int32(truncatingIfNeeded: -result))
-        } else if result < min(file.byteCount, 1) {
-          .directReadGaveNothing(path: file.path)
-        } else if place.isUncached, (open.input(index).cachedByteCount(in: place.bytes) ?? 0) > 0 {
-          .directReadsAreBuffered(path: file.path)
-        } else {
-          nil
+          let code = Int32(truncatingIfNeeded: -result)
+          throw .backendUnavailable(
+            name: name, reason: .directReadFailed(path: file.path, code: code))
         }
-      guard let refusal else { continue }
-      open.input(index).dropFromPageCache(place.bytes)
-      throw .backendUnavailable(name: name, reason: refusal)
+        guard result >= min(file.byteCount, 1) else {
+          throw .backendUnavailable(name: name, reason: .directReadGaveNothing(path: file.path))
+        }
+        let cachedByteCount = open.input(index).cachedByteCount(in: place.bytes) ?? 0
+        guard place.isUncached, cachedByteCount > 0 else { break }
+        bufferedCount += 1
+      }
+      guard bufferedCount < attemptCount else {
+        throw .backendUnavailable(name: name, reason: .directReadsAreBuffered(path: file.path))
+      }
     }
   }
+
+  /// Another program may read a block through the page cache between our read and our look, but not
+  /// so many in a row.
+  private static let attemptCount = 5
 
   /// A block of the file that the page cache does not hold, so that it can be seen whether a read
   /// puts it there. Where every candidate is held, the first: another program may be using the
   /// file, it may be new, or live in the page cache altogether.
   private static func probePlace(
-    _ file: InputFile, alignment: Int
+    _ file: InputFile, alignment: Int, attempt: Int
   ) -> (bytes: Range<Int>, isUncached: Bool) {
     let last = max(file.identity.byteCount - 1, 0).alignedDown(to: alignment)
-    for share in [0, 1, 2, 3, 4] {
-      let start = (last / 4 * share).alignedDown(to: alignment)
+    // The header, which every program reads, comes last; each attempt begins at another place.
+    for number in 0..<5 {
+      let start = (last / 4 * (4 - (number + attempt) % 5)).alignedDown(to: alignment)
       let bytes = start..<start + alignment
       file.dropFromPageCache(bytes)
       if file.cachedByteCount(in: bytes) == 0 { return (bytes, true) }
