@@ -229,7 +229,7 @@ static void check_rms_norm(const moe_operations *level, const moe_operations *sc
   float *x = draw_floats(count, kind, &g), *weight = draw_floats(columns, 0, &g);
   float *found = guarded_floats(count), *wanted = guarded_floats(count);
   moe_rms_norm_job job = {x, GROUPS, ROWS * columns, ROWS, columns, weight,
-                          found, ROWS * columns, ROWS, columns, 1e-5f};
+                          found, ROWS * columns, columns, columns, 1e-5f};
   run(level->rms_norm, &job);
   job.y = wanted;
   run(scalar->rms_norm, &job);
