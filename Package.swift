@@ -22,14 +22,15 @@ func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "moe-runtime",
   products: [
-    // With the modules whose public types its interface shows.
+    // With the modules whose public types its interface shows, and the kernels' objects.
     .library(
       name: "MoERuntime",
       targets: [
         "MoERuntime", "MoECore", "MoETokenizer", "MoEFormats", "MoEModel", "MoEExperts",
+        "AMoEKernels",
       ]),
-    .executable(name: "moe-run", targets: ["moe-run"]),
-    .executable(name: "moe-bench", targets: ["moe-bench"]),
+    .executable(name: "moe-run", targets: ["moe-run", "AMoEKernels"]),
+    .executable(name: "moe-bench", targets: ["moe-bench", "AMoEKernels"]),
   ],
   traits: [
     // Off by default: a program with GLPK in it is passed on under the GNU General Public License.
@@ -44,7 +45,12 @@ let package = Package(
   ],
   targets: [
     // C. No flags: instruction sets are chosen per function and at run time.
-    .target(name: "CMoEKernels"),
+    // Swift's modules need the kernels' headers alone. The objects are named by what is linked
+    // (products and test support), so that no module waits for sixty files of C; and the build takes
+    // what is ready from the end of the alphabet, so their name leaves them for when a core is idle.
+    .target(name: "CMoEKernelsInterface"),
+    .target(
+      name: "AMoEKernels", dependencies: ["CMoEKernelsInterface"], path: "Sources/CMoEKernels"),
     .target(name: "CMoERing", dependencies: ["CUring"]),
     // liburing: the kernel interface's own library, maintained by its author.
     .systemLibrary(name: "CUring", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
@@ -58,7 +64,7 @@ let package = Package(
     // Vocabulary.
     module("MoECore", ["MoEPlatform", "CZlib"]),
     // Mathematics, bytes, residency.
-    module("MoEKernels", ["MoECore", "CMoEKernels"]),
+    module("MoEKernels", ["MoECore", "CMoEKernelsInterface"]),
     module("MoEStore", ["MoECore", "MoEPlatform", "CMoERing"]),
     module("MoECache", ["MoECore"]),
     // Where expert weights come from.
@@ -90,8 +96,9 @@ let package = Package(
     .executableTarget(
       name: "moe-run",
       dependencies: [
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
         "MoERuntime", "MoEAnalysis", "MoEReport", "MoETokenizer", "MoECache", "MoECore",
-        "MoEPlatform", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "MoEPlatform",
       ],
       // The text that gatings are calibrated on, in the program itself.
       resources: [.embedInCode("Resources/calibration.txt")],
@@ -110,7 +117,7 @@ let package = Package(
       name: "MoETestSupport",
       dependencies: [
         "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoEExperts", "MoEModel", "MoEFormats",
-        "MoEAnalysis",
+        "MoEAnalysis", "AMoEKernels",
       ],
       path: "Tests/MoETestSupport", swiftSettings: swiftSettings),
     suite("MoEPlatformTests", ["MoEPlatform"]),

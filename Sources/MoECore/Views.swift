@@ -3,8 +3,7 @@
 /// A pointer and a count, trivially copyable, so that it can be kept in job descriptions without
 /// reference counting. Whoever makes one guarantees the memory's lifetime; users are
 /// bounds-checked. Inlinable, because a call for each of a vocabulary's logits would show.
-@safe @usableFromInline package struct ElementView<Element: BitwiseCopyable>: @unchecked Sendable {
-  // Sendable as the memory is: who may write when is the owner's business.
+@safe @usableFromInline package struct ElementView<Element: BitwiseCopyable> {
   @usableFromInline package let pointer: UnsafeMutablePointer<Element>
   @usableFromInline package let count: Int
 
@@ -50,7 +49,7 @@ package typealias FloatView = ElementView<Float>
 package typealias IndexView = ElementView<UInt32>
 
 /// A borrowed run of bytes in a buffer that outlives it: quantised weights and activations.
-@safe package struct ByteView: @unchecked Sendable {
+@safe package struct ByteView {
   package let pointer: UnsafeMutableRawPointer
   package let count: Int
 

@@ -2,7 +2,7 @@ package import MoECore
 package import MoEKernels
 
 /// One expert's matrices and biases in memory, valid while its lease lasts.
-package struct ExpertWeights: Sendable {
+package struct ExpertWeights {
   /// (width, hiddenSize); nil where the expert has no gate.
   package var gate: QuantizedMatrix?
   /// (width, hiddenSize)

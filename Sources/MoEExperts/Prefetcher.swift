@@ -1,5 +1,5 @@
 import MoECore
-package import MoECache
+import MoECache
 
 /// How much is prefetched.
 package struct PrefetchOptions: Sendable, Equatable {

@@ -1,5 +1,5 @@
 package import MoECache
-package import MoECore
+import MoECore
 package import MoEKernels
 package import MoEStore
 

@@ -36,7 +36,7 @@ package struct GGMLType: Sendable, Hashable, CustomStringConvertible {
     GGMLType(26, "I32", 1, 4), GGMLType(27, "I64", 1, 8),
     GGMLType(28, "F64", 1, 8), GGMLType(29, "IQ1_M", 256, 56), bf16,
     GGMLType(34, "TQ1_0", 256, 54), GGMLType(35, "TQ2_0", 256, 66),
-    GGMLType(39, "MXFP4", 32, 17), GGMLType(40, "NVFP4", 64, 36), GGMLType(41, "Q1_0", 128, 18),
+    mxfp4, GGMLType(40, "NVFP4", 64, 36), GGMLType(41, "Q1_0", 128, 18),
     GGMLType(42, "Q2_0", 64, 18),
   ]
 
@@ -46,6 +46,7 @@ package struct GGMLType: Sendable, Hashable, CustomStringConvertible {
   package static let q4_K = GGMLType(12, "Q4_K", 256, 144)
   package static let q6_K = GGMLType(14, "Q6_K", 256, 210)
   package static let bf16 = GGMLType(30, "BF16", 1, 2)
+  package static let mxfp4 = GGMLType(39, "MXFP4", 32, 17)
 
   /// Nil where ggml has no such number.
   package init?(id: UInt32) {

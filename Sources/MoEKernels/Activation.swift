@@ -1,4 +1,4 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 private import MoECore
 
 /// What a feed-forward block does between its first products and its last: a curve, and where

@@ -1,9 +1,9 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 package import MoECore
 
 /// Consecutive rows of a step that belong to one sequence, and one layer of that sequence's cache.
 /// A step's rows are those of its segments, one after the other.
-package struct AttentionSegment: Sendable {
+package struct AttentionSegment {
   package var view: KVView
   /// Of its first row.
   package var position: Int
@@ -61,7 +61,7 @@ package enum AttentionLimits: Sendable, Hashable {
 }
 
 /// How products of queries and keys become weights of values.
-package struct AttentionScoring: Sendable {
+package struct AttentionScoring {
   /// Factor on the products.
   package var scale: Float
   /// Bends scores s to cap * tanh(s / cap), so that none exceeds it (Gemma 2, arXiv 2408.00118,

@@ -1,4 +1,4 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 
 /// The levels that kernels exist for.
 ///

@@ -1,4 +1,4 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 
 /// How keys and values are kept in the cache.
 package enum KVType: Sendable, Hashable, CaseIterable {

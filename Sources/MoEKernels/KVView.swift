@@ -1,4 +1,4 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 
 /// One layer's part of one sequence's KV cache.
 ///

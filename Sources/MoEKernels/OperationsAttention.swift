@@ -1,4 +1,4 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 package import MoECore
 
 /// Operations of attention: cache, softmax over the past.

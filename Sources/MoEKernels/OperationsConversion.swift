@@ -1,4 +1,4 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 package import MoECore
 
 /// Weights from the form in which a file has them to that of their format.
@@ -17,9 +17,9 @@ extension WorkerTeam {
     precondition(sizes.main <= stored.count && sizes.scales <= scales?.count ?? 0)
     let source = conversion.sourceFormat
     let job = unsafe moe_convert_job(
-      form: conversion.cForm, format: source.map { UnsafePointer($0.entry) },
+      form: conversion.cForm, format: source.map { unsafe UnsafePointer($0.entry) },
       source: UnsafePointer(stored.pointer.assumingMemoryBound(to: UInt8.self)),
-      scales: scales.map { UnsafePointer($0.pointer.assumingMemoryBound(to: UInt8.self)) },
+      scales: scales.map { unsafe UnsafePointer($0.pointer.assumingMemoryBound(to: UInt8.self)) },
       target: target.pointer.assumingMemoryBound(to: UInt8.self), rows: rowCount,
       columns: columnCount, element_bytes: (source ?? format).blockByteCount,
       takes_turns: conversion.takesTurns ? 1 : 0)

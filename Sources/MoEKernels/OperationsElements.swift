@@ -1,4 +1,4 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 package import MoECore
 
 /// Operations on hidden states: normalisation and sums.

@@ -1,4 +1,4 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 package import MoECore
 
 /// Preparing memory, which is as much work as reading weights is.

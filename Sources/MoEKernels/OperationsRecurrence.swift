@@ -1,9 +1,9 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 package import MoECore
 
 /// Consecutive rows of a step that belong to one sequence, and what one layer keeps of it from step
 /// to step. A step's rows are those of its segments, one after the other.
-package struct StateSegment: Sendable {
+package struct StateSegment {
   /// As the rows before have left it.
   package var source: FloatView
   /// Where it goes as these rows leave it; may be the source.
@@ -94,7 +94,7 @@ package struct RecurrenceRule: Sendable, Hashable {
 }
 
 /// What the rows of a step bring to a recurrence.
-package struct RecurrenceInput: Sendable {
+package struct RecurrenceInput {
   /// (row, keyHead, keyDimension), the same stride.
   package var queries: FloatRows
   package var keys: FloatRows

@@ -1,4 +1,4 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 private import MoECore
 
 /// Which elements of a head turn together in rotary position embedding.

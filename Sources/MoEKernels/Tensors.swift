@@ -1,7 +1,7 @@
 package import MoECore
 
 /// Rows of floats in scratch memory: hidden states, projections, logits.
-package struct FloatRows: Sendable {
+package struct FloatRows {
   /// (row, stride): row `r` starts at `r * stride` and has `columnCount` elements in use.
   package var storage: FloatView
   package var rowCount: Int
@@ -57,7 +57,7 @@ package struct FloatRows: Sendable {
 }
 
 /// Rows of activations in the form that a weight format's product wants.
-package struct ActivationRows: Sendable {
+package struct ActivationRows {
   package var bytes: ByteView
   package var rowCount: Int
   package var columnCount: Int
@@ -83,7 +83,7 @@ package struct ActivationRows: Sendable {
 }
 
 /// A weight matrix in its file's blocks: (row, column), rows consecutive, at any address.
-package struct QuantizedMatrix: Sendable {
+package struct QuantizedMatrix {
   package var format: QuantFormat
   package var bytes: ByteView
   package var rowCount: Int

@@ -1,4 +1,4 @@
-internal import CMoEKernels
+internal import CMoEKernelsInterface
 package import MoECore
 
 /// Functions of one vector, on the calling thread: router scores, logits.

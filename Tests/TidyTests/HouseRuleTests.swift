@@ -80,11 +80,11 @@ import Testing
     ("import MoECore", "MoECache", true),
     ("package import MoEKernels", "MoEModel", true),
     ("import Foundation", "MoEFormats", true),
-    ("private import CMoEKernels", "MoEKernels", true),
+    ("private import CMoEKernelsInterface", "MoEKernels", true),
     ("import MoEStore", "MoECache", false),
     ("import MoERuntime", "MoEModel", false),
     ("import MoECore", "MoENew", false),
-    ("package import CMoEKernels", "MoEKernels", false),
+    ("package import CMoEKernelsInterface", "MoEKernels", false),
     ("private import CMoERing", "MoEExperts", false),
     ("private import CUring", "MoEStore", false),
   ])

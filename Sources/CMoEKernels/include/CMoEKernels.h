@@ -1,3 +1,2 @@
-#include "moe_quant.h"
-#include "moe_team.h"
-#include "moe_ops.h"
+// What these files implement; users of the functions depend on the headers' own target.
+#include "CMoEKernelsInterface.h"

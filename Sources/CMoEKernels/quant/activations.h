@@ -2,7 +2,7 @@
 #ifndef MOE_QUANT_ACTIVATIONS_H
 #define MOE_QUANT_ACTIVATIONS_H
 
-#include "../include/moe_quant.h"
+#include "moe_quant.h"
 
 /* Null where the level has no variant of its own. All variants give the same bytes. */
 moe_quantize_fn moe_activation_variant(moe_activation activation, moe_isa isa);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../include/moe_quant.h"
+#include "moe_quant.h"
 
 /* Results are stated as products and sums rounded one by one; a compiler that fuses them where the
  * machine can would make them depend on the machine. Where fusing is meant, it is written out. */

@@ -83,7 +83,7 @@ struct PublishedTensors {
   private func mxfp4(_ number: Int) throws(FormatError) -> TensorDescriptor {
     let tensor = folder.tensors[number].tensor
     let name = String(tensor.name.dropLast(Self.quants.count))
-    let type = GGMLType(name: "MXFP4") ?? .f32
+    let type = GGMLType.mxfp4
     guard tensor.elementType == .u8, tensor.shape.count == 4,
       tensor.shape[3] == Self.mxfp4Block / 2
     else {

@@ -2,7 +2,7 @@ import MoECore
 import MoEKernels
 
 /// A norm of whole rows, as a model has it.
-struct Norm: Sendable {
+struct Norm {
   private let kind: NormKind
   private let epsilon: Float
   /// (hiddenSize)
@@ -28,7 +28,7 @@ struct Norm: Sendable {
 }
 
 /// Adds what a block gives to the residual stream.
-struct ResidualJoin: Sendable {
+struct ResidualJoin {
   private let norm: Norm?
   private let scale: Float
 

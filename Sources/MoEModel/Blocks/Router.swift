@@ -3,7 +3,7 @@ package import MoEExperts
 package import MoEKernels
 
 /// The experts that each token of a step takes in one layer, best first, and their weights.
-package struct Selection: Sendable {
+package struct Selection {
   package let tokenCount: Int
   /// Ranks that there is room for. Without gating a token takes as many experts.
   package let expertsPerToken: Int

@@ -1,5 +1,5 @@
 import MoECore
-package import MoEKernels
+import MoEKernels
 
 /// A convolution over the latest rows between two gates, channel by channel (LFM2, arXiv
 /// 2511.23404).

@@ -1,4 +1,4 @@
-package import MoECore
+import MoECore
 import MoEKernels
 
 /// Why the bytes of a saved sequence cannot be used.
@@ -136,7 +136,7 @@ extension Decoder {
     bytes.appendLittleEndian(pool.layout.fingerprint(description))
     bytes.appendLittleEndian(UInt64(sequence.position))
     state.forEachRun(of: sequence, in: pool) { run in
-      bytes.append(contentsOf: unsafe UnsafeRawBufferPointer(start: run.pointer, count: run.count))
+      unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(start: run.pointer, count: run.count))
     }
     bytes.appendLittleEndian(CRC32(bytes).value)
     return bytes
@@ -152,7 +152,7 @@ extension Decoder {
     takePages(for: sequence, positions: state.position)
     holdPages(isNew: true)
     var offset = SavedState.headerByteCount
-    bytes.withUnsafeBytes { source in
+    unsafe bytes.withUnsafeBytes { source in
       state.forEachRun(of: sequence, in: pool) { run in
         unsafe UnsafeMutableRawBufferPointer(start: run.pointer, count: run.count)
           .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[offset..<offset + run.count]))

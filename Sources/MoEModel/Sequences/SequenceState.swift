@@ -43,7 +43,7 @@ import MoEKernels
     }
   }
 
-  deinit { for table in unsafe tables { unsafe table.deallocate() } }
+  deinit { unsafe tables.forEach { table in unsafe table.deallocate() } }
 
   func append(_ page: Int, memory: ByteView, group: Int) {
     unsafe tables[group][pages[group].count] = memory.pointer

@@ -1,9 +1,9 @@
 package import MoECore
-package import MoEKernels
+import MoEKernels
 
 /// The dense weights in memory, as the decoder's blocks take them. Borrowed: whoever loads them
 /// keeps the memory while the decoder lives.
-package struct DecoderWeights: Sendable {
+package struct DecoderWeights {
   /// What lies beside the layers.
   package let ends: LoadedTensors
   /// By layer.

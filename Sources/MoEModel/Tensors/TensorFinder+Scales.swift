@@ -48,7 +48,7 @@ extension TensorRole {
 }
 
 /// Factors on the products of a layer's experts: (expert); nil where there are none.
-package struct ExpertScales: Sendable {
+package struct ExpertScales {
   private let gate: FloatView?
   private let up: FloatView?
   private let down: FloatView?

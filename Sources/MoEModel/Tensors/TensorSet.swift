@@ -70,7 +70,7 @@ package struct TensorSet: Sendable {
 }
 
 /// A set's tensors in memory.
-package struct LoadedTensors: Sendable {
+package struct LoadedTensors {
   private var matrices: [TensorRole: QuantizedMatrix] = [:]
   private var vectors: [TensorRole: FloatView] = [:]
 

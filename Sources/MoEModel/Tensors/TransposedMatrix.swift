@@ -51,7 +51,7 @@ package struct TransposedMatrix {
         if source.format == format {
           copy(values, elementByteCount: elementByteCount, to: column)
         } else {
-          floats.withUnsafeMutableBufferPointer { buffer in
+          unsafe floats.withUnsafeMutableBufferPointer { buffer in
             guard let address = buffer.baseAddress else { return }
             let view = unsafe FloatView(address, count: buffer.count)
             source.format.dequantize(values, into: view)

@@ -112,7 +112,7 @@ public struct DamagedWeight: Hashable, Sendable {
   /// experts share blocks.
   private static func stack(_ tensor: TensorDescriptor, _ format: QuantFormat) -> Int? {
     guard tensor.name.contains("_exps."), let last = tensor.shape.last(where: { $0 > 1 }),
-      tensor.shape.count { $0 > 1 } > 1, tensor.extent.byteCount % last == 0,
+      tensor.shape.count(where: { $0 > 1 }) > 1, tensor.extent.byteCount % last == 0,
       tensor.extent.byteCount / last % format.blockByteCount == 0
     else { return nil }
     return tensor.extent.byteCount / last

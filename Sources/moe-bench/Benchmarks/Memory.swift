@@ -20,13 +20,14 @@ enum MemoryBenchmark {
       // Much larger than any cache.
       let byteCount = context.size(1 << 29, toy: 1 << 16)
       let memory = try BenchmarkMemory(byteCount: byteCount)
-      let words = memory.bytes
+      // Read by all threads at once; each writes its own sum.
+      nonisolated(unsafe) let words = memory.bytes
       for offset in stride(from: 0, to: byteCount, by: 8) {
         unsafe words.pointer.storeBytes(of: UInt64(offset), toByteOffset: offset, as: UInt64.self)
       }
       let threadCount = context.team.workerCount
       let sumMemory = try BenchmarkMemory(byteCount: 8 * threadCount)
-      let sums = sumMemory.bytes
+      nonisolated(unsafe) let sums = sumMemory.bytes
       return Benchmark.Prepared(
         byteCount: byteCount, memory: [memory, sumMemory],
         run: {

@@ -4,7 +4,8 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-kernels=$(cd "$here/../../.." && pwd)/Sources/CMoEKernels
+sources=$(cd "$here/../../.." && pwd)/Sources
+kernels=$sources/CMoEKernels
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -18,7 +19,7 @@ clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
 build() {
   local program=$1
   shift
-  "$clang" "$@" -O2 -std=gnu17 -pthread -I "$kernels/include" -o "$work/$program" \
+  "$clang" "$@" -O2 -std=gnu17 -pthread -I "$sources/CMoEKernelsInterface/include" -o "$work/$program" \
     "$here"/*.c "$kernels"/*.c "$kernels"/*/*.c -lm
 }
 build check-x86
@@ -32,8 +33,10 @@ digests() {
 }
 digests avx2 "$work/check-x86" avx2
 digests scalar "$work/check-x86" scalar
-digests scalar-arm qemu-aarch64 -cpu max "$work/check-arm" scalar
+qemu-aarch64 -cpu max "$work/check-arm" scalar >"$work/scalar-arm" &
+emulated=$!
 digests neon-dotprod qemu-aarch64 -cpu max "$work/check-arm" neon
+wait "$emulated" || failed=1
 digests neon-plain qemu-aarch64 -cpu cortex-a53 "$work/check-arm" neon
 
 compare() {

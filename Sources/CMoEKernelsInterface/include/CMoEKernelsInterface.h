@@ -1,0 +1,3 @@
+#include "moe_quant.h"
+#include "moe_team.h"
+#include "moe_ops.h"

@@ -1,0 +1,2 @@
+// The headers as a module of their own: see Package.swift.
+#include "CMoEKernelsInterface.h"
