@@ -92,6 +92,11 @@ let package = Package(
     // What an analysis says, as pages and text for people.
     module("MoEReport", ["MoECore", "MoEAnalysis"]),
 
+    // Models with random weights, for benchmarks and tests.
+    module(
+      "MoESynthetic",
+      ["MoECore", "MoEPlatform", "MoEKernels", "MoEExperts", "MoEModel", "MoEFormats"]),
+
     // Programs.
     .executableTarget(
       name: "moe-run",
@@ -107,7 +112,7 @@ let package = Package(
       name: "moe-bench",
       dependencies: [
         "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel",
-        "MoEAnalysis", "MoEFormats", "MoETokenizer",
+        "MoEAnalysis", "MoEFormats", "MoETokenizer", "MoESynthetic",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -117,42 +122,50 @@ let package = Package(
       name: "MoETestSupport",
       dependencies: [
         "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoEExperts", "MoEModel", "MoEFormats",
-        "MoEAnalysis", "AMoEKernels",
+        "MoEAnalysis", "MoESynthetic", "AMoEKernels",
       ],
       path: "Tests/MoETestSupport", swiftSettings: swiftSettings),
     suite("MoEPlatformTests", ["MoEPlatform"]),
-    suite("MoECoreTests", ["MoECore", "MoEPlatform", "MoETestSupport"]),
-    suite("MoEKernelsTests", ["MoEKernels", "MoECore", "MoETestSupport"]),
+    suite("MoECoreTests", ["MoESynthetic", "MoECore", "MoEPlatform", "MoETestSupport"]),
+    suite("MoEKernelsTests", ["MoESynthetic", "MoEKernels", "MoECore", "MoETestSupport"]),
     suite(
-      "MoEFormatsTests", ["MoEFormats", "MoEModel", "MoECore", "MoEPlatform", "MoETestSupport"]),
+      "MoEFormatsTests",
+      ["MoESynthetic", "MoEFormats", "MoEModel", "MoECore", "MoEPlatform", "MoETestSupport"]),
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
     suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEAnalysisTests", ["MoEAnalysis", "MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEStoreTests", ["MoEStore", "MoECore", "MoEPlatform", "MoETestSupport"]),
     suite(
       "MoEExpertsTests",
-      ["MoEExperts", "MoEStore", "MoECache", "MoEKernels", "MoECore", "MoETestSupport"]),
+      [
+        "MoESynthetic", "MoEExperts", "MoEStore", "MoECache", "MoEKernels", "MoECore",
+        "MoETestSupport",
+      ]),
     suite(
       "MoEModelTests",
       [
+        "MoESynthetic",
         "MoERuntime", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels", "MoEFormats",
         "MoECore", "MoETestSupport",
       ]),
     suite(
       "MoERuntimeTests",
       [
+        "MoESynthetic",
         "moe-run", "MoERuntime", "MoEAnalysis", "MoEModel", "MoETokenizer", "MoEFormats",
         "MoECache", "MoECore", "MoEPlatform", "MoETestSupport",
       ]),
     suite(
       "GoldenTests",
       [
+        "MoESynthetic",
         "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats",
         "MoETokenizer", "MoECore", "MoETestSupport",
       ]),
     suite(
       "SimulationTests",
       [
+        "MoESynthetic",
         "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels",
         "MoEFormats", "MoECore", "MoEPlatform", "MoETestSupport",
       ]),
@@ -160,6 +173,7 @@ let package = Package(
     suite(
       "MoERunTests",
       [
+        "MoESynthetic",
         "moe-run", "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoEFormats", "MoECore",
         "MoETestSupport",
       ]),

@@ -3,11 +3,19 @@ private import Foundation
 private import MoECore
 private import MoEKernels
 
-/// Times the kernels on this machine, against the rate at which it can read memory at all, and
-/// reads from its disk.
+/// Measures parts of the runtime, and writes models to measure all of it with.
 @main struct MoEBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "moe-bench",
+    abstract: "Times the runtime's parts, and writes models of any shape.",
+    subcommands: [TimeParts.self, Synthesize.self], defaultSubcommand: TimeParts.self)
+}
+
+/// Times the kernels on this machine, against the rate at which it can read memory at all, and
+/// reads from its disk.
+struct TimeParts: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "time",
     abstract: "Times the kernels, each against the machine's memory bandwidth, and reads.",
     discussion: """
       Every benchmark checks its result before it is timed. The median of the runs is given, with \

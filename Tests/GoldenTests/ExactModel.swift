@@ -2,6 +2,7 @@ import Foundation
 import MoECore
 import MoEFormats
 import MoEKernels
+import MoESynthetic
 import MoETestSupport
 
 /// A golden model's file with all weights in F32: the file itself, or a copy whose quantised

@@ -2,6 +2,7 @@ import Foundation
 import MoECore
 import MoEFormats
 import MoERuntime
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -2,6 +2,7 @@ import Foundation
 import MoECore
 import MoEFormats
 import MoEKernels
+import MoESynthetic
 import MoETestSupport
 
 /// A model file's tensors as floats, to be written again in other forms: to a GGUF file, which is

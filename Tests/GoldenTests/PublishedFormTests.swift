@@ -3,6 +3,7 @@ import MoECore
 import MoEExperts
 import MoEFormats
 import MoERuntime
+import MoESynthetic
 import MoETestSupport
 import MoETokenizer
 import Testing

@@ -5,6 +5,7 @@ import MoEFormats
 import MoEKernels
 import MoEModel
 import MoERuntime
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
 import MoECore
+import MoESynthetic
 import Testing
 
 @Suite struct AlignedBufferTests {

@@ -1,6 +1,7 @@
 import MoECore
 import MoEExperts
 import MoEKernels
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import MoECore
 import MoEFormats
+import MoESynthetic
 import MoETestSupport
 import Testing
 

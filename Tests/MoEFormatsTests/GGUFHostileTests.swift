@@ -1,5 +1,6 @@
 import MoECore
 import MoEFormats
+import MoESynthetic
 import MoETestSupport
 import Testing
 

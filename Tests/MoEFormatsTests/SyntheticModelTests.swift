@@ -2,6 +2,7 @@ import Foundation
 import MoECore
 import MoEFormats
 import MoEModel
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import MoECore
 import MoEKernels
+import MoESynthetic
 import MoETestSupport
 import Testing
 

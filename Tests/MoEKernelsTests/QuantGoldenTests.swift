@@ -1,5 +1,6 @@
 import Foundation
 import MoEKernels
+import MoESynthetic
 import MoETestSupport
 import Testing
 

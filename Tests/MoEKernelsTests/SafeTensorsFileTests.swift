@@ -1,4 +1,5 @@
 import MoECore
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -2,6 +2,7 @@ import Foundation
 import MoECore
 import MoEFormats
 import MoEModel
+import MoESynthetic
 import MoETestSupport
 
 /// The header of a small synthetic model, to be changed before it is understood.

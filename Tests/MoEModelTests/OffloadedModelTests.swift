@@ -4,6 +4,7 @@ import MoEExperts
 import MoEFormats
 import MoEModel
 import MoERuntime
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import MoECore
 import MoEKernels
 import MoEModel
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import MoEFormats
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -2,6 +2,7 @@ import Foundation
 import MoEAnalysis
 import MoECore
 import MoEFormats
+import MoESynthetic
 import MoETestSupport
 import Testing
 

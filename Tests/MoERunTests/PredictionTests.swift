@@ -1,5 +1,6 @@
 import Foundation
 import MoECore
+import MoESynthetic
 import MoETestSupport
 import Testing
 

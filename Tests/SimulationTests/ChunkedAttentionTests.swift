@@ -2,6 +2,7 @@ import Foundation
 import MoECore
 import MoEKernels
 import MoEModel
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import MoECore
 import MoEFormats
 import MoEStore
+import MoESynthetic
 import MoETestSupport
 
 /// Draws the parts of a scenario, the same ones for the same seed.

@@ -5,6 +5,7 @@ import MoEFormats
 import MoEKernels
 import MoEModel
 import MoEStore
+import MoESynthetic
 import MoETestSupport
 
 /// A small model of one file whose 32-bit weights a test gives, with everything that runs it.

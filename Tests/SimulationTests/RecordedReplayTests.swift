@@ -7,6 +7,7 @@ import MoEKernels
 import MoEModel
 import MoERuntime
 import MoEStore
+import MoESynthetic
 import MoETestSupport
 import Testing
 

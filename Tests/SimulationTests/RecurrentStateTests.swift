@@ -3,6 +3,7 @@ import MoEExperts
 import MoEKernels
 import MoEModel
 import MoEStore
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -5,6 +5,7 @@ import MoEFormats
 import MoEKernels
 import MoEModel
 import MoEStore
+import MoESynthetic
 import MoETestSupport
 
 /// A tiny model whose two files lie in memory, and everything that decoders over it share.

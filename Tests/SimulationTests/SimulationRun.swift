@@ -4,6 +4,7 @@ import MoEExperts
 import MoEKernels
 import MoEModel
 import MoEStore
+import MoESynthetic
 import MoETestSupport
 
 /// Runs a scenario: the whole path from tokens to logits, experts coming from a disk that

@@ -6,6 +6,9 @@ package struct Architecture: Sendable {
   package let name: String
   /// Other names for it, of files that other tools write; keys then begin with these.
   package let aliases: [String]
+  /// Published models of the family, and what of their files is left out.
+  package let models: String
+  /// What the family has that others have otherwise.
   package let summary: String
   /// Metadata of a small model of the family, keys without the architecture's prefix; what all
   /// families have is left out (`ArchitectureRegistry.smallModel`). Models for tests are written by
@@ -19,13 +22,14 @@ package struct Architecture: Sendable {
   package let describe: @Sendable (ArchitectureReader) throws(ModelError) -> ModelDescription
 
   init(
-    name: String, aliases: [String] = [], summary: String,
+    name: String, aliases: [String] = [], models: String, summary: String,
     smallModel: [String: MetadataValue] = [:], usualTensors: Set<TensorRole> = [],
     tensorNames: TensorNames = TensorNames(), unsaid: [String: MetadataValue] = [:],
     describe: @escaping @Sendable (ArchitectureReader) throws(ModelError) -> ModelDescription
   ) {
     self.name = name
     self.aliases = aliases
+    self.models = models
     self.summary = summary
     self.smallModel = smallModel
     self.usualTensors = usualTensors

@@ -9,6 +9,7 @@ import MoEKernels
 enum BailingMoE2 {
   static let architecture = Architecture(
     name: "bailingmoe2",
+    models: "Ling 2 and Ring 2",
     summary: "Ling 2, Ring 2: sigmoid scores with selection bias in groups, a shared expert.",
     smallModel: [
       "block_count": .unsigned(3), "rope.dimension_count": .unsigned(8),

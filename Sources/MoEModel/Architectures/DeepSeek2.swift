@@ -11,6 +11,7 @@ import MoEKernels
 enum DeepSeek2 {
   static let architecture = Architecture(
     name: "deepseek2", aliases: ["glm4moelite"],
+    models: "DeepSeek-V2, V2-Lite, V3, R1; Kimi-K2, Moonlight; GLM-4.7-Flash",
     summary: "DeepSeek-V2, V3, R1, Kimi-K2, Moonlight, GLM-4.7-Flash: latent attention, groups.",
     smallModel: [
       "block_count": .unsigned(3), "leading_dense_block_count": .unsigned(1),

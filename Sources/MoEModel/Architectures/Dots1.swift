@@ -6,6 +6,7 @@ import MoEKernels
 enum Dots1 {
   static let architecture = Architecture(
     name: "dots1",
+    models: "dots.llm1",
     summary: "dots.llm1: sigmoid scores with selection bias, shared experts, dense layers first.",
     smallModel: [
       "block_count": .unsigned(3), "rope.freq_base": .float(1e7),

@@ -6,6 +6,7 @@ import MoEKernels
 enum Ernie45MoE {
   static let architecture = Architecture(
     name: "ernie4_5-moe",
+    models: "ERNIE 4.5 21B-A3B and 300B-A47B",
     summary: "ERNIE 4.5: softmax with selection bias, shared experts, dense layers first.",
     smallModel: [
       "block_count": .unsigned(3), "rope.freq_base": .float(5e5),

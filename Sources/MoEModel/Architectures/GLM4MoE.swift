@@ -8,6 +8,7 @@ import MoEKernels
 enum GLM4MoE {
   static let architecture = Architecture(
     name: "glm4moe",
+    models: "GLM-4.5, GLM-4.6, the Air models",
     summary:
       "GLM-4.5, 4.6: sigmoid scores with selection bias, a shared expert, dense layers first.",
     smallModel: [

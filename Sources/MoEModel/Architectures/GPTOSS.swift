@@ -6,6 +6,7 @@ import MoEKernels
 enum GPTOSS {
   static let architecture = Architecture(
     name: "gpt-oss", aliases: ["gptoss"],
+    models: "gpt-oss-20b and 120b",
     summary: "gpt-oss: sinks, windows in every second layer, softmax over the chosen, biases.",
     smallModel: [
       "block_count": .unsigned(4), "attention.sliding_window": .unsigned(24),

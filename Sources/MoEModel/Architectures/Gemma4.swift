@@ -9,6 +9,7 @@ import MoEKernels
 enum Gemma4 {
   static let architecture = Architecture(
     name: "gemma4",
+    models: "Gemma 4 26B-A4B, the larger dense one; not those with embeddings for each layer",
     summary: "Gemma 4: a dense part beside the experts, local and global layers, capped logits.",
     smallModel: [
       "block_count": .unsigned(3), "attention.sliding_window": .unsigned(24),

@@ -6,6 +6,7 @@ import MoEKernels
 enum GraniteMoE {
   static let architecture = Architecture(
     name: "granitemoe",
+    models: "Granite 3.0 and 3.1 MoE",
     summary: "Granite 3 MoE: softmax over the chosen, factors on embedding, residuals, logits.",
     smallModel: [
       "rope.freq_base": .float(1.5e6), "rope.dimension_count": .unsigned(16),

@@ -9,6 +9,7 @@ import MoEKernels
 enum HunyuanMoE {
   static let architecture = Architecture(
     name: "hunyuan-moe",
+    models: "Hunyuan-A13B",
     summary: "Hunyuan-A13B: renormalised softmax top-k, a shared expert, norms after rotary.",
     smallModel: ["expert_shared_feed_forward_length": .unsigned(64)]
   ) { reader throws(ModelError) in

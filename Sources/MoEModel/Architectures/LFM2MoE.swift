@@ -6,6 +6,7 @@ import MoEKernels
 enum LFM2MoE {
   static let architecture = Architecture(
     name: "lfm2moe",
+    models: "LFM2-8B-A1B, LFM2.5-8B-A1B",
     summary: "LFM2, LFM2.5: gated short convolutions, some attention, sigmoid scores with bias.",
     smallModel: [
       "block_count": .unsigned(4), "rope.freq_base": .float(1e6),

@@ -6,6 +6,7 @@ import MoEKernels
 enum Llama {
   static let architecture = Architecture(
     name: "llama",
+    models: "Mixtral 8x7B and 8x22B, models merged at home; Llama and Mistral too",
     summary:
       "Mixtral: renormalised softmax top-k, rotary pairs; Llama and Mistral without experts.",
     smallModel: ["rope.freq_base": .float(1e6)]

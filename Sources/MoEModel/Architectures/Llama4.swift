@@ -7,6 +7,7 @@ import MoEKernels
 enum Llama4 {
   static let architecture = Architecture(
     name: "llama4",
+    models: "Llama 4 Scout and Maverick, as text",
     summary: "Llama 4: one expert by its sigmoid, a shared one, chunks, layers without positions.",
     smallModel: [
       "block_count": .unsigned(4), "rope.freq_base": .float(5e5),

@@ -6,6 +6,7 @@ import MoEKernels
 enum MiniMaxM2 {
   static let architecture = Architecture(
     name: "minimax-m2",
+    models: "MiniMax-M2, M2.1, M2.5, M2.7",
     summary: "MiniMax-M2: sigmoid scores with selection bias, norms on whole Q and K.",
     smallModel: [
       "rope.dimension_count": .unsigned(8), "rope.freq_base": .float(5e6),

@@ -6,6 +6,7 @@ import MoEKernels
 enum NemotronHMoE {
   static let architecture = Architecture(
     name: "nemotron_h_moe", aliases: ["nemotron_h_omni"],
+    models: "Nemotron 3 Nano 30B-A3B",
     summary: "Nemotron 3: Mamba-2, attention or experts by the layer, squared ReLU, no gates.",
     smallModel: [
       "block_count": .unsigned(6),

@@ -5,7 +5,8 @@ import MoEKernels
 /// used as they are, one norm over the whole query and key projections.
 enum OLMoE {
   static let architecture = Architecture(
-    name: "olmoe", summary: "OLMoE: softmax top-k without renormalisation, norms on whole Q and K.",
+    name: "olmoe", models: "OLMoE",
+    summary: "OLMoE: softmax top-k without renormalisation, norms on whole Q and K.",
     smallModel: ["attention.head_count_kv": .unsigned(4)]
   ) { reader throws(ModelError) in
     try reader.refuseOtherMathematics()

@@ -7,6 +7,7 @@ import MoEKernels
 enum PhiMoE {
   static let architecture = Architecture(
     name: "phimoe",
+    models: "Phi-3.5-MoE, GRIN-MoE",
     summary: "Phi-3.5-MoE: sparse mixer of two experts, layer norms, rotary factors by context.",
     smallModel: [
       "rope.dimension_count": .unsigned(16), "rope.scaling.attn_factor": .float(1.1),

@@ -6,6 +6,7 @@ import MoEKernels
 enum Qwen2MoE {
   static let architecture = Architecture(
     name: "qwen2moe",
+    models: "Qwen1.5-MoE, Qwen2-57B-A14B",
     summary: "Qwen1.5-MoE, Qwen2-MoE: softmax top-k, a gated shared expert, attention biases.",
     smallModel: [
       "rope.freq_base": .float(1e6), "expert_shared_feed_forward_length": .unsigned(64),

@@ -9,6 +9,7 @@ import MoEKernels
 enum Qwen35MoE {
   static let architecture = Architecture(
     name: "qwen35moe",
+    models: "Qwen3.5 and 3.6 (35B-A3B, 122B-A10B, 397B-A17B), as text",
     summary: "Qwen3.5, 3.6: gated delta nets, gated attention, a gated shared expert.",
     smallModel: HybridQwen.smallModel, tensorNames: HybridQwen.tensorNames
   ) { reader throws(ModelError) in

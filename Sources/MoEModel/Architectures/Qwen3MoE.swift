@@ -5,7 +5,8 @@ import MoEKernels
 /// each query and key head, grouped key and value heads.
 enum Qwen3MoE {
   static let architecture = Architecture(
-    name: "qwen3moe", summary: "Qwen3-MoE: renormalised softmax top-k, norms on Q and K heads.",
+    name: "qwen3moe", models: "Qwen3-30B-A3B and its relatives",
+    summary: "Qwen3-MoE: renormalised softmax top-k, norms on Q and K heads.",
     smallModel: ["rope.freq_base": .float(1e6)]
   ) { reader throws(ModelError) in
     try reader.refuseOtherMathematics()

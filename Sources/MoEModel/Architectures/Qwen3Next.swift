@@ -6,6 +6,7 @@ import MoEKernels
 enum Qwen3Next {
   static let architecture = Architecture(
     name: "qwen3next",
+    models: "Qwen3-Next-80B-A3B, with projections fused as in older files or not",
     summary: "Qwen3-Next: gated delta nets, gated attention, a gated shared expert.",
     smallModel: HybridQwen.smallModel, tensorNames: HybridQwen.tensorNames
   ) { reader throws(ModelError) in

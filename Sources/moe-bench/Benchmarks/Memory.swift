@@ -34,7 +34,7 @@ enum MemoryBenchmark {
           DispatchQueue.concurrentPerform(iterations: threadCount) { index in
             let share = byteCount / threadCount / 256 * 256
             let end = index + 1 == threadCount ? byteCount : share * (index + 1)
-            let sum = sum(words.slice(share * index, count: end - share * index))
+            let sum = unsafe sum(words.slice(share * index, count: end - share * index))
             unsafe sums.pointer.storeBytes(of: sum, toByteOffset: 8 * index, as: UInt64.self)
           }
         },

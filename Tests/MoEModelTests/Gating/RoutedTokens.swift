@@ -2,6 +2,7 @@ import MoECore
 import MoEExperts
 import MoEKernels
 import MoEModel
+import MoESynthetic
 
 /// What the router makes of logits, with a gating or without, as arrays.
 struct RoutedTokens {

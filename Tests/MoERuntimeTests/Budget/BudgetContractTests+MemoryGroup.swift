@@ -1,4 +1,5 @@
 import Foundation
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
 import MoEFormats
+import MoESynthetic
 import MoETestSupport
 import Testing
 

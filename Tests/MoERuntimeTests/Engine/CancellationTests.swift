@@ -1,5 +1,6 @@
 import Foundation
 import MoERuntime
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import MoECore
 import MoERuntime
+import MoESynthetic
 import MoETestSupport
 import Testing
 

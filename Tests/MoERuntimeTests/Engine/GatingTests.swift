@@ -4,6 +4,7 @@ import MoECache
 import MoECore
 import MoEModel
 import MoERuntime
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -4,6 +4,7 @@ import MoECache
 import MoECore
 import MoEFormats
 import MoERuntime
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import MoECore
 import MoERuntime
+import MoESynthetic
 import MoETestSupport
 
 /// A small synthetic model in a folder of its own, and engines that run it.

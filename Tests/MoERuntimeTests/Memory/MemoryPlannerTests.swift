@@ -3,6 +3,7 @@ import MoECore
 import MoEFormats
 import MoEModel
 import MoERuntime
+import MoESynthetic
 import MoETestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import MoECore
 import MoERuntime
+import MoESynthetic
 
 /// What sampling means, written down plainly: sorted pairs and probabilities in double precision.
 enum NaiveSampling {

@@ -1,8 +1,8 @@
 import MoECore
 import MoEFormats
 
-/// Plain quantisers for test weights: nearest values under the obvious scales, no search.
-enum TestQuantizer {
+/// Plain quantisers for random weights: nearest values under the obvious scales, no search.
+enum PlainQuantizer {
   static let types: [GGMLType] = [.f32, .f16, .bf16, .q8_0, .q4_K, .q6_K]
 
   /// Appends the blocks of `values`, a whole number of them.
@@ -19,7 +19,7 @@ enum TestQuantizer {
         case .q8_0: appendQ8_0(Array(block), &output)
         case .q4_K: appendQ4_K(Array(block), &output)
         case .q6_K: appendQ6_K(Array(block), &output)
-        default: preconditionFailure("test weights cannot be written as \(type)")
+        default: preconditionFailure("random weights cannot be written as \(type)")
         }
       }
     }

@@ -1,11 +1,12 @@
 import MoECore
 import MoEFormats
 
-/// Gaussian weights in one format with one standard deviation, produced fast.
+/// Random weights in one format with one standard deviation, produced fast: Gaussian ones where the
+/// format has a quantiser here, else random blocks.
 ///
 /// A tensor of up to `poolElementCount` elements gets numbers of its own. Quantising more would
 /// take minutes, so larger ones are dealt in random order from a pool of that many.
-struct GaussianWeights: Sendable {
+struct RandomWeights: Sendable {
   static let poolElementCount = 1 << 20
   /// A multiple of every format's block.
   private static let unitElementCount = 256
@@ -58,6 +59,12 @@ struct GaussianWeights: Sendable {
     _ generator: inout SeededGenerator, to output: inout [UInt8]
   ) {
     output.reserveCapacity(elementCount / type.blockElementCount * type.blockByteCount)
+    guard PlainQuantizer.types.contains(type) else {
+      guard let blocks = RandomBlocks(type) else { preconditionFailure("\(type) is not made here") }
+      output += blocks.blocks(
+        count: elementCount / type.blockElementCount, deviation: deviation, &generator)
+      return
+    }
     let unit = type.blockElementCount == 1 ? unitElementCount : type.blockElementCount
     var values: [Float] = []
     values.reserveCapacity(unit)
@@ -66,7 +73,7 @@ struct GaussianWeights: Sendable {
       for _ in start..<min(start + unit, elementCount) {
         values.append(mean + deviation * Float(generator.nextGaussian()))
       }
-      TestQuantizer.append(values, as: type, to: &output)
+      PlainQuantizer.append(values, as: type, to: &output)
     }
   }
 }

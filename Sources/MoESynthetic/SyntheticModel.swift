@@ -203,7 +203,16 @@ package struct SyntheticModel: Sendable {
   private func layout(withWeights: Bool = false) throws -> GGUFWriter {
     var writer = GGUFWriter()
     writer.metadata = metadata + Self.tokenizer(vocabularySize: vocabularySize)
-    writer.tensors = try SyntheticTensors(self).tensors(withWeights: withWeights)
+    let usual = ArchitectureRegistry.entry(named: architecture.rawValue)?.usualTensors ?? []
+    let plans = SyntheticTensors.plans(of: try description(), formats: formats) { row in
+      !row.isOptional || row.role == .output || usual.contains(row.role)
+    }
+    var weights: [SyntheticTensors.Distribution: RandomWeights] = [:]
+    writer.tensors = plans.enumerated().map { index, plan in
+      // Without weights the tensors have names and sizes only and cannot be written.
+      guard withWeights else { return GGUFWriter.Tensor(plan.name, plan.type, plan.shape) { _ in } }
+      return SyntheticTensors.tensor(plan, index, seed: seed, &weights)
+    }
     return writer
   }
 

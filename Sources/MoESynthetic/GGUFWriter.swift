@@ -107,7 +107,7 @@ package struct GGUFWriter: Sendable {
     }
   }
 
-  private func emit(_ emit: ([UInt8]) throws -> Void) throws {
+  package func emit(_ emit: ([UInt8]) throws -> Void) throws {
     let header = header()
     try emit(header + padding(header.count))
     for tensor in tensors {
