@@ -46,6 +46,7 @@ package struct PublishedShape: Sendable {
   private func writer() throws -> GGUFWriter {
     var writer = GGUFWriter()
     writer.metadata = try metadata()
+    writer.alignment = file.value(forKey: Self.alignmentKey)?.integer ?? writer.alignment
     let tensors = file.tensors.filter(isKept)
     let description = try describe(writer, tensors)
     let plans = Dictionary(
@@ -74,6 +75,7 @@ package struct PublishedShape: Sendable {
   }
 
   private var blockCountKey: String { architecture + ".block_count" }
+  private static let alignmentKey = "general.alignment"
 
   private func metadata() throws -> [(key: String, value: GGUFValue)] {
     let own = file.value(forKey: blockCountKey)?.integer ?? 0
@@ -81,7 +83,9 @@ package struct PublishedShape: Sendable {
     guard (1...max(own, 1)).contains(kept) else {
       throw Problem(description: "\(kept) layers were asked for; the model has \(own)")
     }
-    return file.keys.filter { !$0.hasPrefix("split.") }.compactMap { key in
+    // The writer says its alignment itself, and writes one file.
+    return file.keys.filter { !$0.hasPrefix("split.") && $0 != Self.alignmentKey }.compactMap {
+      key in
       guard let value = file.value(forKey: key) else { return nil }
       if kept < own, key == blockCountKey { return (key, .uint32(UInt32(kept))) }
       if kept < own, key == architecture + ".nextn_predict_layers" { return (key, .uint32(0)) }

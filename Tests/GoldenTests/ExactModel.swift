@@ -37,7 +37,7 @@ final class ExactModel {
       let start = contents.startIndex + tensor.extent.offset
       let floats = format.floats(Array(contents[start..<start + tensor.extent.byteCount]))
       return GGUFWriter.Tensor(
-        tensor.name, .f32, tensor.shape, bytes: floats.withUnsafeBytes { Array($0) })
+        tensor.name, .f32, tensor.shape, bytes: unsafe floats.withUnsafeBytes { unsafe Array($0) })
     }
     return writer
   }

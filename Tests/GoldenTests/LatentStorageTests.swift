@@ -39,7 +39,7 @@ import Testing
   private func floats(_ tensor: GGUFWriter.Tensor) throws -> [Float] {
     var bytes: [UInt8] = []
     try tensor.produce { bytes += $0 }
-    return bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    return unsafe bytes.withUnsafeBytes { unsafe Array($0.bindMemory(to: Float.self)) }
   }
 
   /// For each layer the joined tensor of what its split ones hold.
@@ -61,7 +61,7 @@ import Testing
       }
       return GGUFWriter.Tensor(
         prefix + LatentAttentionDescription.joinedName, .f32, [latent, heads * (plain + value)],
-        bytes: rows.withUnsafeBytes { Array($0) })
+        bytes: unsafe rows.withUnsafeBytes { unsafe Array($0) })
     }
   }
 

@@ -53,7 +53,9 @@ struct PlainModel {
     )
   }
 
-  static func bytes(_ values: [Float]) -> [UInt8] { values.withUnsafeBytes { Array($0) } }
+  static func bytes(_ values: [Float]) -> [UInt8] {
+    unsafe values.withUnsafeBytes { unsafe Array($0) }
+  }
 
   mutating func round(where isRounded: (Tensor) -> Bool, keepingFloats: Bool) {
     for index in tensors.indices where isRounded(tensors[index]) {

@@ -72,7 +72,7 @@ final class PublishedFolder {
       data.append(tensor.bytes)
     }
     let header = try JSONSerialization.data(withJSONObject: entries)
-    var file = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) }
+    var file = unsafe withUnsafeBytes(of: UInt64(header.count).littleEndian) { unsafe Data($0) }
     file.append(header)
     file.append(data)
     try file.write(to: url)

@@ -21,7 +21,9 @@ import Testing
     return bytes
   }
 
-  private func floats(_ values: [Float]) -> [UInt8] { values.withUnsafeBytes { Array($0) } }
+  private func floats(_ values: [Float]) -> [UInt8] {
+    unsafe values.withUnsafeBytes { unsafe Array($0) }
+  }
 
   /// Scales of a tensor under one of the two names that they have, and one that is not read.
   private func scales(
@@ -57,7 +59,9 @@ import Testing
       let factors = (0..<count).map {
         Float(sign: .plus, exponent: exponent($0 + index), significand: 1)
       }
-      let values = try contents(tensor).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+      let values = try unsafe contents(tensor).withUnsafeBytes {
+        unsafe Array($0.bindMemory(to: Float.self))
+      }
       let size = values.count / count
       let divided = values.enumerated().map { $0.element / factors[$0.offset / size] }
       writer.tensors[index] = GGUFWriter.Tensor(
@@ -148,7 +152,9 @@ import Testing
     for index in writer.tensors.indices where writer.tensors[index].name.contains("_exps.weight") {
       let tensor = writer.tensors[index]
       let factors = (0..<(tensor.shape.last ?? 1)).map { 0.3 + 0.17 * Float($0) }
-      let values = try contents(tensor).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+      let values = try unsafe contents(tensor).withUnsafeBytes {
+        unsafe Array($0.bindMemory(to: Float.self))
+      }
       let size = values.count / factors.count
       let divided = values.enumerated().map { $0.element / factors[$0.offset / size] }
       writer.tensors[index] = GGUFWriter.Tensor(

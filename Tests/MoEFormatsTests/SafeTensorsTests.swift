@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct SafeTensorsTests {
   private static func file(_ header: String, dataByteCount: Int = 64) -> [UInt8] {
-    withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) } + Array(header.utf8)
+    unsafe withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { unsafe Array($0) }
+      + Array(header.utf8)
       + [UInt8](repeating: 0, count: dataByteCount)
   }
 
@@ -60,7 +61,8 @@ import Testing
   @Test func lengthsOfHeadersAreChecked() throws {
     for length in [UInt64.max, 1 << 40, 1 << 20] {
       var bytes = Self.file(Self.valid)
-      bytes.replaceSubrange(0..<8, with: withUnsafeBytes(of: length.littleEndian) { Array($0) })
+      let field = unsafe withUnsafeBytes(of: length.littleEndian) { unsafe Array($0) }
+      bytes.replaceSubrange(0..<8, with: field)
       #expect(throws: FormatError.self) { try SafeTensorsHeader(bytes: bytes) }
     }
     for count in 0..<8 {

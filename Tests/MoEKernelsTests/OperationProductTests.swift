@@ -216,7 +216,6 @@ import Testing
 
   @Test(arguments: ActivationForm.allCases)
   func quantizedRowsDoNotDependOnTheirCompany(_ form: ActivationForm) throws {
-    let ids = Indices([5])
     var generator = SeededGenerator(seed: 8)
     let (rows, columns) = (37, 1024)
     let x = Floats(count: rows * (columns + 1), offset: 1, random: &generator)

@@ -71,6 +71,19 @@ import Testing
     #expect(throws: PublishedShape.Problem.self) { try shape.byteCount() }
   }
 
+  @Test func tensorsLieAsTheHeaderSays() throws {
+    let folder = try TemporaryFolder()
+    let paths = ["plain.gguf", "header.gguf", "model.gguf"].map { folder.url.appending(path: $0) }
+    try SyntheticModel(.olmoe).write(to: paths[0])
+    var aligned = try GGUFWriter(copyOf: paths[0].path)
+    aligned.alignment = 256
+    try aligned.write(to: paths[1])
+    try PublishedShape(path: paths[1].path).write(to: paths[2].path)
+    let file = try GGUFFile(path: paths[2].path)
+    #expect(file.value(forKey: "general.alignment")?.integer == 256)
+    #expect(file.tensors.allSatisfy { $0.extent.offset.isMultiple(of: 256) })
+  }
+
   private func byteCount(_ url: URL) throws -> Int {
     try #require(try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int)
   }

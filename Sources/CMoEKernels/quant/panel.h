@@ -328,41 +328,37 @@ typedef struct {
 
 /* How many products of 4 columns with quants up to quant_max, and activations down to -128, can be
  * added up in pairs of 16 bits; a power of two, of a group's columns at most. 0 where not one fits:
- * then quants are taken in two parts. */
+ * then quants are taken less their offset, of which one does. */
 MOE_ALWAYS_INLINE size_t moe_panel_steps_avx2(size_t quant_max, size_t group_elements) {
   size_t steps = group_elements / 4;
   while (steps * 2 * quant_max * 128 >= 1 << 15) steps /= 2;
   return steps;
 }
 
-/* All of 32 quants (parts 1), or what one of two parts has of them: up to 127, or what is above. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_panel_quants_avx2(const void *quants, int part,
-                                                                int parts) {
-  const __m256i first = _mm256_set1_epi8(127);
-  __m256i all = moe_load_256_avx2(quants);
-  if (parts == 1) return all;
-  return part == 0 ? _mm256_min_epu8(all, first) : _mm256_subs_epu8(all, first);
-}
-
-/* steps: how many products of 4 columns fit in pairs of 16 bits. */
+/* steps: how many products of 4 columns fit in pairs of 16 bits; offset: what quants are too large
+ * by where it is 0. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void
 moe_panel_group_avx2(const moe_panel_tile *tile, const moe_panel_avx2 *panel, size_t index,
-                     size_t elements, size_t steps, size_t g, int tokens, __m256i products[]) {
-  const int parts = steps == 0 ? 2 : 1;
+                     size_t elements, size_t steps, int offset, size_t g, int tokens,
+                     __m256i products[]) {
   const size_t count = steps == 0 ? 1 : steps;
   __m256i scales = moe_load_256_avx2(panel->scales[g]);
 #pragma clang loop unroll(full)
-  for (size_t c = 0; c < elements / 4 * (size_t)parts; c += count) {
+  for (size_t c = 0; c < elements / 4; c += count) {
     __m256i dots[MOE_PANEL_TOKENS];
     for (int t = 0; t < tokens; t++) dots[t] = _mm256_setzero_si256();
 #pragma clang loop unroll(full)
     for (size_t step = c; step < c + count; step++) {
-      size_t column = g * elements + step / (size_t)parts * 4;
-      __m256i quants =
-          moe_panel_quants_avx2(panel->quants[column / 4], (int)step % parts, parts);
+      size_t column = g * elements + step * 4;
+      __m256i quants = moe_load_256_avx2(panel->quants[column / 4]), sizes = quants;
+      if (steps == 0) {
+        quants = _mm256_sub_epi8(quants, _mm256_set1_epi8((char)offset));
+        sizes = _mm256_abs_epi8(quants);
+      }
       for (int t = 0; t < tokens; t++) {
         __m256i x = moe_panel_x_avx2(tile, t, index * MOE_Q8_K_ELEMENTS + column);
-        dots[t] = _mm256_add_epi16(dots[t], _mm256_maddubs_epi16(quants, x));
+        if (steps == 0) x = _mm256_sign_epi8(x, quants);
+        dots[t] = _mm256_add_epi16(dots[t], _mm256_maddubs_epi16(sizes, x));
       }
     }
     for (int t = 0; t < tokens; t++) {
@@ -377,7 +373,7 @@ typedef __m256 (*moe_panel_block_avx2_fn)(__m256 sum, __m256i products, const ui
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_panel_tile_avx2(moe_panel_block_avx2_fn add_block,
                                                            const moe_panel_tile *tile,
                                                            size_t elements, size_t steps,
-                                                           int tokens) {
+                                                           int offset, int tokens) {
   __m256 sums[MOE_PANEL_TOKENS];
   moe_load_sums_avx2(tile, tokens, sums);
   for (size_t i = 0; i < tile->count; i++) {
@@ -387,7 +383,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void moe_panel_tile_avx2(moe_panel_block_avx2_
 #pragma clang loop unroll(disable)
     for (size_t g = 0; g < MOE_Q8_K_ELEMENTS / elements; g++) {
       moe_panel_group_avx2(tile, (const moe_panel_avx2 *)unpacked, tile->first + i, elements,
-                           steps, g, tokens, products);
+                           steps, offset, g, tokens, products);
     }
     for (int t = 0; t < tokens; t++) {
       sums[t] = add_block(sums[t], products[t], unpacked, tile, t, tile->first + i);

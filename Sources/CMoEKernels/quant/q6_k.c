@@ -356,7 +356,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_panel_tile *tile, int
   (void)panels; /* always one */
   enum { STEPS = 2 };
   _Static_assert(STEPS * 2 * 63 * 128 < 1 << 15, "sums of products fit in 16 bits");
-  moe_panel_tile_avx2(add_panel_block_avx2, tile, GROUP_ELEMENTS, STEPS, tokens);
+  moe_panel_tile_avx2(add_panel_block_avx2, tile, GROUP_ELEMENTS, STEPS, 0, tokens);
 }
 
 MOE_PANEL_PRODUCT(q6_k, avx2, AVX2, sizeof(block), ELEMENTS)

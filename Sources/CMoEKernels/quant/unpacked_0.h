@@ -10,6 +10,9 @@ enum {
   SUMS = MOE_Q8_0_ELEMENTS / MOE_Q8_SUM_ELEMENTS, /* of activations, for each block */
   GROUPS = MOE_Q8_0_ELEMENTS / GROUP_ELEMENTS,
   HAS_MINIMUM = OFFSET == 0,
+  /* Whether AVX2, whose products of bytes come in pairs of 16 bits, takes quants less OFFSET: of
+   * those of all 8 bits, pairs would not fit. */
+  IS_SIGNED_AVX2 = QUANT_MAX > 127,
 };
 _Static_assert(GROUPS == 1 || !HAS_MINIMUM, "there is one minimum");
 
@@ -53,6 +56,16 @@ MOE_ALWAYS_INLINE int sum_factors(int16_t factor, int g) {
   return (int)(g == 0 ? low : high);
 }
 
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i less_offset_avx2(__m256i quants) {
+  return _mm256_sub_epi8(quants, _mm256_set1_epi8((char)OFFSET));
+}
+
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i dot_avx2(__m256i quants, __m256i x) {
+  if (!IS_SIGNED_AVX2) return moe_dot_plain_avx2(quants, x);
+  return moe_dot_signed_avx2(_mm256_setzero_si256(), less_offset_avx2(quants), x,
+                             _mm256_set1_epi16(1));
+}
+
 /* A step's blocks, of which those behind the last one are zeros: 8 sums of products each. */
 typedef struct {
   __m256i dots[MOE_ROW_BLOCKS];
@@ -63,13 +76,14 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 four_avx2(const float v[4]) {
   return _mm_setr_ps(v[0], v[1], v[2], v[3]);
 }
 
-/* A block per lane. x_sums: 2 of each block. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 step_values_avx2(const step_blocks *b, __m128i x_sums) {
+/* A block per lane. x_sums: 2 of each block. offset: what quants are too large by. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 step_values_avx2(const step_blocks *b, __m128i x_sums,
+                                                          int16_t offset) {
   /* The lower halves of vectors have the first 16 columns. */
   __m256i halves = moe_sum_half_lanes_avx2(b->dots);
   __m128i first = _mm256_castsi256_si128(halves), second = _mm256_extracti128_si256(halves, 1);
   if (GROUPS == 1) first = _mm_add_epi32(first, second);
-  first = _mm_sub_epi32(first, _mm_madd_epi16(x_sums, _mm_set1_epi32(sum_factors(OFFSET, 0))));
+  first = _mm_sub_epi32(first, _mm_madd_epi16(x_sums, _mm_set1_epi32(sum_factors(offset, 0))));
   __m128 scale = four_avx2(b->scales[0]), value = _mm_cvtepi32_ps(first);
   if (HAS_MINIMUM) {
     __m128 sums = _mm_cvtepi32_ps(_mm_madd_epi16(x_sums, _mm_set1_epi16(1)));
@@ -77,12 +91,12 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 step_values_avx2(const step_blocks *b, 
   }
   value = _mm_mul_ps(scale, value);
   if (GROUPS == 1) return value;
-  second = _mm_sub_epi32(second, _mm_madd_epi16(x_sums, _mm_set1_epi32(sum_factors(OFFSET, 1))));
+  second = _mm_sub_epi32(second, _mm_madd_epi16(x_sums, _mm_set1_epi32(sum_factors(offset, 1))));
   return _mm_fmadd_ps(four_avx2(b->scales[1]), _mm_cvtepi32_ps(second), value);
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks,
-                                                      moe_dot_plain_fn dot,
+                                                      moe_dot_plain_fn dot, int16_t offset,
                                                       const moe_unpack_level *level) {
   step_blocks step = {0};
 #pragma clang loop unroll(full)
@@ -98,18 +112,17 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks
   }
   __m128i x_sums = _mm_setzero_si128();
   memcpy(&x_sums, s.x_sums, (size_t)blocks * SUMS * sizeof *s.x_sums);
-  return step_values_avx2(&step, x_sums);
+  return step_values_avx2(&step, x_sums, offset);
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int blocks) {
-  moe_dot_plain_fn dot = QUANT_MAX > 127 ? moe_dot_plain_wide_avx2 : moe_dot_plain_avx2;
-  return row_step_x86(s, blocks, dot, &moe_unpack_avx2);
+  return row_step_x86(s, blocks, dot_avx2, IS_SIGNED_AVX2 ? 0 : OFFSET, &moe_unpack_avx2);
 }
 
 #ifndef MOE_HAS_ROWS_AVX512
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int blocks) {
-  return row_step_x86(s, blocks, moe_dot_plain_avx512, &moe_unpack_avx512);
+  return row_step_x86(s, blocks, moe_dot_plain_avx512, OFFSET, &moe_unpack_avx512);
 }
 
 static const moe_row_order_fn order_avx512 = moe_row_as_it_is;
@@ -248,19 +261,23 @@ unpack_avx2(void *unpacked, const uint8_t *w, size_t index, size_t stride, const
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void multiply_group_avx2(const moe_panel_tile *tile,
                                                            const panel_avx2 *panel, size_t index,
                                                            int g, int tokens, __m256i products[]) {
-  const int steps = (int)moe_panel_steps_avx2(QUANT_MAX, GROUP_ELEMENTS);
-  const int parts = steps == 0 ? 2 : 1, count = steps == 0 ? 1 : steps;
+  const int count = IS_SIGNED_AVX2 ? 1 : (int)moe_panel_steps_avx2(QUANT_MAX, GROUP_ELEMENTS);
 #pragma clang loop unroll(full)
-  for (int c = 0; c < GROUP_ELEMENTS / 4 * parts; c += count) {
+  for (int c = 0; c < GROUP_ELEMENTS / 4; c += count) {
     __m256i dots[MOE_PANEL_TOKENS];
     for (int t = 0; t < tokens; t++) dots[t] = _mm256_setzero_si256();
 #pragma clang loop unroll(full)
     for (int step = c; step < c + count; step++) {
-      int column = g * GROUP_ELEMENTS + step / parts * 4;
-      __m256i quants = moe_panel_quants_avx2(panel->quants[column / 4], step % parts, parts);
+      int column = g * GROUP_ELEMENTS + step * 4;
+      __m256i quants = moe_load_256_avx2(panel->quants[column / 4]), sizes = quants;
+      if (IS_SIGNED_AVX2) {
+        quants = less_offset_avx2(quants);
+        sizes = _mm256_abs_epi8(quants);
+      }
       for (int t = 0; t < tokens; t++) {
         __m256i x = moe_panel_x_avx2(tile, t, index * MOE_Q8_0_ELEMENTS + (size_t)column);
-        dots[t] = _mm256_add_epi16(dots[t], _mm256_maddubs_epi16(quants, x));
+        if (IS_SIGNED_AVX2) x = _mm256_sign_epi8(x, quants);
+        dots[t] = _mm256_add_epi16(dots[t], _mm256_maddubs_epi16(sizes, x));
       }
     }
     for (int t = 0; t < tokens; t++) {
@@ -278,7 +295,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void add_group_avx2(const moe_panel_tile *tile
   __m256i x_sums[MOE_PANEL_TOKENS], products[MOE_PANEL_TOKENS];
   for (int t = 0; t < tokens; t++) {
     x_sums[t] = moe_panel_x_avx2(tile, t, moe_panel_sums_0_offset(tile, index));
-    products[t] = _mm256_madd_epi16(offset, x_sums[t]);
+    products[t] = IS_SIGNED_AVX2 ? _mm256_setzero_si256() : _mm256_madd_epi16(offset, x_sums[t]);
   }
   multiply_group_avx2(tile, panel, index, g, tokens, products);
   for (int t = 0; t < tokens; t++) {

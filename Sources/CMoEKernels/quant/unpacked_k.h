@@ -7,7 +7,11 @@
 #include "unpacked.h"
 
 /* Blocks have sums of their own for the minima, or differ from their products by integers alone. */
-enum { HAS_MINIMA = OFFSET == 0 };
+enum {
+  HAS_MINIMA = OFFSET == 0,
+  /* Whether AVX2 takes quants less OFFSET, and so no minima: unpacked_0.h says why. */
+  IS_SIGNED_AVX2 = QUANT_MAX > 127,
+};
 
 static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
   for (size_t i = 0; i < elements / MOE_Q8_K_ELEMENTS; i++, out += MOE_Q8_K_ELEMENTS) {
@@ -66,8 +70,16 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 step_values_avx2(const step_sums *sums,
   return _mm_fmsub_ps(scales, products, _mm_mul_ps(minima, below));
 }
 
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i dot_avx2(__m256i sums, __m256i quants, __m256i x,
+                                                  __m256i scales) {
+  if (!IS_SIGNED_AVX2) return moe_dot_avx2(sums, quants, x, scales);
+  quants = _mm256_sub_epi8(quants, _mm256_set1_epi8((char)OFFSET));
+  return moe_dot_signed_avx2(sums, quants, x, scales);
+}
+
+/* is_signed: whether `dot` takes quants less OFFSET. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks,
-                                                      moe_dot_scaled_fn dot,
+                                                      moe_dot_scaled_fn dot, int is_signed,
                                                       const moe_unpack_level *level) {
   step_sums sums;
   float scale[MOE_ROW_BLOCKS] = {0}, minimum[MOE_ROW_BLOCKS] = {0};
@@ -85,7 +97,9 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks
     }
     sums.below[i] = _mm256_madd_epi16(moe_load_256_avx2(s.x_sums + i * MOE_Q8_K_SUMS),
                                       moe_load_256_avx2(b.minima));
-    if (!HAS_MINIMA) sums.products[i] = _mm256_sub_epi32(sums.products[i], sums.below[i]);
+    if (!HAS_MINIMA && !is_signed) {
+      sums.products[i] = _mm256_sub_epi32(sums.products[i], sums.below[i]);
+    }
     scale[i] = b.scale;
     if (HAS_MINIMA) minimum[i] = b.minimum;
   }
@@ -93,13 +107,12 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int blocks) {
-  moe_dot_scaled_fn dot = QUANT_MAX > 127 ? moe_dot_wide_avx2 : moe_dot_avx2;
-  return row_step_x86(s, blocks, dot, &moe_unpack_avx2);
+  return row_step_x86(s, blocks, dot_avx2, IS_SIGNED_AVX2, &moe_unpack_avx2);
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int blocks) {
   moe_dot_scaled_fn dot = QUANT_MAX > 127 ? moe_dot_wide_avx512 : moe_dot_avx512;
-  return row_step_x86(s, blocks, dot, &moe_unpack_avx512);
+  return row_step_x86(s, blocks, dot, 0, &moe_unpack_avx512);
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void rows_avx2(const moe_tile *tile, size_t rows) {
@@ -247,7 +260,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256 add_block_avx2(__m256 sum, __m256i prod
   const panel_avx2 *panel = (const panel_avx2 *)unpacked;
   __m256i below = _mm256_setzero_si256();
   size_t offset = moe_panel_sums_offset(tile, index);
-  for (int g = 0; g < MOE_Q8_K_SUMS / 2; g++) {
+  for (int g = 0; !IS_SIGNED_AVX2 && g < MOE_Q8_K_SUMS / 2; g++) {
     __m256i x = moe_panel_x_avx2(tile, t, offset + (size_t)g * 4);
     below = _mm256_add_epi32(below, _mm256_madd_epi16(moe_load_256_avx2(panel->minima[g]), x));
   }
@@ -266,7 +279,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void tile_avx2(const moe_panel_tile *tile, int
                                                  int tokens) {
   (void)panels; /* always one */
   size_t steps = moe_panel_steps_avx2(QUANT_MAX, GROUP_ELEMENTS);
-  moe_panel_tile_avx2(add_block_avx2, tile, GROUP_ELEMENTS, steps, tokens);
+  moe_panel_tile_avx2(add_block_avx2, tile, GROUP_ELEMENTS, steps, OFFSET, tokens);
 }
 
 #elif defined(__aarch64__)

@@ -58,15 +58,14 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m256i moe_dot_avx512(__m256i sums, __m256i
   return _mm256_dpwssd_epi32(sums, _mm256_maddubs_epi16(u, x), scales);
 }
 
-/* The same for u up to 255, whose pairs would not fit: in two parts, or in sums of 4 products. The
- * scales of a pair of pairs are the same. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_dot_wide_avx2(__m256i sums, __m256i u, __m256i x,
-                                                            __m256i scales) {
-  const __m256i part = _mm256_set1_epi8(127);
-  sums = moe_dot_avx2(sums, _mm256_min_epu8(u, part), x, scales);
-  return moe_dot_avx2(sums, _mm256_subs_epu8(u, part), x, scales);
+/* 8 sums of 4 products of signed w and x, the latter from -127 on, by scales. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_dot_signed_avx2(__m256i sums, __m256i w, __m256i x,
+                                                              __m256i scales) {
+  return moe_dot_avx2(sums, _mm256_abs_epi8(w), _mm256_sign_epi8(x, w), scales);
 }
 
+/* The same for u up to 255, whose pairs would not fit, in sums of 4 products. The scales of a pair
+ * of pairs are the same. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m256i moe_dot_wide_avx512(__m256i sums, __m256i u, __m256i x,
                                                                 __m256i scales) {
   __m256i dots = _mm256_dpbusd_epi32(_mm256_setzero_si256(), u, x);
@@ -81,13 +80,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_dot_plain_avx2(__m256i u, __m256i 
   return _mm256_madd_epi16(_mm256_maddubs_epi16(u, x), _mm256_set1_epi16(1));
 }
 
-/* For u up to 255; that of AVX-512 takes these as it is. */
-MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_dot_plain_wide_avx2(__m256i u, __m256i x) {
-  const __m256i part = _mm256_set1_epi8(127);
-  return _mm256_add_epi32(moe_dot_plain_avx2(_mm256_min_epu8(u, part), x),
-                          moe_dot_plain_avx2(_mm256_subs_epu8(u, part), x));
-}
-
+/* For u up to 255 too. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m256i moe_dot_plain_avx512(__m256i u, __m256i x) {
   return _mm256_dpbusd_epi32(_mm256_setzero_si256(), u, x);
 }
