@@ -55,6 +55,10 @@ struct Synthesize: ParsableCommand {
     guard stay > 0, stay < 1 else {
       throw ValidationError("--stay is \(stay); give a probability between 0 and 1")
     }
+    // Above all not the published file itself, whose weights would be gone.
+    guard !FileManager.default.fileExists(atPath: output) else {
+      throw ValidationError("“\(output)” is there already; give another name, or remove it first")
+    }
     _ = try formats()
   }
 

@@ -336,7 +336,7 @@ MOE_ALWAYS_INLINE size_t moe_panel_steps_avx2(size_t quant_max, size_t group_ele
 }
 
 /* steps: how many products of 4 columns fit in pairs of 16 bits; offset: what quants are too large
- * by where it is 0. */
+ * by where it is 0, and activations, whose signs are then turned, are from -127 on. */
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void
 moe_panel_group_avx2(const moe_panel_tile *tile, const moe_panel_avx2 *panel, size_t index,
                      size_t elements, size_t steps, int offset, size_t g, int tokens,
