@@ -58,7 +58,6 @@ import Testing
 
   /// Quadratic merging would need hours for these.
   @Test(
-    .timeLimit(.minutes(1)),
     arguments: ["qwen2", "gpt-4o", "deepseek-coder", "deepseek-v3", "exaone-moe", "afmoe"],
     ["a", " ", "\n", "1", ".", "中", "a1", "a中", "A", "A\u{301}", "'", "a "])
   func aMegabyteWithoutABreakIsMergedInOneGo(preTokenizer: String, unit: String) throws {
