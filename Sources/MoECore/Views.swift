@@ -58,6 +58,10 @@ package typealias IndexView = ElementView<UInt32>
     self.count = count
   }
 
+  package func fill(with byte: UInt8) {
+    unsafe pointer.initializeMemory(as: UInt8.self, repeating: byte, count: count)
+  }
+
   package func slice(_ start: Int, count: Int) -> ByteView {
     precondition(start >= 0 && count >= 0 && start + count <= self.count)
     return unsafe ByteView(pointer + start, count: count)

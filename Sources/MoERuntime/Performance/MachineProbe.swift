@@ -6,7 +6,7 @@ import MoEStore
 
 /// Measures what the parts of a run cost on this machine, in a few seconds: products in the
 /// model's formats and shapes, whole layers, attention, sampling, and reads of the model's own
-/// experts. The weights that are multiplied are zeros in a buffer; no result depends on them.
+/// experts. The weights that are multiplied are one byte, repeated; no result depends on them.
 final class MachineProbe {
   let run: PreparedRun
   let request: ProbeRequest

@@ -4,11 +4,14 @@ import MoEExperts
 import MoEKernels
 import MoEStore
 
-/// Zeroed memory that stands for weights: regions are handed out in turn, so that what is read
-/// again was read long ago and comes from memory.
+/// Memory that stands for weights: regions are handed out in turn, so that what is read again was
+/// read long ago and comes from memory.
 final class ProbeMemory {
   /// As direct reads and pages want it.
   static let alignment = ReadPlacement.alignmentMax
+  /// What it is full of: normal numbers of medium size in each float format and scale. Zero would be
+  /// MXFP4's smallest scale, a subnormal number, which processors multiply slowly.
+  private static let byte: UInt8 = 0x3C
 
   private let buffer: AlignedBuffer
   private var offset = 0
@@ -16,6 +19,7 @@ final class ProbeMemory {
   init(byteCount: Int, team: WorkerTeam) throws(OutOfMemory) {
     buffer = try AlignedBuffer(byteCount: byteCount)
     team.populate(buffer.bytes(count: byteCount))
+    buffer.bytes(count: byteCount).fill(with: Self.byte)
   }
 
   var byteCount: Int { buffer.byteCount }

@@ -19,7 +19,7 @@ struct ProbeShape: Codable, Hashable {
 /// as a machine repeats itself. The key of the cache.
 struct ProbeRequest: Codable, Equatable {
   /// Counts up with every change of what is measured or how.
-  var version = 6
+  var version = 7
   var machine: MachineProfile
   var threadCount: Int
   /// The file system's device that the model's first file is on.
