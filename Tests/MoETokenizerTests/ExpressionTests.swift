@@ -44,8 +44,7 @@ import Testing
     #expect(error.reason == .unsupported && error.found.contains(problem), "\(error)")
   }
 
-  /// Engines of this kind take exponential time for such expressions: they would not end. (No limit of
-  /// time: it would count the wait for a processor, too.)
+  /// Engines of this kind take exponential time for such expressions: they would not end.
   @Test(arguments: ["(?:a|aa)+c", "(?:a+a?)+c", "a+a+a+a+c"])
   func pathologicalExpressionsEnd(expression: String) throws {
     let text = String(repeating: "a", count: 2000)
