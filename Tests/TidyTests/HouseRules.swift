@@ -38,6 +38,8 @@ extension HouseRule {
       guard file.isSwift && !file.isTest else { return [] }
       return file.codeProblems { line in
         for word in ["try!", "as!", "fatalError("] where line.contains(word) { return "'\(word)'" }
+        // Expressions are slow, and few lines have the character.
+        guard line.utf8.contains(UInt8(ascii: "!")) else { return nil }
         return line.contains(/[\w)\]]!(?!=)/) ? "forced unwrapping" : nil
       }
     },
@@ -46,7 +48,9 @@ extension HouseRule {
       guard let path = try? Regex("(^|[^\\w.~)*])/(\(folders))/") else {
         return [(0, "the rule's pattern is broken")]
       }
-      return file.lineProblems { $0.contains(path) ? "absolute path" : nil }
+      return file.lineProblems { line in
+        line.utf8.contains(UInt8(ascii: "/")) && line.contains(path) ? "absolute path" : nil
+      }
     },
     HouseRule(name: "tests use Swift Testing and the modules' own interface") { file in
       guard file.isSwift && file.isTest else { return [] }
@@ -65,7 +69,8 @@ extension HouseRule {
       guard file.isSwift && !file.isTest else { return [] }
       let type = /^(@\w+ )*public (final |indirect )*(struct|enum|class|protocol|actor)\s/
       return file.lines.indices.compactMap { index in
-        guard file.codeLines[index].contains(type) else { return nil }
+        let line = file.codeLines[index]
+        guard line.contains("public"), line.contains(type) else { return nil }
         let above = file.lines[..<index].last { !$0.hasPrefix("@") } ?? ""
         return above.hasPrefix("///") ? nil : (index + 1, "no documentation")
       }

@@ -7,15 +7,16 @@ struct SourceFile: Sendable {
   let text: String
   /// The text with comments and the contents of string literals blanked, line for line.
   let code: String
+  let lines, codeLines: [Substring]
 
   init(path: String, text: String) {
     self.path = path
     self.text = text
     code = path.hasSuffix(".swift") || path.isCSource ? blankingCommentsAndStrings(text) : text
+    lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    codeLines = code.split(separator: "\n", omittingEmptySubsequences: false)
   }
 
-  var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
-  var codeLines: [Substring] { code.split(separator: "\n", omittingEmptySubsequences: false) }
   var isSwift: Bool { path.hasSuffix(".swift") }
   var isC: Bool { path.isCSource }
   var isTest: Bool { path.hasPrefix("Tests/") }

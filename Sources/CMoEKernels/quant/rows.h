@@ -34,9 +34,10 @@ typedef struct {
 /* The step's values, before the scales of activations; a constant number of blocks. */
 typedef __m128 (*moe_row_step_fn)(moe_row_step step, int blocks);
 
-/* Activations of a chunk in another order. */
+/* Activations of a chunk in another order, and right behind them their sizes, without signs. */
 typedef struct {
   _Alignas(64) int8_t quants[MOE_ROW_CHUNK_COLUMNS];
+  _Alignas(64) uint8_t sizes[MOE_ROW_CHUNK_COLUMNS];
   _Alignas(64) int16_t sums[MOE_ROW_CHUNK_COLUMNS / MOE_Q8_SUM_ELEMENTS];
 } moe_row_room;
 

@@ -19,6 +19,10 @@
 
 #include "products.h"
 
+/* Whether AVX2, whose products of bytes come in pairs of 16 bits, takes quants less OFFSET: of
+ * those of all 8 bits, pairs would not fit. */
+#define MOE_IS_SIGNED_AVX2 (QUANT_MAX > 127)
+
 /* Operators work on each byte. A vector is passed by its address: what passes it by value differs
  * from level to level. */
 typedef uint8_t moe_bytes_32 __attribute__((vector_size(32)));

@@ -10,9 +10,6 @@ enum {
   SUMS = MOE_Q8_0_ELEMENTS / MOE_Q8_SUM_ELEMENTS, /* of activations, for each block */
   GROUPS = MOE_Q8_0_ELEMENTS / GROUP_ELEMENTS,
   HAS_MINIMUM = OFFSET == 0,
-  /* Whether AVX2, whose products of bytes come in pairs of 16 bits, takes quants less OFFSET: of
-   * those of all 8 bits, pairs would not fit. */
-  IS_SIGNED_AVX2 = QUANT_MAX > 127,
 };
 _Static_assert(GROUPS == 1 || !HAS_MINIMUM, "there is one minimum");
 
@@ -60,8 +57,10 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i less_offset_avx2(__m256i quants) {
   return _mm256_sub_epi8(quants, _mm256_set1_epi8((char)OFFSET));
 }
 
+#ifndef MOE_HAS_ROWS
+
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i dot_avx2(__m256i quants, __m256i x) {
-  if (!IS_SIGNED_AVX2) return moe_dot_plain_avx2(quants, x);
+  if (!MOE_IS_SIGNED_AVX2) return moe_dot_plain_avx2(quants, x);
   return moe_dot_signed_avx2(_mm256_setzero_si256(), less_offset_avx2(quants), x,
                              _mm256_set1_epi16(1));
 }
@@ -116,21 +115,19 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int blocks) {
-  return row_step_x86(s, blocks, dot_avx2, IS_SIGNED_AVX2 ? 0 : OFFSET, &moe_unpack_avx2);
+  return row_step_x86(s, blocks, dot_avx2, MOE_IS_SIGNED_AVX2 ? 0 : OFFSET, &moe_unpack_avx2);
 }
-
-#ifndef MOE_HAS_ROWS_AVX512
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int blocks) {
   return row_step_x86(s, blocks, moe_dot_plain_avx512, OFFSET, &moe_unpack_avx512);
 }
 
-static const moe_row_order_fn order_avx512 = moe_row_as_it_is;
+static const moe_row_order_fn order_avx2 = moe_row_as_it_is, order_avx512 = moe_row_as_it_is;
 
 #endif
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void rows_avx2(const moe_tile *tile, size_t rows) {
-  moe_row_kernels kernels = {BLOCK_BYTES, MOE_Q8_0_ELEMENTS, moe_row_as_it_is, row_step_avx2};
+  moe_row_kernels kernels = {BLOCK_BYTES, MOE_Q8_0_ELEMENTS, order_avx2, row_step_avx2};
   moe_row_products(kernels, tile, rows);
 }
 
@@ -261,7 +258,7 @@ unpack_avx2(void *unpacked, const uint8_t *w, size_t index, size_t stride, const
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void multiply_group_avx2(const moe_panel_tile *tile,
                                                            const panel_avx2 *panel, size_t index,
                                                            int g, int tokens, __m256i products[]) {
-  const int count = IS_SIGNED_AVX2 ? 1 : (int)moe_panel_steps_avx2(QUANT_MAX, GROUP_ELEMENTS);
+  const int count = MOE_IS_SIGNED_AVX2 ? 1 : (int)moe_panel_steps_avx2(QUANT_MAX, GROUP_ELEMENTS);
 #pragma clang loop unroll(full)
   for (int c = 0; c < GROUP_ELEMENTS / 4; c += count) {
     __m256i dots[MOE_PANEL_TOKENS];
@@ -270,13 +267,13 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void multiply_group_avx2(const moe_panel_tile 
     for (int step = c; step < c + count; step++) {
       int column = g * GROUP_ELEMENTS + step * 4;
       __m256i quants = moe_load_256_avx2(panel->quants[column / 4]), sizes = quants;
-      if (IS_SIGNED_AVX2) {
+      if (MOE_IS_SIGNED_AVX2) {
         quants = less_offset_avx2(quants);
         sizes = _mm256_abs_epi8(quants);
       }
       for (int t = 0; t < tokens; t++) {
         __m256i x = moe_panel_x_avx2(tile, t, index * MOE_Q8_0_ELEMENTS + (size_t)column);
-        if (IS_SIGNED_AVX2) x = _mm256_sign_epi8(x, quants);
+        if (MOE_IS_SIGNED_AVX2) x = _mm256_sign_epi8(x, quants);
         dots[t] = _mm256_add_epi16(dots[t], _mm256_maddubs_epi16(sizes, x));
       }
     }
@@ -295,7 +292,8 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 void add_group_avx2(const moe_panel_tile *tile
   __m256i x_sums[MOE_PANEL_TOKENS], products[MOE_PANEL_TOKENS];
   for (int t = 0; t < tokens; t++) {
     x_sums[t] = moe_panel_x_avx2(tile, t, moe_panel_sums_0_offset(tile, index));
-    products[t] = IS_SIGNED_AVX2 ? _mm256_setzero_si256() : _mm256_madd_epi16(offset, x_sums[t]);
+    products[t] =
+        MOE_IS_SIGNED_AVX2 ? _mm256_setzero_si256() : _mm256_madd_epi16(offset, x_sums[t]);
   }
   multiply_group_avx2(tile, panel, index, g, tokens, products);
   for (int t = 0; t < tokens; t++) {

@@ -7,11 +7,7 @@
 #include "unpacked.h"
 
 /* Blocks have sums of their own for the minima, or differ from their products by integers alone. */
-enum {
-  HAS_MINIMA = OFFSET == 0,
-  /* Whether AVX2 takes quants less OFFSET, and so no minima: unpacked_0.h says why. */
-  IS_SIGNED_AVX2 = QUANT_MAX > 127,
-};
+enum { HAS_MINIMA = OFFSET == 0 };
 
 static void dequantize(const uint8_t *blocks, float *out, size_t elements) {
   for (size_t i = 0; i < elements / MOE_Q8_K_ELEMENTS; i++, out += MOE_Q8_K_ELEMENTS) {
@@ -72,7 +68,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 step_values_avx2(const step_sums *sums,
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i dot_avx2(__m256i sums, __m256i quants, __m256i x,
                                                   __m256i scales) {
-  if (!IS_SIGNED_AVX2) return moe_dot_avx2(sums, quants, x, scales);
+  if (!MOE_IS_SIGNED_AVX2) return moe_dot_avx2(sums, quants, x, scales);
   quants = _mm256_sub_epi8(quants, _mm256_set1_epi8((char)OFFSET));
   return moe_dot_signed_avx2(sums, quants, x, scales);
 }
@@ -107,7 +103,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_x86(moe_row_step s, int blocks
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 row_step_avx2(moe_row_step s, int blocks) {
-  return row_step_x86(s, blocks, dot_avx2, IS_SIGNED_AVX2, &moe_unpack_avx2);
+  return row_step_x86(s, blocks, dot_avx2, MOE_IS_SIGNED_AVX2, &moe_unpack_avx2);
 }
 
 MOE_ALWAYS_INLINE MOE_TARGET_AVX512 __m128 row_step_avx512(moe_row_step s, int blocks) {
@@ -260,7 +256,7 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256 add_block_avx2(__m256 sum, __m256i prod
   const panel_avx2 *panel = (const panel_avx2 *)unpacked;
   __m256i below = _mm256_setzero_si256();
   size_t offset = moe_panel_sums_offset(tile, index);
-  for (int g = 0; !IS_SIGNED_AVX2 && g < MOE_Q8_K_SUMS / 2; g++) {
+  for (int g = 0; !MOE_IS_SIGNED_AVX2 && g < MOE_Q8_K_SUMS / 2; g++) {
     __m256i x = moe_panel_x_avx2(tile, t, offset + (size_t)g * 4);
     below = _mm256_add_epi32(below, _mm256_madd_epi16(moe_load_256_avx2(panel->minima[g]), x));
   }

@@ -24,6 +24,16 @@ MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256 moe_broadcast_f16_avx2(const uint8_t *b
   return _mm256_cvtph_ps(_mm_set1_epi16((short)moe_load_u16(bytes)));
 }
 
+/* Up to four 16-bit floats, each `stride` bytes behind the one before; the rest is zeros. */
+MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m128 moe_four_halves_avx2(const uint8_t *bytes, size_t stride,
+                                                              int count) {
+  __m128i halves = _mm_cvtsi32_si128(moe_load_u16(bytes));
+  if (count > 1) halves = _mm_insert_epi16(halves, moe_load_u16(bytes + stride), 1);
+  if (count > 2) halves = _mm_insert_epi16(halves, moe_load_u16(bytes + 2 * stride), 2);
+  if (count > 3) halves = _mm_insert_epi16(halves, moe_load_u16(bytes + 3 * stride), 3);
+  return _mm_cvtph_ps(halves);
+}
+
 MOE_ALWAYS_INLINE MOE_TARGET_AVX2 __m256i moe_load_256_avx2(const void *bytes) {
   return _mm256_loadu_si256((const __m256i *)bytes);
 }

@@ -9,8 +9,8 @@ import MoEStore
 final class ProbeMemory {
   /// As direct reads and pages want it.
   static let alignment = ReadPlacement.alignmentMax
-  /// What it is full of: normal numbers of medium size in each float format and scale. Zero would be
-  /// MXFP4's smallest scale, a subnormal number, which processors multiply slowly.
+  /// What it is full of: a normal number in each float format and scale. Zero would be MXFP4's
+  /// smallest scale, a subnormal number, which processors multiply slowly.
   private static let byte: UInt8 = 0x3C
 
   private let buffer: AlignedBuffer
