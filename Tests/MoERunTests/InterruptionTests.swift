@@ -31,7 +31,7 @@ import Testing
         "16384", "--stats-json", scratch.url("s.json").path, "--timeline",
         scratch.url("t.json").path,
       ], environment: ["MOE_ISA": "scalar"])
-    try await program.firstText()
+    try program.hasWritten()
     kill(program.process.processIdentifier, signal)
     let output = try await program.end()
     #expect(!output.wasKilled)

@@ -66,19 +66,25 @@ struct Program {
     try await Program(arguments, input: input).end()
   }
 
-  /// Waits until the program has written some text.
-  func firstText() async throws {
-    try await wait(for: "its first text") { (try? Data(contentsOf: outputURL))?.isEmpty == false }
+  /// Blocks until the program has written some text.
+  func hasWritten() throws {
+    try block(until: "its first text") { (try? Data(contentsOf: outputURL))?.isEmpty == false }
   }
 
   /// Blocks until the program has taken so much of a processor: how far it has come, however busy
-  /// the machine is. Blocks because a suspended test may go on only when others are done.
+  /// the machine is.
   func hasComputed(forSeconds seconds: Double) throws {
+    try block(until: "\(seconds) s of computing") { try processorSeconds() >= seconds }
+  }
+
+  /// Blocks because a suspended test may go on only when others are done, and the program would
+  /// take a processor from them until then.
+  private func block(until what: String, _ condition: () throws -> Bool) throws {
     let limit = MonotonicClock.nanoseconds() + 120_000_000_000
-    while try processorSeconds() < seconds {
+    while try !condition() {
       guard process.isRunning, MonotonicClock.nanoseconds() < limit else {
         kill(process.processIdentifier, SIGKILL)
-        throw Stuck(what: "\(seconds) s of computing", arguments: process.arguments ?? [])
+        throw Stuck(what: what, arguments: process.arguments ?? [])
       }
       usleep(5_000)
     }
@@ -95,23 +101,19 @@ struct Program {
 
   /// Waits for the program's end.
   func end() async throws -> Output {
-    try await wait(for: "its end") { !process.isRunning }
+    let limit = MonotonicClock.nanoseconds() + 120_000_000_000
+    while process.isRunning {
+      guard MonotonicClock.nanoseconds() < limit else {
+        kill(process.processIdentifier, SIGKILL)
+        throw Stuck(what: "its end", arguments: process.arguments ?? [])
+      }
+      try await Task.sleep(nanoseconds: 5_000_000)
+    }
     return Output(
       code: process.terminationStatus,
       wasKilled: process.terminationReason == .uncaughtSignal,
       text: isOutputOurs ? try String(contentsOf: outputURL, encoding: .utf8) : "",
       errors: try String(contentsOf: errorURL, encoding: .utf8))
-  }
-
-  private func wait(for what: String, _ condition: () -> Bool) async throws {
-    let limit = MonotonicClock.nanoseconds() + 120_000_000_000
-    while !condition() {
-      guard MonotonicClock.nanoseconds() < limit else {
-        kill(process.processIdentifier, SIGKILL)
-        throw Stuck(what: what, arguments: process.arguments ?? [])
-      }
-      try await Task.sleep(nanoseconds: 5_000_000)
-    }
   }
 
   struct Stuck: Error {
