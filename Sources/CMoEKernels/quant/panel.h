@@ -109,8 +109,10 @@ MOE_ALWAYS_INLINE void moe_panel_matmul(const moe_panel_kernels *kernels, const 
       moe_multiply_panels(kernels, all, row, (int)kernels->panels, tokens,
                           all->w + next * all->w_stride, unpacked);
     }
-    for (; rows - row >= kernels->panel_rows; row += kernels->panel_rows) {
+    if (kernels->panels > 1 && rows - row >= kernels->panel_rows) {
+      _Static_assert(MOE_PANELS_AVX512 == 2, "one is left at most");
       moe_multiply_panels(kernels, all, row, 1, tokens, all->w + row * all->w_stride, unpacked);
+      row += kernels->panel_rows;
     }
   }
   moe_tile rest = *all;
