@@ -5,16 +5,18 @@
 #endif
 private import Synchronization
 
-/// A file that is written under another name beside its place and then takes that place, so that
-/// nobody ever reads a part of it, and what was there stays until all of it is there.
+/// A file that is written beside its place and then takes that place, so that nobody ever reads a
+/// part of it, and what was there stays until all of it is there.
 ///
-/// The other name is random and must not be taken, and no link is followed to it: neither another
-/// run of the program nor anyone who may write to the folder can make it write elsewhere. Until it
-/// takes its place, nobody but the user can read it.
+/// Until then it has no name where the file system allows that, so that nothing is left of it
+/// whatever ends the program. Elsewhere its name is random and must not be taken, and no link is
+/// followed to it: neither another run of the program nor anyone who may write to the folder can
+/// make it write elsewhere. Until it takes its place, nobody but the user can read it.
 package final class ReplacementFile: Sendable {
   /// The place: where the path that was given is a link, what that points to.
   package let path: String
-  private let temporaryPath: String
+  /// Nil while it has no name.
+  private let temporaryPath: String?
   private let descriptor: Int32
   private let permissions: UInt32
   private let isOpen = Atomic(true)
@@ -22,14 +24,22 @@ package final class ReplacementFile: Sendable {
   /// Names that were tried before giving up: one is enough unless someone guesses them.
   private static let nameCountMax = 100
 
-  /// - Parameter isPrivate: Whether nobody but the user shall ever read it. Else it keeps the
-  ///   permissions of the file it replaces, or gets those of every new file of the user.
-  package init(_ path: String, isPrivate: Bool = false) throws(FileError) {
+  /// - Parameters:
+  ///   - isPrivate: Whether nobody but the user shall ever read it. Else it keeps the permissions of
+  ///     the file it replaces, or gets those of every new file of the user.
+  ///   - hasName: Whether it has a name from the beginning, as where the file system wants one.
+  package init(
+    _ path: String, isPrivate: Bool = false, hasName: Bool = false
+  ) throws(FileError) {
     guard !path.isEmpty, !path.utf8.contains(0) else { throw .impossibleName(path: path) }
     let status = FileStatus(path: path)
     if let kind = status?.kind, kind != .regular { throw .notRegular(path: path, kind: kind) }
     self.path = status == nil ? path : Self.resolved(path)
-    (temporaryPath, descriptor) = try Self.create(besides: self.path)
+    if !hasName, let descriptor = Self.createWithoutName(besides: self.path) {
+      (temporaryPath, self.descriptor) = (nil, descriptor)
+    } else {
+      (temporaryPath, descriptor) = try Self.create(besides: self.path)
+    }
     permissions = isPrivate ? 0o600 : status?.permissions ?? (0o666 & ~Self.userMask())
   }
 
@@ -38,6 +48,15 @@ package final class ReplacementFile: Sendable {
   /// Throws where `path` cannot be written, as far as can be told without writing it.
   package static func check(_ path: String) throws(FileError) {
     try ReplacementFile(path).discard()
+  }
+
+  /// Throws where the disk has no room for so many bytes: before the work and not after it.
+  package func checkRoom(for byteCount: Int) throws(FileError) {
+    var status = statvfs()
+    // What a file system doesn't tell shows in the end.
+    guard unsafe fstatvfs(descriptor, &status) == 0, status.f_blocks > 0 else { return }
+    let (free, isHuge) = status.f_bavail.multipliedReportingOverflow(by: status.f_frsize)
+    guard isHuge || free >= byteCount else { throw .system(path: path, code: ENOSPC) }
   }
 
   package func write(_ bytes: Span<UInt8>) throws(FileError) {
@@ -68,6 +87,13 @@ package final class ReplacementFile: Sendable {
     if fchmod(descriptor, mode_t(permissions)) != 0 { code = errno }
     // Some file systems have no such call; then there is nothing to wait for.
     if code == 0, fsync(descriptor) != 0, errno != EINVAL, errno != ENOSYS { code = errno }
+    let temporaryPath: String
+    do throws(FileError) {
+      if let name = self.temporaryPath { temporaryPath = name } else { temporaryPath = try name() }
+    } catch {
+      close(descriptor)
+      throw error
+    }
     if close(descriptor) != 0 && code == 0 { code = errno }
     if code == 0, unsafe rename(temporaryPath, path) != 0 { code = errno }
     guard code != 0 else { return }
@@ -75,25 +101,61 @@ package final class ReplacementFile: Sendable {
     throw .system(path: path, code: code)
   }
 
+  /// Gives a file without a name one: a file can be renamed over another, but not linked.
+  private func name() throws(FileError) -> String {
+    let (temporaryPath, _) = try Self.withRandomName(besides: path) { name in
+      unsafe linkat(AT_FDCWD, Self.link(to: descriptor), AT_FDCWD, name, AT_SYMLINK_FOLLOW)
+    }
+    return temporaryPath
+  }
+
   /// Removes what was written; the place stays as it was.
   package func discard() {
     guard isOpen.exchange(false, ordering: .relaxed) else { return }
     close(descriptor)
-    unsafe unlink(temporaryPath)
+    if let temporaryPath { unsafe unlink(temporaryPath) }
+  }
+
+  /// Nil where the file system has no files without a name, or none could get its name later.
+  private static func createWithoutName(besides path: String) -> Int32? {
+    // O_TMPFILE, which the C library's module leaves out.
+    let flags = 0o20_000_000 | O_DIRECTORY | O_WRONLY | O_CLOEXEC
+    let folder = folder(of: path)
+    let descriptor = unsafe open(folder.isEmpty ? "." : folder, flags, 0o600)
+    guard descriptor >= 0 else { return nil }
+    guard unsafe access(link(to: descriptor), F_OK) == 0 else {
+      close(descriptor)
+      return nil
+    }
+    return descriptor
+  }
+
+  private static func link(to descriptor: Int32) -> String { "/proc/self/fd/\(descriptor)" }
+
+  /// With the slash at its end; empty for names alone.
+  private static func folder(of path: String) -> String {
+    path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
   }
 
   private static func create(
     besides path: String
-  ) throws(FileError) -> (temporaryPath: String, descriptor: Int32) {
-    let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
+  ) throws(FileError) -> (temporaryPath: String, result: Int32) {
+    let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+    return try withRandomName(besides: path) { unsafe open($0, flags, 0o600) }
+  }
+
+  /// Makes a file of a name that is not taken; what makes it returns a negative number otherwise.
+  private static func withRandomName(
+    besides path: String, _ make: (String) -> Int32
+  ) throws(FileError) -> (temporaryPath: String, result: Int32) {
+    let folder = folder(of: path)
     var code: Int32 = 0
     for _ in 0..<nameCountMax {
       // Not made of the file's name, which may be as long as names can be.
       let name = String(UInt64.random(in: .min ... .max), radix: 36)
       let temporaryPath = "\(folder).\(name).tmp"
-      let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-      let descriptor = unsafe open(temporaryPath, flags, 0o600)
-      if descriptor >= 0 { return (temporaryPath, descriptor) }
+      let result = make(temporaryPath)
+      if result >= 0 { return (temporaryPath, result) }
       code = errno
       guard code == EEXIST || code == EINTR else { break }
     }

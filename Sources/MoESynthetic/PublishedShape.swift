@@ -35,6 +35,7 @@ package struct PublishedShape: Sendable {
     let writer = try writer()
     let output = try ReplacementFile(path)
     do {
+      try output.checkRoom(for: writer.byteCount)
       try writer.emit { try output.write($0.span) }
       try output.commit()
     } catch {

@@ -17,7 +17,7 @@ struct TopicRouting: Sendable {
     var noise: Float { 1 - common - topic }
   }
 
-  private static let noiseCount = 1 << 20
+  private static let noiseCountMin = 1 << 20
   /// Standard deviation of the logits inside a topic.
   private static let logitDeviation: Float = 2.5
   /// How far below others tokens lie that are no text.
@@ -50,7 +50,7 @@ struct TopicRouting: Sendable {
     }
     common = gaussian(width)
     topics = (0..<topicCount).map { _ in gaussian(width) }
-    noise = gaussian(Self.noiseCount)
+    noise = gaussian(max(Self.noiseCountMin, 2 * width))
   }
 
   func topic(of token: Int) -> Int {
@@ -60,7 +60,7 @@ struct TopicRouting: Sendable {
 
   private func noise(of token: Int, stream: UInt64) -> ArraySlice<Float> {
     var generator = SeededGenerator(seed: seed &* 37 &+ UInt64(token) &* 2 &+ stream)
-    let start = Int(generator.next() % UInt64(Self.noiseCount - width))
+    let start = Int(generator.next() % UInt64(noise.count - width))
     return noise[start..<start + width]
   }
 

@@ -1,6 +1,6 @@
 /* Runs every product and operation of one level over seeded inputs and prints a digest of each
- * result; compares with the scalar level on the way. Arguments: the level, and a case to print in
- * full. */
+ * result; compares with the scalar level on the way, unless the digests are compared with those of a
+ * level that was. Arguments: the level, `digests` for these alone, and a case to print in full. */
 #include "check.h"
 
 #include <stdarg.h>
@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 const char *wanted_case = "";
+int compares_with_scalar = 1;
 static int failure_count;
 
 uint64_t draw(generator *g) {
@@ -151,10 +152,12 @@ int main(int count, char **arguments) {
   int isa = MOE_ISA_NEON;
   while (count > 1 && isa >= 0 && strcmp(moe_isa_name((moe_isa)isa), arguments[1]) != 0) isa--;
   if (count < 2 || isa < 0 || !moe_operations_at((moe_isa)isa)) {
-    fprintf(stderr, "usage: check LEVEL [CASE], with a level that this processor has\n");
+    fprintf(stderr, "usage: check LEVEL [digests] [CASE], with a level that this processor has\n");
     return 2;
   }
-  if (count > 2) wanted_case = arguments[2];
+  compares_with_scalar = count < 3 || strcmp(arguments[2], "digests") != 0;
+  int place = compares_with_scalar ? 2 : 3;
+  if (count > place) wanted_case = arguments[place];
   check_activations((moe_isa)isa);
   check_products((moe_isa)isa);
   check_elements((moe_isa)isa);

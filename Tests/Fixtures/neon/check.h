@@ -44,6 +44,8 @@ void digest_double(double value);
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 extern const char *wanted_case;
+/* Whether products are compared with the scalar level's, which an emulator takes minutes for. */
+extern int compares_with_scalar;
 
 /* Says what is wrong and makes the program fail in the end. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

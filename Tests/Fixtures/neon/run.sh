@@ -33,11 +33,18 @@ digests() {
 }
 digests avx2 "$work/check-x86" avx2
 digests scalar "$work/check-x86" scalar
-qemu-aarch64 -cpu max "$work/check-arm" scalar >"$work/scalar-arm" &
-emulated=$!
-digests neon-dotprod qemu-aarch64 -cpu max "$work/check-arm" neon
-wait "$emulated" || failed=1
-digests neon-plain qemu-aarch64 -cpu cortex-a53 "$work/check-arm" neon
+emulate() {
+  local name=$1
+  shift
+  qemu-aarch64 -cpu "$@" >"$work/$name" &
+  emulated+=($!)
+}
+# What is compared with the scalar level here is compared with these levels' bits afterwards.
+emulated=()
+emulate scalar-arm max "$work/check-arm" scalar
+emulate neon-dotprod max "$work/check-arm" neon digests
+emulate neon-plain cortex-a53 "$work/check-arm" neon digests
+for process in "${emulated[@]}"; do wait "$process" || failed=1; done
 
 compare() {
   if ! diff "$work/$1" "$work/$2" >"$work/difference"; then
