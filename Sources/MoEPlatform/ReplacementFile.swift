@@ -25,8 +25,8 @@ package final class ReplacementFile: Sendable {
   private static let nameCountMax = 100
 
   /// - Parameters:
-  ///   - isPrivate: Whether nobody but the user shall ever read it. Else it keeps the permissions of
-  ///     the file it replaces, or gets those of every new file of the user.
+  ///   - isPrivate: Whether nobody but the user shall ever read it. Else it keeps the permissions
+  ///     of the file it replaces, or gets those of every new file of the user.
   ///   - hasName: Whether it has a name from the beginning, as where the file system wants one.
   package init(
     _ path: String, isPrivate: Bool = false, hasName: Bool = false

@@ -1,6 +1,6 @@
 /* Runs every product and operation of one level over seeded inputs and prints a digest of each
- * result; compares with the scalar level on the way, unless the digests are compared with those of a
- * level that was. Arguments: the level, `digests` for these alone, and a case to print in full. */
+ * result; compares with the scalar level on the way, unless the digests are compared with those of
+ * a level that was. Arguments: the level, `digests` for these alone, a case to print in full. */
 #include "check.h"
 
 #include <stdarg.h>
