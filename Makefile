@@ -21,7 +21,7 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEFormatsTests|$(SUITES_WITH_THREADS)
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run build test test-dependent test-debug test-solver test-neon check fuzz simulate golden bench \
+.PHONY: help run build tests test test-dependent test-debug test-solver test-neon check fuzz simulate golden bench \
 	bench-record record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
@@ -34,8 +34,11 @@ run: deps ## Builds, then lets a small model tell a story with 30 % of its exper
 build: deps ## Builds everything for release.
 	$(SWIFT) build $(RELEASE)
 
-test: deps ## Builds quietly for release and runs all tests.
+# Tests are built here alone: `swift test` would build everything again, its way.
+tests: deps
 	@.ci/quietly $(SWIFT) build $(RELEASE) --build-tests
+
+test: tests ## Builds quietly for release and runs all tests.
 	@$(SWIFT) test $(RELEASE) --skip-build
 
 test-dependent: deps ## Builds and runs a package that depends on this one by its version.
@@ -56,17 +59,17 @@ test-neon: ## Compares the Arm kernels, in an emulator, with AVX2's bits.
 
 check: format-check test ## The gate: format, house rules, release build, all tests.
 
-fuzz: deps ## Runs the fuzz tests for long, from a new seed each time: make fuzz MOE_FUZZ_SEED=7.
+fuzz: tests ## Runs the fuzz tests for long, from a new seed each time: make fuzz MOE_FUZZ_SEED=7.
 	@seed=$${MOE_FUZZ_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')} && \
 		echo "MOE_FUZZ_SEED=$$seed MOE_FUZZ_ITERATIONS=$(MOE_FUZZ_ITERATIONS)" && \
 		MOE_FUZZ_SEED=$$seed MOE_FUZZ_ITERATIONS=$(MOE_FUZZ_ITERATIONS) \
-		$(SWIFT) test $(RELEASE) --filter Fuzz
+		$(SWIFT) test $(RELEASE) --skip-build --filter Fuzz
 
-simulate: deps ## Replays the whole path on a faulty store: make simulate SEED=7.
-	MOE_SIMULATION_SEED=$(SEED) $(SWIFT) test $(RELEASE) --filter SimulationTests
+simulate: tests ## Replays the whole path on a faulty store: make simulate SEED=7.
+	MOE_SIMULATION_SEED=$(SEED) $(SWIFT) test $(RELEASE) --skip-build --filter SimulationTests
 
-golden: deps ## Compares logits and tokens with references; fails where these are missing.
-	CI=true $(SWIFT) test $(RELEASE) --filter GoldenTests
+golden: tests ## Compares logits and tokens with references; fails where these are missing.
+	CI=true $(SWIFT) test $(RELEASE) --skip-build --filter GoldenTests
 
 bench: deps ## Times kernels, reads and a model: make bench MODEL=model.gguf.
 	$(SWIFT) run $(RELEASE) moe-bench --file '$(MODEL)' $(KERNEL_CSV)
