@@ -298,7 +298,9 @@ static void check_saturation(const moe_format *format, moe_isa isa) {
       }
       set_token(&p, t, x);
     }
-    if (format->activation == MOE_ACTIVATION_Q8_K) set_least_token(&p, 5);
+    /* AVX2 turns the signs of activations for quants of all 8 bits: these are from -127 on. */
+    int has_all_bits = strcmp(format->name, "IQ4_XS") == 0;
+    if (format->activation == MOE_ACTIVATION_Q8_K && !has_all_bits) set_least_token(&p, 5);
     float *y = guarded_floats(p.rows * p.tokens);
     multiply(&p, isa, 0, p.rows, 0, p.tokens, y);
     /* Scale and minimum may nearly cancel here, which costs what they were larger. */
