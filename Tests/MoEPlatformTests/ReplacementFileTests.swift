@@ -9,6 +9,14 @@ import Testing
 
   private func permissions(_ path: String) -> UInt32? { FileStatus(path: path)?.permissions }
 
+  /// Whether the folder's file system has files without a name: older overlays, as in containers,
+  /// have none.
+  private func filesMayLackNames() -> Bool {
+    let descriptor = unsafe open(place.url.path, 0o20_000_000 | O_DIRECTORY | O_WRONLY, 0o600)
+    if descriptor >= 0 { close(descriptor) }
+    return descriptor >= 0
+  }
+
   @Test(arguments: [false, true]) func takesItsPlaceOnlyWhenItIsWhole(hasName: Bool) throws {
     let path = try place.write([9], to: "a")
     let file = try ReplacementFile(path, hasName: hasName)
@@ -16,7 +24,7 @@ import Testing
     #expect(FileManager.default.contents(atPath: path) == Data([9]))
     let others = try place.names.filter { $0 != "a" }
     // Nothing that an end of the program could leave behind, where the file system allows it.
-    #expect(others.count == (hasName ? 1 : 0))
+    #expect(others.count == (hasName || !filesMayLackNames() ? 1 : 0))
     for other in others { #expect(permissions(place.path(other)) == 0o600) }
     try file.write([3].span)
     try file.commit()

@@ -6,6 +6,8 @@
  *     table         the quants that the numbers of 4 bits stand for, or null
  *     scale_of      a block's scale
  *     minimum_of    what a weight is less by, 0 where quants have an OFFSET
+ *     four_scales   for x86, with MOE_HAS_FOUR_SCALES: scales of up to four blocks at once, unless
+ *                   they are 16-bit floats `scale`
  *
  * Four blocks of a row are multiplied at a time, a block per 128-bit lane; so blocks are not
  * unpacked first, and what is summed up across lanes is half as much. */
