@@ -108,7 +108,7 @@ format-check: ## Says what `make format` would change, and fails if that is anyt
 	$(SWIFT) format lint --strict --parallel --recursive Sources Tests Package.swift
 
 deps: ## Installs the system packages that are missing (Debian, Ubuntu).
-	@.ci/install-packages pkg-config liburing-dev zlib1g-dev
+	@.ci/install-packages pkg-config liburing-dev zlib1g-dev libzstd-dev
 
 clean: ## Removes everything that was built.
 	rm -rf .build .build-thread .build-address .build-solver

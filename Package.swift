@@ -56,6 +56,8 @@ let package = Package(
     .systemLibrary(name: "CUring", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
     // zlib: inflate and CRC-32 of trace archives, as every system has them, fuzzed for decades.
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    // zstd: the fastest entropy coder in every distribution, its format frozen (RFC 8878).
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     // GLPK: the one solver of integer programs in Debian 12 with a C interface and no other parts.
     .systemLibrary(name: "CGLPK", providers: [.apt(["libglpk-dev"])]),
 
@@ -65,7 +67,7 @@ let package = Package(
     module("MoECore", ["MoEPlatform", "CZlib"]),
     // Mathematics, bytes, residency.
     module("MoEKernels", ["MoECore", "CMoEKernelsInterface"]),
-    module("MoEStore", ["MoECore", "MoEPlatform", "CMoERing"]),
+    module("MoEStore", ["MoECore", "MoEPlatform", "MoEKernels", "CMoERing", "CZstd"]),
     module("MoECache", ["MoECore"]),
     // Where expert weights come from.
     module("MoEExperts", ["MoECore", "MoEKernels", "MoEStore", "MoECache"]),
@@ -92,6 +94,13 @@ let package = Package(
     // What an analysis says, as pages and text for people.
     module("MoEReport", ["MoECore", "MoEAnalysis"]),
 
+    // Bundles of experts, written.
+    module(
+      "MoECompression",
+      [
+        "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoEExperts", "MoEModel", "MoEFormats",
+      ]),
+
     // Models with random weights, for benchmarks and tests.
     module(
       "MoESynthetic",
@@ -102,8 +111,8 @@ let package = Package(
       name: "moe-run",
       dependencies: [
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        "MoERuntime", "MoEAnalysis", "MoEReport", "MoETokenizer", "MoECache", "MoECore",
-        "MoEPlatform",
+        "MoERuntime", "MoECompression", "MoEAnalysis", "MoEReport", "MoETokenizer", "MoECache",
+        "MoEStore", "MoECore", "MoEPlatform",
       ],
       // The text that gatings are calibrated on, in the program itself.
       resources: [.embedInCode("Resources/calibration.txt")],

@@ -91,6 +91,12 @@ private import MoEPlatform
       (baseAddress + offset).assumingMemoryBound(to: Float.self), count: count)
   }
 
+  /// Numbers from the start on. The view is valid while this buffer lives.
+  package borrowing func words(count: Int) -> IndexView {
+    precondition(count >= 0 && count * 4 <= byteCount)
+    return unsafe IndexView(baseAddress.assumingMemoryBound(to: UInt32.self), count: count)
+  }
+
   /// Bytes from an offset on. The view is valid while this buffer lives.
   package borrowing func bytes(atOffset offset: Int = 0, count: Int) -> ByteView {
     precondition(offset >= 0 && count >= 0 && offset + count <= byteCount)
@@ -100,6 +106,9 @@ private import MoEPlatform
 
 package struct OutOfMemory: Error, CustomStringConvertible {
   package let byteCount: Int
+
+  package init(byteCount: Int) { self.byteCount = byteCount }
+
   package var description: String {
     "the system refused \(ByteSize(byteCount)) of memory; "
       + "close other programs or give a smaller memory budget"

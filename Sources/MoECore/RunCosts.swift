@@ -9,6 +9,8 @@ package struct RunCosts: Sendable, Equatable {
     package var expert: CostCurve
     package var denseByteCount: Int
     package var expertByteCount: Int
+    /// What the processors take to make an expert ready that was read, in a code or another form.
+    package var finishSeconds: Double
     /// Which class of slots its experts share (`CacheGeometry`); nil for a layer without experts.
     package var sizeClass: Int?
     /// Keys and values of one position.
@@ -18,8 +20,10 @@ package struct RunCosts: Sendable, Equatable {
 
     package init(
       dense: CostCurve, expert: CostCurve, denseByteCount: Int, expertByteCount: Int,
-      sizeClass: Int?, keyValueByteCount: Int, attendedPositionMax: Int? = nil
+      finishSeconds: Double = 0, sizeClass: Int?, keyValueByteCount: Int,
+      attendedPositionMax: Int? = nil
     ) {
+      self.finishSeconds = finishSeconds
       self.dense = dense
       self.expert = expert
       self.denseByteCount = denseByteCount

@@ -66,4 +66,45 @@ package typealias IndexView = ElementView<UInt32>
     precondition(start >= 0 && count >= 0 && start + count <= self.count)
     return unsafe ByteView(pointer + start, count: count)
   }
+
+  package func copy(from source: ByteView) {
+    precondition(source.count <= count)
+    unsafe pointer.copyMemory(from: source.pointer, byteCount: source.count)
+  }
+
+  package func copy(from source: [UInt8]) {
+    precondition(source.count <= count)
+    unsafe source.withUnsafeBytes { source in
+      if let start = source.baseAddress {
+        unsafe pointer.copyMemory(from: start, byteCount: source.count)
+      }
+    }
+  }
+
+  package subscript(index: Int) -> UInt8 {
+    get {
+      precondition(index >= 0 && index < count)
+      return unsafe pointer.load(fromByteOffset: index, as: UInt8.self)
+    }
+    nonmutating set {
+      precondition(index >= 0 && index < count)
+      unsafe pointer.storeBytes(of: newValue, toByteOffset: index, as: UInt8.self)
+    }
+  }
+
+  package func array() -> [UInt8] {
+    unsafe Array(UnsafeRawBufferPointer(start: pointer, count: count))
+  }
+
+  package func isEqual(to other: ByteView) -> Bool {
+    unsafe UnsafeRawBufferPointer(start: pointer, count: count)
+      .elementsEqual(UnsafeRawBufferPointer(start: other.pointer, count: other.count))
+  }
+
+  /// Four bytes from an offset on, at any address, the lowest first.
+  package func littleEndianWord(at offset: Int) -> UInt32 {
+    precondition(offset >= 0 && offset + 4 <= count)
+    return UInt32(
+      littleEndian: unsafe pointer.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+  }
 }

@@ -1,4 +1,5 @@
 package import MoECore
+package import MoEStore
 
 /// The routed experts of one block of the model; a dense block has none.
 package struct ExpertLayer: Sendable, Hashable {
@@ -8,23 +9,32 @@ package struct ExpertLayer: Sendable, Hashable {
   package let expertsPerToken: Int
   /// In the order in which a slot holds them.
   package let parts: [ExpertPart]
+  /// (expert): where all its parts are once more, in one piece of a bundle; nil where they are read
+  /// from the model's own files.
+  package let records: [BundleRecord]?
   /// How an expert's weights are found in its parts; nil for a dense block.
   let assembly: ExpertAssembly?
 
   package static let dense = ExpertLayer()
 
   private init() {
-    (expertCount, expertsPerToken, parts, assembly) = (0, 0, [], nil)
+    (expertCount, expertsPerToken, parts, records, assembly) = (0, 0, [], nil, nil)
   }
 
-  /// - Parameter parts: Each role once: up, alone or with the gate, down, and what else there is.
-  package init(expertCount: Int, expertsPerToken: Int, parts: [ExpertPart]) {
+  /// - Parameters:
+  ///   - parts: Each role once: up, alone or with the gate, down, and what else there is.
+  ///   - records: Checked to have the same parts.
+  package init(
+    expertCount: Int, expertsPerToken: Int, parts: [ExpertPart], records: [BundleRecord]? = nil
+  ) {
+    precondition(records == nil || records?.count == expertCount)
     precondition(expertCount > 0 && expertsPerToken > 0 && expertsPerToken <= expertCount)
     precondition(parts.allSatisfy { $0.expertCount == expertCount })
     precondition(Set(parts.map(\.role)).count == parts.count)
     self.expertCount = expertCount
     self.expertsPerToken = expertsPerToken
     self.parts = parts
+    self.records = records
     assembly = ExpertAssembly(parts)
   }
 
@@ -35,14 +45,25 @@ package struct ExpertLayer: Sendable, Hashable {
     parts[part].extent(ofExpert: expert)
   }
 
-  /// Bytes of one expert in the file.
-  package var storedByteCountPerExpert: Int { parts.reduce(0) { $0 + $1.storedByteCount } }
+  /// Bytes of one expert in the file; of experts that differ, the mean.
+  package var storedByteCountPerExpert: Int {
+    guard let records, !records.isEmpty else { return parts.reduce(0) { $0 + $1.storedByteCount } }
+    return records.reduce(0) { $0 + $1.extent.byteCount } / records.count
+  }
+
+  /// Bytes of all experts in the file.
+  package var storedByteCount: Int {
+    records.map { $0.reduce(0) { $0 + $1.extent.byteCount } }
+      ?? storedByteCountPerExpert * expertCount
+  }
+
+  /// Bytes that products read of an expert.
+  package var slotByteCountPerExpert: Int { parts.reduce(0) { $0 + $1.slotByteCount } }
 
   /// Pieces that an expert is read in.
-  package var readCountPerExpert: Int { parts.reduce(0) { $0 + $1.extentCount } }
-
-  /// Whether something is done with what was read before it is used.
-  var hasConversions: Bool { parts.contains { $0.conversion != nil } }
+  package var readCountPerExpert: Int {
+    records == nil ? parts.reduce(0) { $0 + $1.extentCount } : 1
+  }
 
   /// The same experts with parts that differ in format or place alone.
   package func replacing(parts: [ExpertPart]) -> ExpertLayer {
@@ -64,7 +85,7 @@ package struct ExpertLayout: Sendable {
 
   /// Bytes of all experts in the file.
   package var byteCount: Int {
-    layers.reduce(0) { $0 + $1.storedByteCountPerExpert * $1.expertCount }
+    layers.reduce(0) { $0 + $1.storedByteCount }
   }
 
   /// Bytes of the experts that one token takes, in all layers together.

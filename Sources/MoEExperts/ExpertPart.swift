@@ -15,6 +15,20 @@ package enum ExpertPartRole: Sendable, Hashable, CaseIterable {
   case gateUpBias
   case downBias
 
+  /// Its number in bundles: never given twice.
+  package var number: UInt32 {
+    switch self {
+    case .gate: 1
+    case .up: 2
+    case .gateUp: 3
+    case .down: 4
+    case .gateBias: 5
+    case .upBias: 6
+    case .gateUpBias: 7
+    case .downBias: 8
+    }
+  }
+
   /// Whether it is a matrix that rows are multiplied with; the others are vectors of 32-bit floats.
   package var isMatrix: Bool {
     switch self {

@@ -90,14 +90,14 @@ struct ExpertPool: ~Copyable {
 
   borrowing func memory() -> ByteView { buffer.bytes(count: buffer.byteCount) }
 
-  /// The memory of one part in a place of the class that `layer` belongs to; aligned as the layout
+  /// The memory of one region in a place of the class that `layer` belongs to; aligned as the layout
   /// says.
-  borrowing func region(place: Int, layer: Int, part: Int) -> ByteView {
+  borrowing func region(place: Int, layer: Int, number region: Int) -> ByteView {
     let number = layout.sizeClass(ofLayer: layer)
     let sizeClass = layout.classes[number]
-    let count = sizeClass.regionByteCounts[part]
+    let count = sizeClass.regionByteCounts[region]
     var offset = 0
-    for earlier in 0..<part { offset += sizeClass.regionByteCounts[earlier] }
+    for earlier in 0..<region { offset += sizeClass.regionByteCounts[earlier] }
     let lent = place - ownPlaceCount
     if lent >= 0 {
       precondition(slots.lent[lent] == number)

@@ -108,7 +108,13 @@ extension OffloadedExperts {
     guard let index = places.stagingSlot(at: place) else {
       preconditionFailure("a read ended that nobody asked for")
     }
-    convert(prefetcher.slots[index].expert, at: place)
+    do throws(ExpertError) {
+      try finish(prefetcher.slots[index].expert, at: place)
+    } catch {
+      // Not prefetched then; what is wrong comes up again where the expert is needed.
+      countWaste(prefetcher.slots[index])
+      return prefetcher.empty(index)
+    }
     prefetcher.becomeReady(index)
   }
 

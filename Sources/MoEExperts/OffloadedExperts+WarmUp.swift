@@ -60,7 +60,14 @@ extension OffloadedExperts {
   /// A read into a slot that was warmed up is done; false where the place is none of those.
   func endWarming(at place: Int) -> Bool {
     guard let slot = warming.finish(at: place) else { return false }
-    if let expert = cache.table.expert(in: slot) { convert(expert, at: place) }
+    guard let expert = cache.table.expert(in: slot) else { return true }
+    do throws(ExpertError) {
+      try finish(expert, at: place)
+    } catch {
+      // Not warmed up then; what is wrong comes up again where the expert is needed.
+      cache.remove(expert)
+      return true
+    }
     cache.markResident(slot)
     warming.expertCount += 1
     return true

@@ -24,7 +24,7 @@ package final class OffloadedExperts: ExpertSource {
   private(set) var useCounts: [Int]
   /// Of the read that is being asked for, reused from one to the next.
   private var parts: [ReadPart] = []
-  private let converter: PartConverter
+  private let finisher: ExpertFinisher
   /// What the reader had read when that was last put into the statistics.
   private(set) var countedReadByteCount: Int
 
@@ -55,7 +55,7 @@ package final class OffloadedExperts: ExpertSource {
     do {
       places = SlotPlaces(
         try ExpertPool(poolLayout, slots: slots, loanByteCount: loanByteCount))
-      converter = try PartConverter(layout, team: team)
+      finisher = try ExpertFinisher(layout, team: team)
     } catch {
       throw .outOfMemory("the expert pool does not fit in memory: \(error)")
     }
@@ -161,31 +161,25 @@ package final class OffloadedExperts: ExpertSource {
     swap(&parts, &self.parts)
     defer { self.parts = parts }
     parts.removeAll(keepingCapacity: true)
-    for (index, part) in experts.parts.enumerated() {
-      let region = places.pool.region(place: place, layer: expert.layer, part: index)
-      for number in 0..<part.extentCount {
-        let start = part.landingOffset(number, ofExpert: expert.index, alignment: alignment)
-        parts.append(
-          unsafe ReadPart(
-            extent: part.extent(number, ofExpert: expert.index),
-            destination: region.pointer + start, capacity: region.count - start))
-      }
+    experts.forEachRead(ofExpert: expert.index, alignment: alignment) { extent, number, offset in
+      let region = places.pool.region(place: place, layer: expert.layer, number: number)
+      parts.append(
+        unsafe ReadPart(
+          extent: extent, destination: region.pointer + offset, capacity: region.count - offset))
     }
     try reader.submit(tag: place, parts: parts.span, priority: priority, expert: expert)
   }
 
   private var alignment: Int { places.pool.layout.alignment }
 
-  /// An expert was read to a place: makes of its parts what products read.
-  func convert(_ expert: ExpertID, at place: Int) {
+  /// An expert was read to a place: makes of it what products read.
+  func finish(_ expert: ExpertID, at place: Int) throws(ExpertError) {
     let experts = layout.layers[expert.layer]
-    guard experts.hasConversions else { return }
-    for (index, part) in experts.parts.enumerated() {
-      converter.convert(
-        part, ofExpert: expert.index,
-        in: places.pool.region(place: place, layer: expert.layer, part: index),
-        alignment: alignment, placement: reader.placement)
-    }
+    guard experts.isFinishedAfterReading else { return }
+    try finisher.finish(
+      experts, expert: expert, alignment: alignment, placement: reader.placement,
+      files: reader.files
+    ) { places.pool.region(place: place, layer: expert.layer, number: $0) }
   }
 
   /// Takes completed reads; with `blocking`, waits for at least one.
@@ -193,19 +187,19 @@ package final class OffloadedExperts: ExpertSource {
     var blocking = blocking
     let start = blocking ? MonotonicClock.nanoseconds() : 0
     var (count, loadedCount) = (0, 0)
-    do {
-      while let place = try reader.next(blocking: blocking) {
-        blocking = false
-        count += 1
-        if let number = step.endReading(at: place) {
-          convert(step.expert(of: number), at: place)
-          cache.markResident(step.entries[number].slot)
-          step.becomeReady(number)
-          loadedCount += 1
-        } else if !endWarming(at: place) {
-          endStaging(at: place)
-        }
+    while let place = try nextRead(blocking: blocking) {
+      blocking = false
+      count += 1
+      if let number = step.endReading(at: place) {
+        try finish(step.expert(of: number), at: place)
+        cache.markResident(step.entries[number].slot)
+        step.becomeReady(number)
+        loadedCount += 1
+      } else if !endWarming(at: place) {
+        endStaging(at: place)
       }
+    }
+    do {
       if count > 0 { try reader.verifyUnchanged() }
     } catch {
       throw .store(error.description)
@@ -217,6 +211,14 @@ package final class OffloadedExperts: ExpertSource {
     // With nothing to wait for, waiting again would never end.
     precondition(count > 0 || start == 0, "an expert was waited for that nobody reads")
     if start != 0 { statistics[phase].stallNanoseconds += MonotonicClock.nanoseconds() - start }
+  }
+
+  private func nextRead(blocking: Bool) throws(ExpertError) -> Int? {
+    do {
+      return try reader.next(blocking: blocking)
+    } catch {
+      throw .store(error.description)
+    }
   }
 
   package func waitForAny(_ ready: inout [Int]) throws(ExpertError) -> Int {
@@ -243,12 +245,10 @@ package final class OffloadedExperts: ExpertSource {
     let experts = layout.layers[step.layer]
     let place = places.place(ofSlot: entry.slot)
     return ExpertWeights(experts) { index in
-      let part = experts.parts[index]
-      let start =
-        part.conversion == nil
-        ? reader.placement.phase(of: part.extent(ofExpert: entry.request.expert)) : 0
-      return places.pool.region(place: place, layer: step.layer, part: index)
-        .slice(start, count: part.slotByteCount)
+      let found = experts.location(
+        ofPart: index, expert: entry.request.expert, placement: reader.placement)
+      return places.pool.region(place: place, layer: step.layer, number: found.region)
+        .slice(found.offset, count: experts.parts[index].slotByteCount)
     }
   }
 

@@ -4,11 +4,11 @@ import MoECore
 ///
 /// Experts of different layers can differ in size (mixed quantisation), so slots come in classes:
 /// all layers whose experts take the same bytes share one. Slots of a class are equal, so the pool
-/// never fragments. A slot has a region for each part of an expert, with room for its bytes widened
-/// to whole blocks of the file, as direct reads need.
+/// never fragments. A slot has a region for each part of an expert, or one for all that are read in
+/// one piece, with room for its bytes widened to whole blocks of the file, as direct reads need.
 package struct PoolLayout: Sendable {
   package struct SizeClass: Sendable, Equatable {
-    /// Bytes of the slot's regions, in the order of the expert's parts; multiples of the alignment.
+    /// Bytes of the slot's regions; multiples of the alignment.
     package var regionByteCounts: [Int]
     /// Numbers of the layers, as in the file.
     package var layers: [Int]
@@ -31,14 +31,18 @@ package struct PoolLayout: Sendable {
     var classes: [SizeClass] = []
     var classOfLayer: [Int?] = []
     var sizes: [[Int]] = []
+    var isRecorded: [Bool] = []
     for (index, layer) in layout.layers.enumerated() {
       guard layer.expertCount > 0 else {
         classOfLayer.append(nil)
         continue
       }
       let size = layer.parts.map(\.slotByteCount)
-      let regions = layer.parts.map { Self.regionByteCount(of: $0, alignment: alignment) }
-      if let found = sizes.firstIndex(of: size) {
+      let regions = layer.regionByteCounts(alignment: alignment)
+      let found = sizes.indices.first {
+        sizes[$0] == size && isRecorded[$0] == (layer.records != nil)
+      }
+      if let found {
         classes[found].layers.append(index)
         classes[found].expertCount += layer.expertCount
         classes[found].expertsPerToken = max(
@@ -48,6 +52,7 @@ package struct PoolLayout: Sendable {
       } else {
         classOfLayer.append(classes.count)
         sizes.append(size)
+        isRecorded.append(layer.records != nil)
         classes.append(
           SizeClass(
             regionByteCounts: regions, layers: [index], expertCount: layer.expertCount,
@@ -65,13 +70,6 @@ package struct PoolLayout: Sendable {
       preconditionFailure("layer \(layer) has no experts")
     }
     return sizeClass
-  }
-
-  /// Room for a part of any of a layer's experts, whichever way its bytes lie in the file's blocks.
-  private static func regionByteCount(of part: ExpertPart, alignment: Int) -> Int {
-    (0..<part.expertCount).reduce(0) {
-      max($0, part.regionByteCount(ofExpert: $1, alignment: alignment))
-    }
   }
 
   /// Slots that each class needs for one token's step on a layer.

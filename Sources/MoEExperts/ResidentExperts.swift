@@ -19,7 +19,7 @@ package final class ResidentExperts: ExpertSource {
   /// What the experts take from the memory budget.
   package static func byteCount(_ layout: ExpertLayout) -> Int {
     AlignedBuffer.mappedByteCount(
-      for: runs(of: layout).byteCount + convertedByteCount(layout))
+      for: runs(of: layout).byteCount + regionsByteCount(layout))
   }
 
   /// A run of bytes in the file and where it goes to.
@@ -37,7 +37,7 @@ package final class ResidentExperts: ExpertSource {
     var runs: [Run] = []
     var end = 0
     for (layer, experts) in layout.layers.enumerated() {
-      for (number, part) in experts.parts.enumerated() where part.conversion == nil {
+      for (number, part) in experts.parts.enumerated() where !experts.isReadByExpert(number) {
         let extents = part.runs
         let count = experts.expertCount / extents.count
         for (index, extent) in extents.enumerated() {
@@ -52,13 +52,11 @@ package final class ResidentExperts: ExpertSource {
     return (runs, end)
   }
 
-  /// Bytes of parts that something is done with, each in a region of its own.
-  private static func convertedByteCount(_ layout: ExpertLayout) -> Int {
+  /// Bytes of what something is done with, of each expert in regions of its own.
+  private static func regionsByteCount(_ layout: ExpertLayout) -> Int {
     layout.layers.reduce(0) { sum, layer in
-      layer.parts.filter { $0.conversion != nil }.reduce(sum) { sum, part in
-        (0..<part.expertCount).reduce(sum) {
-          $0 + part.regionByteCount(ofExpert: $1, alignment: ReadPlacement.alignmentMax)
-        }
+      (0..<layer.expertCount).reduce(sum) { sum, expert in
+        layer.regions(ofExpert: expert).reduce(sum) { $0 + $1.byteCount }
       }
     }
   }
@@ -70,11 +68,11 @@ package final class ResidentExperts: ExpertSource {
   ) throws(ExpertError) {
     self.layout = layout
     let (runs, runByteCount) = Self.runs(of: layout)
-    let byteCount = runByteCount + Self.convertedByteCount(layout)
-    let converter: PartConverter
+    let byteCount = runByteCount + Self.regionsByteCount(layout)
+    let finisher: ExpertFinisher
     do {
       buffer = try AlignedBuffer(byteCount: byteCount)
-      converter = try PartConverter(layout, team: team)
+      finisher = try ExpertFinisher(layout, team: team)
     } catch {
       throw .outOfMemory("the experts do not fit in memory: \(error)")
     }
@@ -82,7 +80,7 @@ package final class ResidentExperts: ExpertSource {
     var offsets = layout.layers.map {
       Array(repeating: 0, count: $0.parts.count * $0.expertCount)
     }
-    do {
+    do throws(StoreError) {
       for run in runs {
         let region = buffer.bytes(
           atOffset: run.start, count: reader.placement.slotByteCount(for: run.extent))
@@ -99,23 +97,22 @@ package final class ResidentExperts: ExpertSource {
         }
         progress(run.extent.byteCount)
       }
-      var end = runByteCount
-      for (number, layer) in layout.layers.enumerated() {
-        for (index, part) in layer.parts.enumerated() where part.conversion != nil {
-          for expert in 0..<part.expertCount {
-            let count = part.regionByteCount(
-              ofExpert: expert, alignment: ReadPlacement.alignmentMax)
-            let region = buffer.bytes(atOffset: end, count: count)
-            try Self.read(part, ofExpert: expert, to: region, reader)
-            converter.convert(
-              part, ofExpert: expert, in: region, alignment: ReadPlacement.alignmentMax,
-              placement: reader.placement)
-            offsets[number][index * part.expertCount + expert] = end
-            end += count
-            progress(part.storedByteCount)
-          }
+    } catch {
+      throw .store(error.description)
+    }
+    var end = runByteCount
+    for (number, layer) in layout.layers.enumerated() where layer.isFinishedAfterReading {
+      for expert in 0..<layer.expertCount {
+        let id = ExpertID(layer: number, index: expert)
+        let starts = try Self.load(
+          id, layer, to: buffer, at: &end, reader: reader, finisher: finisher)
+        for (part, start) in starts {
+          offsets[number][part * layer.expertCount + expert] = start
         }
+        progress(layer.separateByteCount(ofExpert: expert))
       }
+    }
+    do throws(StoreError) {
       try reader.verifyUnchanged()
     } catch {
       throw .store(error.description)
@@ -123,18 +120,39 @@ package final class ResidentExperts: ExpertSource {
     partOffsets = offsets
   }
 
-  private static func read(
-    _ part: ExpertPart, ofExpert expert: Int, to region: ByteView, _ reader: ExtentReader
-  ) throws(StoreError) {
-    for number in 0..<part.extentCount {
-      let start = part.landingOffset(
-        number, ofExpert: expert, alignment: ReadPlacement.alignmentMax)
-      let pieces = [
+  /// Reads an expert's regions to the buffer from `end` on; returns where its parts are in it.
+  private static func load(
+    _ expert: ExpertID, _ layer: ExpertLayer, to buffer: borrowing AlignedBuffer, at end: inout Int,
+    reader: ExtentReader, finisher: borrowing ExpertFinisher
+  ) throws(ExpertError) -> [(part: Int, start: Int)] {
+    let alignment = ReadPlacement.alignmentMax
+    var starts = [Int](repeating: -1, count: max(layer.parts.count, 1))
+    var memory = [Int: ByteView]()
+    for region in layer.regions(ofExpert: expert.index) {
+      starts[region.number] = end
+      memory[region.number] = buffer.bytes(atOffset: end, count: region.byteCount)
+      end += region.byteCount
+    }
+    var parts: [ReadPart] = []
+    layer.forEachRead(ofExpert: expert.index, alignment: alignment) { extent, number, offset in
+      guard let region = memory[number] else { return }
+      parts.append(
         unsafe ReadPart(
-          extent: part.extent(number, ofExpert: expert), destination: region.pointer + start,
-          capacity: region.count - start)
-      ]
-      try reader.read(pieces.span)
+          extent: extent, destination: region.pointer + offset, capacity: region.count - offset))
+    }
+    do throws(StoreError) {
+      try reader.read(parts.span)
+    } catch {
+      throw .store(error.description)
+    }
+    let nothing = buffer.bytes(count: 0)
+    try finisher.finish(
+      layer, expert: expert, alignment: alignment, placement: reader.placement, files: reader.files
+    ) { memory[$0] ?? nothing }
+    return layer.parts.indices.compactMap { part in
+      let place = layer.location(ofPart: part, expert: expert.index, placement: reader.placement)
+      let start = starts[place.region]
+      return start < 0 ? nil : (part, start + place.offset)
     }
   }
 
@@ -184,4 +202,23 @@ package final class ResidentExperts: ExpertSource {
   package func advance() {}
 
   package var holdsEveryRequest: Bool { true }
+}
+
+extension ExpertLayer {
+  /// Whether each expert's part is read by itself, since something is done with it.
+  fileprivate func isReadByExpert(_ part: Int) -> Bool {
+    records != nil || parts[part].conversion != nil
+  }
+
+  /// The regions of an expert that are read by themselves.
+  fileprivate func regions(ofExpert expert: Int) -> [(number: Int, byteCount: Int)] {
+    let counts = regionByteCounts(ofExpert: expert, alignment: ReadPlacement.alignmentMax)
+    return counts.indices.filter { isReadByExpert($0) }.map { ($0, counts[$0]) }
+  }
+
+  /// Bytes that are read for these.
+  fileprivate func separateByteCount(ofExpert expert: Int) -> Int {
+    records.map { $0[expert].extent.byteCount }
+      ?? parts.reduce(0) { $0 + ($1.conversion == nil ? 0 : $1.storedByteCount) }
+  }
 }

@@ -15,6 +15,8 @@ private import Synchronization
   private nonisolated(unsafe) let team: OpaquePointer
   nonisolated(unsafe) let operations: UnsafePointer<moe_operations>
   private let isBusy = Atomic(false)
+  /// Of `forEachPiece`: the next that nobody has taken.
+  private let nextPiece = Atomic(0)
   /// Where the times of operations go.
   package let timeline: Timeline?
 
@@ -85,6 +87,40 @@ private import Synchronization
       }
     }
     timeline?.add(activity, from: start, isShared: isShared)
+  }
+
+  /// What `forEachPiece` hands to the workers.
+  @safe private struct PieceJob {
+    let body: (_ piece: Int, _ worker: Int) -> Void
+    let count: Int
+    let team: Unmanaged<WorkerTeam>
+  }
+
+  /// Calls `body` for each of `count` pieces of work, on whichever worker takes it next, and
+  /// returns when all are done.
+  ///
+  /// - Parameter cost: Roughly the nanoseconds that one thread takes for all.
+  package func forEachPiece(
+    count: Int, cost: Int, as activity: TimelineActivity = .preparation,
+    _ body: (_ piece: Int, _ worker: Int) -> Void
+  ) {
+    nextPiece.store(0, ordering: .relaxed)
+    withoutActuallyEscaping(body) { body in
+      let job = unsafe PieceJob(body: body, count: count, team: .passUnretained(self))
+      unsafe run(
+        { argument, worker, _ in
+          guard let argument = unsafe argument else { return }
+          let job = unsafe argument.assumingMemoryBound(to: PieceJob.self)
+          let (count, team) = unsafe (job.pointee.count, job.pointee.team)
+          while true {
+            let piece = unsafe team._withUnsafeGuaranteedRef {
+              $0.nextPiece.wrappingAdd(1, ordering: .relaxed).oldValue
+            }
+            guard piece < count else { return }
+            unsafe job.pointee.body(piece, Int(worker))
+          }
+        }, job, cost: cost, as: activity)
+    }
   }
 
   /// A hand-over to spinning threads and back takes less than a microsecond where every thread has

@@ -40,7 +40,7 @@ package final class ReplacementFile: Sendable {
     } else {
       (temporaryPath, descriptor) = try Self.create(besides: self.path)
     }
-    permissions = isPrivate ? 0o600 : status?.permissions ?? (0o666 & ~Self.userMask())
+    permissions = isPrivate ? 0o600 : status?.permissions ?? (0o666 & ~FileMask.ofUser())
   }
 
   deinit { discard() }
@@ -52,11 +52,7 @@ package final class ReplacementFile: Sendable {
 
   /// Throws where the disk has no room for so many bytes: before the work and not after it.
   package func checkRoom(for byteCount: Int) throws(FileError) {
-    var status = statvfs()
-    // What a file system doesn't tell shows in the end.
-    guard unsafe fstatvfs(descriptor, &status) == 0, status.f_blocks > 0 else { return }
-    let (free, isHuge) = status.f_bavail.multipliedReportingOverflow(by: status.f_frsize)
-    guard isHuge || free >= byteCount else { throw .system(path: path, code: ENOSPC) }
+    try FileRoom.check(byteCount, descriptor: descriptor, path: path)
   }
 
   package func write(_ bytes: Span<UInt8>) throws(FileError) {
@@ -167,11 +163,25 @@ package final class ReplacementFile: Sendable {
     defer { unsafe free(name) }
     return unsafe String(cString: name)
   }
+}
 
+/// Room on the disk that a file is on.
+enum FileRoom {
+  /// Throws where there is none for so many bytes.
+  static func check(_ byteCount: Int, descriptor: Int32, path: String) throws(FileError) {
+    var status = statvfs()
+    // What a file system doesn't tell shows in the end.
+    guard unsafe fstatvfs(descriptor, &status) == 0, status.f_blocks > 0 else { return }
+    let (free, isHuge) = status.f_bavail.multipliedReportingOverflow(by: status.f_frsize)
+    guard isHuge || free >= byteCount else { throw .system(path: path, code: ENOSPC) }
+  }
+}
+
+enum FileMask {
   /// The permissions that the user's new files don't get. The system call that tells them also sets
   /// them, for all threads, so the kernel's file is asked; where it can't be read, only the user
   /// gets any.
-  private static func userMask() -> UInt32 {
+  static func ofUser() -> UInt32 {
     let line = (KernelFile.text("/proc/self/status") ?? "").split(separator: "\n")
       .first { $0.hasPrefix("Umask:") }
     let digits = line?.split(whereSeparator: \.isWhitespace).last ?? ""

@@ -26,6 +26,9 @@ public struct EngineOptions: Sendable {
   /// Copies of the model's file on other disks; of a model in several files, any file of the copy.
   /// Reads go to the disk that will answer first. Does not change results.
   public var mirrors: [String] = []
+  /// A bundle of the model's experts, which are then read from there. Does not change results where
+  /// its codecs are lossless.
+  public var bundle = BundleChoice.automatic
   /// Reads in flight at once, 1 to 1024.
   public var inputDepth = 32
   /// Who guesses which experts are prefetched. Does not change results.
@@ -57,6 +60,16 @@ public enum KVCacheType: String, Sendable, CaseIterable, Codable {
   case f16, f32, bf16
   /// Blocks of 32 numbers of a head, in 8 bits or 4: only for models whose heads are whole blocks.
   case q8_0, q4_0
+}
+
+/// Whether experts are read from a bundle.
+public enum BundleChoice: Hashable, Sendable {
+  /// From the one beside the model that has its name, with `.moebundle` instead of `.gguf`; from the
+  /// model's own files where there is none, or where they have copies on other disks.
+  case automatic
+  /// From the model's own files.
+  case none
+  case file(String)
 }
 
 /// Where routed experts are kept.

@@ -15,7 +15,7 @@ struct MoERun: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       Generate.self, Plan.self, Inspect.self, Perplexity.self, Tokenize.self, Bench.self,
-      Trace.self, Report.self, Policies.self, Frontier.self,
+      Trace.self, Report.self, Policies.self, Frontier.self, Pack.self, BundleCommands.self,
     ],
     defaultSubcommand: Generate.self)
 }

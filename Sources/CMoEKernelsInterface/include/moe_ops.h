@@ -378,6 +378,25 @@ const moe_operations *_Nullable moe_operations_at(moe_isa isa);
 /* The best table at or below moe_isa_current(). */
 const moe_operations *moe_operations_current(void);
 
+/* Plain functions, the same at every level. */
+
+/* The bytes [first, first + bytes) of each block, one block's behind the other's, and back. */
+void moe_planes_split(const uint8_t *blocks, size_t block_bytes, size_t first, size_t bytes,
+                      size_t count, uint8_t *plane);
+void moe_planes_join(const uint8_t *plane, size_t block_bytes, size_t first, size_t bytes,
+                     size_t count, uint8_t *blocks);
+
+/* The two bytes of 16-bit words, apart and together; `rotates`: of each word turned left by a bit,
+ * so that the exponent of a BF16 has a byte of its own. */
+void moe_planes_split_16(const uint8_t *words, size_t count, int rotates, uint8_t *low,
+                         uint8_t *high);
+void moe_planes_join_16(const uint8_t *low, const uint8_t *high, size_t count, int rotates,
+                        uint8_t *words);
+
+/* CRC-32C of bytes that follow others with the checksum `crc`, 0 for none; by the processor's
+ * instruction where there is one, unless `plain`. */
+uint32_t moe_crc32c(uint32_t crc, const uint8_t *bytes, size_t count, int plain);
+
 #pragma clang assume_nonnull end
 
 #endif

@@ -41,6 +41,7 @@ struct ChunkPipeline {
       let wait = max(0, readyTimes[number] - clock)
       waitSeconds += wait
       clock += wait
+      if !step.requests[number].isHit { compute(layer.finishSeconds) }
       compute(layer.expert.seconds(Double(step.requests[number].wanted.tokenCount)))
       claimCount -= 1
     }

@@ -110,8 +110,9 @@ package struct PerformanceModel: Sendable {
     let early = overlapShare * dense
     // Two operations more than where all experts are computed side by side: one for gate and up,
     // one for down.
-    let last = expert + 2 * costs.forkSeconds
-    let during = together(computing: early + experts - expert, reading: disk)
+    let last = expert + layer.finishSeconds + 2 * costs.forkSeconds
+    let finishing = Double(missCount - 1) * layer.finishSeconds
+    let during = together(computing: early + experts - expert + finishing, reading: disk)
     return (dense - early + during + last, disk)
   }
 

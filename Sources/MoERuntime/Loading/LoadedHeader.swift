@@ -1,4 +1,5 @@
 import MoECore
+import MoEExperts
 import MoEFormats
 import MoEModel
 import MoEStore
@@ -7,10 +8,14 @@ import MoETokenizer
 /// A model's files as far as their headers go: checked and understood, no weights read.
 struct LoadedHeader {
   private(set) var description: ModelDescription
-  let tensors: ModelTensors
+  private(set) var tensors: ModelTensors
   let tokenizer: Tokenizer
-  let files: [StoreFile]
+  /// The model's own, and after them that of its bundle.
+  private(set) var files: [StoreFile]
+  /// Bytes of the model's own files.
   let byteCount: Int
+  /// What the experts are read from, where that is not the model's own files.
+  private(set) var bundle: Bundle?
   let name: String?
   /// What the header takes in memory while it is read, besides what this value keeps of it.
   let headerByteCount: Int
@@ -25,6 +30,20 @@ struct LoadedHeader {
       throw .format(error)
     }
     try self.init(file)
+  }
+
+  /// The same model, its experts being read from a bundle.
+  func reading(from bundle: Bundle) throws(EngineError) -> LoadedHeader {
+    var header = self
+    do throws(BundleError) {
+      try bundle.check(isOf: files)
+      header.tensors.experts = try tensors.experts.stored(in: bundle, fileIndex: files.count)
+    } catch {
+      throw .store(error.description)
+    }
+    header.files.append(bundle.file)
+    header.bundle = bundle
+    return header
   }
 
   /// Decides for texts of up to so many positions what depends on it.

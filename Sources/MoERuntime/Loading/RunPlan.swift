@@ -24,6 +24,8 @@ public struct RunPlan: Sendable, Codable {
   /// Bytes that are kept of a sequence however long it is: the states of recurrent layers.
   public var stateByteCountPerSequence: Int
   public var memory: MemoryPlan
+  /// What experts are read from; nil where that is the model's own files.
+  public var bundle: BundleSummary?
   /// How weights will be read, and why not in a better way.
   public var store: String
   public var cachePolicy: CachePolicy
@@ -53,7 +55,12 @@ struct PreparedRun {
   /// Reads the header, checks the options and divides the budget.
   init(path: String, options: EngineOptions) throws(EngineError) {
     try options.check()
-    let loaded = try LoadedHeader(path: path)
+    var loaded = try LoadedHeader(path: path)
+    if let bundle = try options.bundle.bundle(
+      ofModelAt: loaded.files[0].path, mirrors: options.mirrors)
+    {
+      loaded = try loaded.reading(from: bundle)
+    }
     self.options = options
     processors = .current
     threadCount = options.threadCount ?? processors.count
@@ -121,7 +128,8 @@ struct PreparedRun {
       expertByteCountPerToken: experts.byteCountPerToken,
       keyValueByteCountPerToken: states.byteCountPerPosition,
       stateByteCountPerSequence: states.stateByteCountPerSequence,
-      memory: plan, store: storeReport, cachePolicy: options.cachePolicy,
+      memory: plan, bundle: header.bundle.map { BundleSummary($0, of: experts) },
+      store: storeReport, cachePolicy: options.cachePolicy,
       predictor: options.predictor, instructionSet: InstructionSet.current.name,
       threadNote: options.threadCount == nil ? processors.note : "as given",
       missing: header.hole?.description)

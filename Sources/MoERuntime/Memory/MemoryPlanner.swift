@@ -149,11 +149,12 @@ package struct MemoryPlanner {
       description: description, tensors: tensors, tokenCount: chunk,
       logitRowCount: options.logitRowCount
     ).mappedByteCount + AlignedBuffer.mappedByteCount(for: conversionByteCount)
+      + tensors.experts.codecByteCount(workerCount: threadCount)
   }
 
   /// Memory in which weights are converted that files have in another form.
   private var conversionByteCount: Int {
-    max(tensors.experts.conversionByteCount, DenseWeights.conversionByteCount(tensors))
+    max(tensors.experts.finishByteCount, DenseWeights.conversionByteCount(tensors))
   }
 
   /// Eight bytes for each page of four KiB: huge pages need fewer, but are not certain. Tables of

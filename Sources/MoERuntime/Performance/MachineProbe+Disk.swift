@@ -109,13 +109,14 @@ extension MachineProbe {
       let layer = layers[Int.random(in: layers.indices, using: &generator)]
       let expert = Int.random(in: 0..<experts.layers[layer].expertCount, using: &generator)
       let regions = pool.classes[pool.sizeClass(ofLayer: layer)].regionByteCounts
-      var offset = slot * slotByteCount
-      let parts = regions.enumerated().map { number, count in
-        defer { offset += count }
-        let region = slots.bytes.slice(offset, count: count)
-        return unsafe ReadPart(
-          extent: experts.layers[layer].extent(part: number, expert: expert),
-          destination: region.pointer, capacity: region.count)
+      var parts: [ReadPart] = []
+      experts.layers[layer].forEachRead(ofExpert: expert, alignment: pool.alignment) {
+        extent, number, offset in
+        let start = slot * slotByteCount + regions[..<number].reduce(0, +)
+        let region = slots.bytes.slice(start, count: regions[number])
+        parts.append(
+          unsafe ReadPart(
+            extent: extent, destination: region.pointer + offset, capacity: region.count - offset))
       }
       try reader.submit(tag: slot, parts: parts.span)
     }

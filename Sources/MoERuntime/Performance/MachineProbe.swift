@@ -54,6 +54,7 @@ final class MachineProbe {
     }
     let holdsFiles = BackendRegistry.all.contains { $0.name == request.store && $0.holdsFiles }
     if !holdsFiles { result.disk = try measureDisk() }
+    if run.header.bundle != nil { result.finishSecondsPerByte = try measureFinish() }
     spreads.sort()
     result.spread = spreads.isEmpty ? 1 : spreads[spreads.count / 2]
     result.seconds = Double(MonotonicClock.nanoseconds() - start) * 1e-9

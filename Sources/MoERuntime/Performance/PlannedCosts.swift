@@ -118,6 +118,8 @@ extension PreparedRun {
         // A state is read and written by every step.
         denseByteCount: dense.byteCount + 2 * (states.states[index]?.state.byteCount ?? 0),
         expertByteCount: experts.storedByteCountPerExpert,
+        finishSeconds: experts.records == nil
+          ? 0 : probe.finishSecondsPerByte * Double(experts.slotByteCountPerExpert),
         sizeClass: pool.classOfLayer[index],
         keyValueByteCount: states.byteCountPerPosition(ofLayer: index),
         attendedPositionMax: states.locations[index].map { $0.attention.limits.positionMax } ?? 0)

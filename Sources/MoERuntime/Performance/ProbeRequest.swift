@@ -19,7 +19,7 @@ struct ProbeShape: Codable, Hashable {
 /// as a machine repeats itself. The key of the cache.
 struct ProbeRequest: Codable, Equatable {
   /// Counts up with every change of what is measured or how.
-  var version = 7
+  var version = 8
   var machine: MachineProfile
   var threadCount: Int
   /// The file system's device that the model's first file is on.
@@ -30,6 +30,8 @@ struct ProbeRequest: Codable, Equatable {
   var shapes: [ProbeShape]
   /// Bytes of one expert, by layer: what the disk is asked for.
   var expertByteCounts: [Int]
+  /// What they are coded by, in a bundle; empty without one.
+  var codecs: [String]
   var expertsPerToken: Int
   /// Of the layers that see the whole past; 0 where none looks back.
   var headCount: Int
@@ -63,6 +65,7 @@ struct ProbeRequest: Codable, Equatable {
         < ($1.format, $1.rowCount, $1.columnCount, $1.isExpert ? 1 : 0)
     }
     expertByteCounts = tensors.experts.layers.map(\.storedByteCountPerExpert)
+    codecs = run.header.bundle.map { BundleSummary($0, of: tensors.experts).codecs } ?? []
     expertsPerToken = tensors.experts.expertsPerTokenMax
     headCount = attention?.queryHeadCount ?? 0
     keyValueHeadCount = attention?.keyValueHeadCount ?? 0

@@ -30,6 +30,8 @@ struct ProbeResult: Codable, Equatable {
   var forkSeconds = 0.0
   /// Nil where the store holds whole files in memory, and where the disk could not be read.
   var disk: Disk?
+  /// To make an expert ready that was read from a bundle, for each byte that products read of it.
+  var finishSecondsPerByte = 0.0
   /// What the probe took.
   var seconds = 0.0
   /// Over all figures, the median of: the median of a figure's samples over the least of them. Near
@@ -73,6 +75,7 @@ struct ProbeResult: Codable, Equatable {
     return isPositive(memoryBytesPerSecond) && curvesAreGood && restIsGood && diskIsGood
       && isTime(attentionSecondsPerPosition) && isTime(chunkAttentionSecondsPerPosition)
       && isTime(samplingSeconds) && isTime(forkSeconds) && isTime(seconds) && isPositive(spread)
+      && isTime(finishSecondsPerByte)
       && request.shapes.allSatisfy { cost(of: $0) != nil }
   }
 }

@@ -75,6 +75,17 @@ struct ExpertOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "A bundle of the model's experts, which are then read from it. "
+        + "(default: the model's name with .moebundle, where there is one)",
+      valueName: "file"),
+    completion: .file(extensions: ["moebundle"]))
+  var bundle: String?
+
+  @Flag(help: "Read experts from the model's own file, whatever is beside it.")
+  var noBundle = false
+
+  @Option(
+    help: ArgumentHelp(
       "Who guesses which experts are prefetched, read before they are asked for: "
         + FlagValue.summaries(Predictor.self)
         + "; does not change results. (default: \(defaults.predictor))", valueName: "name"),
@@ -106,6 +117,12 @@ struct ExpertOptions: ParsableArguments {
   private static let defaults = EngineOptions()
   private static let kvTypes = KVCacheType.allCases.map(\.rawValue)
 
+  func validate() throws {
+    if noBundle, let bundle {
+      throw ValidationError("give --bundle \(bundle) or --no-bundle, not both")
+    }
+  }
+
   /// - Parameters:
   ///   - memory: Nil: what the machine has, less a reserve.
   ///   - threadCount: Nil: one per processor.
@@ -123,6 +140,7 @@ struct ExpertOptions: ParsableArguments {
     options.store = store
     options.inputDepth = ioDepth
     options.mirrors = mirror
+    options.bundle = noBundle ? .none : bundle.map { .file($0) } ?? .automatic
     options.predictor = predictor
     options.stagingSlotCount = stagingSlots
     options.cachePolicy = cachePolicy

@@ -51,6 +51,8 @@ struct PlanReport: Encodable {
   let threads: Int
   /// Where their number comes from.
   let threadsNote: String
+  /// What experts are read from; absent where that is the model's own files.
+  let bundle: String?
   let store: String
   let cachePolicy: String
   let instructionSet: String
@@ -89,6 +91,7 @@ struct PlanReport: Encodable {
     chunkTokens = plan.memory.chunkTokenCount
     threads = plan.memory.threadCount
     threadsNote = plan.threadNote
+    bundle = plan.bundle?.description
     store = plan.store
     cachePolicy = plan.cachePolicy.rawValue
     instructionSet = plan.instructionSet
@@ -128,6 +131,7 @@ struct PlanReport: Encodable {
       state     \(state(plan))
       placement \(memory.placement.rawValue), \(memory.slotCount + memory.lentSlotCount) slots for \
       \(memory.expertCount) experts, policy \(plan.cachePolicy)
+      \(plan.bundle.map { "bundle    \($0)\n" } ?? "")\
       store     \(plan.store)
       kernels   \(plan.instructionSet), \(memory.threadCount) threads: \(plan.threadNote)
       \(plan.missing.map { "missing   \($0)\n" } ?? "")\

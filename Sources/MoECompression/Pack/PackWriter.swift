@@ -1,0 +1,118 @@
+import MoECore
+import MoEKernels
+import MoEPlatform
+import MoEStore
+
+/// A bundle that is being written: what is there of it, and where the next record goes.
+struct PackWriter {
+  private(set) var bundle: Bundle
+  /// Behind the last record.
+  private(set) var end: Int
+  private let codec: CodecEntry
+  private let file: ResumableFile
+  private let room: CodecRoom
+  /// Bytes that the kernel was not yet told to write.
+  private var flushed: Range<Int>
+
+  /// As much as the kernel is given to write at a time.
+  private static let flushByteCount = 64 << 20
+  private static let draftMark: [UInt8] = [0x93] + Array("MOEDRFT".utf8)
+
+  /// - Parameter bundle: With a place for each record, of which nothing is known yet.
+  init(_ bundle: Bundle, codec: CodecEntry, file: ResumableFile, room: CodecRoom) {
+    self.bundle = bundle
+    self.codec = codec
+    self.file = file
+    self.room = room
+    end = bundle.recordsOffset
+    flushed = end..<end
+  }
+
+  /// What an unfinished file begins with: it is gone on with only where model, layers and codec are
+  /// the same.
+  private var draft: [UInt8] {
+    var bytes = Self.draftMark
+    bytes.append(littleEndian: codec.id)
+    bytes.append(littleEndian: CRC32C.checksum(bundle.table()))
+    return bytes
+  }
+
+  /// Takes over what an earlier run wrote, as far as it is sound; returns how many experts that is.
+  mutating func resume(_ experts: [ExpertID]) throws(FileError) -> Int {
+    let draft = draft
+    var count = 0
+    if try file.bytes(at: 0, count: draft.count) == draft {
+      let fileByteCount = try file.byteCount()
+      for expert in experts {
+        guard let record = try soundRecord(of: expert, fileByteCount: fileByteCount) else { break }
+        set(record, expert)
+        count += 1
+      }
+    }
+    try file.truncate(to: end)
+    try file.write(draft, at: 0)
+    flushed = end..<end
+    return count
+  }
+
+  private static let headerByteCountMax = 1 << 20
+
+  private func soundRecord(
+    of expert: ExpertID, fileByteCount: Int
+  ) throws(FileError) -> BundleRecord? {
+    let start = try file.bytes(at: end, count: Self.headerByteCountMax)
+    guard let header = RecordHeader(start, at: end), header.layer == expert.layer,
+      header.expert == expert.index, header.record.extent.byteCount <= fileByteCount - end,
+      header.record.parts.count == bundle.layer(expert.layer)?.parts.count,
+      let buffer = try? AlignedBuffer(byteCount: header.record.extent.byteCount)
+    else { return nil }
+    let bytes = buffer.bytes(count: buffer.byteCount)
+    let count = try unsafe file.read(
+      at: end, into: UnsafeMutableRawBufferPointer(start: bytes.pointer, count: bytes.count))
+    return count == bytes.count && header.record.isSound(bytes, room: room) ? header.record : nil
+  }
+
+  private mutating func set(_ record: BundleRecord, _ expert: ExpertID) {
+    guard let layer = bundle.layers.firstIndex(where: { $0.number == expert.layer }) else {
+      preconditionFailure("a record of a layer that is not packed")
+    }
+    bundle.layers[layer].records[expert.index] = record
+    end = Self.aligned(record.extent.offset + record.extent.byteCount)
+  }
+
+  private static func aligned(_ count: Int) -> Int {
+    (count + Bundle.recordAlignment - 1) / Bundle.recordAlignment * Bundle.recordAlignment
+  }
+
+  /// Writes the next expert.
+  mutating func append(
+    _ codes: [(codecID: UInt32, bytes: [UInt8])], _ expert: ExpertID
+  ) throws {
+    let layout = RecordLayout(codes: codes.map { ($0.codecID, $0.bytes.count) })
+    // Zeros up to where the next one begins.
+    let buffer = try AlignedBuffer(byteCount: Self.aligned(layout.byteCount))
+    let record = buffer.bytes(count: layout.byteCount)
+    for (part, code) in zip(layout.parts, codes) {
+      record.slice(part.offset, count: part.byteCount).copy(from: code.bytes)
+    }
+    let checksum = layout.finish(
+      record, layer: expert.layer, expert: expert.index, team: room.team)
+    try unsafe file.write(
+      UnsafeRawBufferPointer(start: record.pointer, count: buffer.byteCount), at: end)
+    set(
+      BundleRecord(
+        extent: FileExtent(fileIndex: 0, offset: end, byteCount: layout.byteCount),
+        headerChecksum: checksum, parts: layout.parts), expert)
+    if end - flushed.upperBound >= Self.flushByteCount {
+      file.flush(flushed.upperBound..<end, behind: flushed)
+      flushed = flushed.upperBound..<end
+    }
+  }
+
+  /// Writes the table; the file takes its place.
+  func commit() throws(FileError) {
+    try file.write(bundle.table(), at: 0)
+    try file.truncate(to: end)
+    try file.commit()
+  }
+}

@@ -1,0 +1,250 @@
+package import MoECore
+import MoEExperts
+import MoEKernels
+import MoEPlatform
+package import MoEStore
+
+/// Writes a bundle of a model's experts.
+///
+/// Experts are written in their order, under a name of the bundle's with `.part` behind it; the
+/// bundle takes its place when all of it is on the disk. What an interrupted run left is checked and
+/// gone on with.
+package final class Packer {
+  package let source: PackSource
+  package let path: String
+  package let codec: CodecEntry
+  /// Layers that are packed.
+  package let layers: [Int]
+  private let room: CodecRoom
+  private let cancellation: CancellationFlag?
+
+  /// What was written.
+  package struct Result: Sendable {
+    package var byteCount = 0
+    /// Experts that an earlier run had written.
+    package var resumedCount = 0
+    package var expertCount = 0
+  }
+
+  /// - Parameters:
+  ///   - layers: Nil: all that have experts.
+  ///   - memoryByteCount: All that the process may hold; nil: as much as it takes.
+  package init(
+    _ source: PackSource, to path: String, codec: CodecEntry, layers: ClosedRange<Int>? = nil,
+    threadCount: Int, memoryByteCount: Int? = nil, cancellation: CancellationFlag? = nil
+  ) throws(PackError) {
+    self.source = source
+    self.path = path
+    self.codec = codec
+    self.cancellation = cancellation
+    self.layers = source.routedLayers.filter { layers?.contains($0) ?? true }
+    if let layers, self.layers.isEmpty {
+      throw .noSuchLayers(wanted: layers, lastLayer: source.layerCount - 1)
+    }
+    let wanted = Self.byteCount(source, threadCount: threadCount)
+    if let memoryByteCount, memoryByteCount < wanted {
+      throw .memoryTooSmall(wanted: wanted, given: memoryByteCount)
+    }
+    do {
+      room = try CodecRoom(WorkerTeam(workerCount: threadCount), encodes: true)
+    } catch {
+      throw .outOfMemory("\(error)")
+    }
+  }
+
+  /// What packing takes, besides code and headers: two experts as they are read, one coded, its
+  /// parts before they are put together, and the record.
+  private static func byteCount(_ source: PackSource, threadCount: Int) -> Int {
+    source.byteCount + 4 * source.expertByteCountMax
+      + CodecRoom.byteCount(workerCount: threadCount, encodes: true) + processByteCount
+  }
+
+  /// Code, headers, tables and the reader.
+  private static let processByteCount = 64 << 20
+
+  private func experts(ofLayer layer: Int) -> [ExpertID] {
+    (0..<source.experts.layers[layer].expertCount).map { ExpertID(layer: layer, index: $0) }
+  }
+
+  /// Codes some experts of each kind of layer, without writing anything: (layer), what was found of
+  /// its kind.
+  package func samples() throws(PackError) -> [Int: PackSample] {
+    var kinds: [[CodedShape]: [Int]] = [:]
+    for layer in layers { kinds[source.shapes(ofLayer: layer), default: []].append(layer) }
+    var samples: [Int: PackSample] = [:]
+    for layers in kinds.values {
+      let sample = try sample(ofLayers: layers)
+      for layer in layers { samples[layer] = sample }
+    }
+    return samples
+  }
+
+  /// The same packing of fewer layers.
+  package func limited(to layers: [Int]) throws(PackError) -> Packer {
+    Packer(self, layers: layers)
+  }
+
+  private init(_ packer: Packer, layers: [Int]) {
+    (source, path, codec) = (packer.source, packer.path, packer.codec)
+    (room, cancellation) = (packer.room, packer.cancellation)
+    self.layers = layers
+  }
+
+  private func sample(ofLayers layers: [Int]) throws(PackError) -> PackSample {
+    let all = layers.flatMap(experts(ofLayer:))
+    let count = min(all.count, max(PackSample.countMin, all.count / 100))
+    let chosen = (0..<count).map { all[all.count / count * $0] }
+    var sample = PackSample()
+    try source.forEachExpert(chosen) { expert, parts throws(PackError) in
+      let shapes = source.shapes(ofLayer: expert.layer)
+      for (part, shape) in zip(parts, shapes) {
+        let start = MonotonicClock.nanoseconds()
+        let code = try encode(part, shape)
+        sample.encodeSeconds += Double(MonotonicClock.nanoseconds() - start) * 1e-9
+        sample.plainByteCount += shape.byteCount
+        sample.codedByteCount += code?.count ?? shape.byteCount
+        guard let code else { continue }
+        sample.decodeSeconds += try decodeSeconds(code, shape)
+        sample.decodedByteCount += shape.byteCount
+      }
+    }
+    return sample
+  }
+
+  /// Of the whole team, the faster of two tries.
+  private func decodeSeconds(_ code: [UInt8], _ shape: CodedShape) throws(PackError) -> Double {
+    do {
+      let buffer = try AlignedBuffer(byteCount: code.count + 64 + shape.byteCount)
+      let stored = buffer.bytes(count: code.count)
+      stored.copy(from: code)
+      let target = buffer.bytes(
+        atOffset: (code.count + 63) / 64 * 64, count: shape.byteCount)
+      var best = Double.infinity
+      for _ in 0..<2 {
+        let start = MonotonicClock.nanoseconds()
+        try codec.decode(stored, shape, target, room)
+        best = min(best, Double(MonotonicClock.nanoseconds() - start) * 1e-9)
+      }
+      return best
+    } catch {
+      throw .outOfMemory("\(error)")
+    }
+  }
+
+  private func encode(_ part: ByteView, _ shape: CodedShape) throws(PackError) -> [UInt8]? {
+    do {
+      return try codec.encode(part, shape, room)
+    } catch {
+      throw .outOfMemory("\(error)")
+    }
+  }
+
+  /// Writes the bundle.
+  ///
+  /// - Parameters:
+  ///   - expectedByteCount: About what it will take of the disk, which must have room for it.
+  ///   - progress: Called with the bytes of experts that are done, and of all.
+  package func pack(
+    expectedByteCount: Int, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws(PackError) -> Result {
+    let marks: [ModelMark]
+    let opened: ResumableFile?
+    do throws(FileError) {
+      marks = try ModelMark.all(source.files)
+      opened = try ResumableFile.open(path)
+    } catch {
+      throw PackError(error)
+    }
+    guard let file = opened else { throw .bundle(.inUse(path: path)) }
+    return try write(marks, to: file, expectedByteCount: expectedByteCount, progress)
+  }
+
+  private func write(
+    _ marks: [ModelMark], to file: ResumableFile, expectedByteCount: Int,
+    _ progress: (_ done: Int, _ total: Int) -> Void
+  ) throws(PackError) -> Result {
+    var bundle = Bundle(
+      file: StoreFile(path: path, byteCount: 0), marks: marks,
+      layers: layers.map { layer in
+        let experts = source.experts.layers[layer]
+        let unknown = BundleRecord(
+          extent: FileExtent(fileIndex: 0, offset: 0, byteCount: 0), headerChecksum: 0,
+          parts: experts.parts.map { _ in
+            BundleRecord.Part(codecID: 0, offset: 0, byteCount: 0)
+          })
+        return Bundle.Layer(
+          number: layer, parts: experts.bundleParts,
+          records: Array(repeating: unknown, count: experts.expertCount))
+      })
+    var writer = PackWriter(bundle, codec: codec, file: file, room: room)
+    let all = layers.flatMap(experts(ofLayer:))
+    var result = Result()
+    do throws(FileError) {
+      result.resumedCount = try writer.resume(all)
+      try file.checkRoom(for: max(0, expectedByteCount - writer.end))
+    } catch {
+      throw PackError(error)
+    }
+    let total = source.byteCount(ofLayers: layers)
+    var done = all.prefix(result.resumedCount).reduce(0) {
+      $0 + source.experts.layers[$1.layer].slotByteCountPerExpert
+    }
+    progress(done, total)
+    try source.forEachExpert(Array(all.dropFirst(result.resumedCount))) {
+      expert, parts throws(PackError) in
+      if cancellation?.isCancelled ?? false { throw .cancelled(partialPath: file.partialPath) }
+      let shapes = source.shapes(ofLayer: expert.layer)
+      var codes: [(codecID: UInt32, bytes: [UInt8])] = []
+      for (part, shape) in zip(parts, shapes) {
+        if let code = try encode(part, shape), codec.id != CodecRegistry.none.id {
+          codes.append((codec.id, code))
+        } else {
+          codes.append((CodecRegistry.none.id, part.array()))
+        }
+      }
+      do {
+        try writer.append(codes, expert)
+      } catch let error as FileError {
+        throw PackError(error)
+      } catch {
+        throw .outOfMemory("\(error)")
+      }
+      done += parts.reduce(0) { $0 + $1.count }
+      progress(done, total)
+    }
+    bundle = writer.bundle
+    do throws(FileError) {
+      try writer.commit()
+    } catch {
+      throw PackError(error)
+    }
+    result.byteCount = writer.end
+    result.expertCount = all.count
+    return result
+  }
+}
+
+/// What coding a few experts has shown.
+package struct PackSample: Sendable {
+  static let countMin = 8
+
+  /// Bytes of the experts that were coded, before and after.
+  package var plainByteCount = 0
+  package var codedByteCount = 0
+  /// Seconds of the whole team.
+  package var encodeSeconds = 0.0
+  package var decodeSeconds = 0.0
+  /// What was decoded in these: of parts that gain nothing, nothing.
+  package var decodedByteCount = 0
+
+  /// What is left of a byte.
+  package var ratio: Double { Double(codedByteCount) / Double(max(1, plainByteCount)) }
+  /// Seconds that the team takes to make a byte of the model ready: decoding, those of parts that
+  /// stay as they are counted in, and moving and checking the code.
+  package var finishSecondsPerByte: Double {
+    decodeSeconds / Double(max(1, plainByteCount)) + ratio * Self.checkSecondsPerByte
+  }
+
+  /// Copying and checksums: two passes over what has just been read.
+  private static let checkSecondsPerByte = 0.15e-9
+}

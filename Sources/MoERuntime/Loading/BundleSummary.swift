@@ -1,0 +1,36 @@
+import MoECore
+import MoEExperts
+import MoEStore
+
+/// What a bundle has of a model's experts.
+public struct BundleSummary: Sendable, Codable, Equatable {
+  public var path: String
+  /// Names of the codecs that parts are in, in the registry's order.
+  public var codecs: [String]
+  /// Layers whose experts it has.
+  public var layerCount: Int
+  /// Bytes of its experts, and of the same experts as products read them.
+  public var storedByteCount: Int
+  public var decodedByteCount: Int
+
+  init(_ bundle: Bundle, of layout: ExpertLayout) {
+    path = bundle.file.path
+    let records = bundle.layers.flatMap(\.records)
+    let used = Set(records.flatMap(\.parts).map(\.codecID))
+    codecs = CodecRegistry.all.filter { used.contains($0.id) }.map(\.name)
+    layerCount = bundle.layers.count
+    storedByteCount = records.reduce(0) { $0 + $1.extent.byteCount }
+    decodedByteCount = layout.layers.filter { $0.records != nil }.reduce(0) {
+      $0 + $1.slotByteCountPerExpert * $1.expertCount
+    }
+  }
+}
+
+extension BundleSummary: CustomStringConvertible {
+  /// For reports, a line.
+  public var description: String {
+    let percent = 100 * Double(storedByteCount) / Double(max(1, decodedByteCount))
+    return "\(path), \(codecs.joined(separator: " and ")), experts of \(layerCount) layers in "
+      + "\(Double((percent * 10).rounded()) / 10) % of their bytes"
+  }
+}

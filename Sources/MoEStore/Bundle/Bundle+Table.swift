@@ -1,0 +1,217 @@
+import MoECore
+import MoEKernels
+import MoEPlatform
+
+/// The table at the start of a bundle's file.
+///
+/// Numbers have their lowest byte first. The mark, 8 bytes; the version, in 32 bits; the counts of
+/// the model's files and of layers, in 32 bits each; 32 bits of zero; the bytes of the table, in 64
+/// bits: the first record begins at the next multiple of 4096. For each file its size in 64 bits and
+/// two checksums in 32 (`ModelMark`). For each layer its number and the counts of parts and experts
+/// in 32 bits each; for each part its role and format in 32 bits each, rows and columns in 64; for
+/// each expert the record's offset and size in 64 bits each, the checksum of its header in 32, and
+/// for each part the codec in 32 bits, offset in the record and size in 64. At last CRC-32C of all
+/// this, in 32 bits.
+extension Bundle {
+  private static let mark: [UInt8] = [0x93] + Array("MOEBNDL".utf8)
+  package static let version: UInt32 = 1
+  private static let fixedByteCount = 32
+  /// The table of a model with 100 layers of 1000 experts has 10 MiB.
+  private static let tableByteCountMax = 1 << 28
+
+  /// Bytes of the table: known before any record is.
+  package var tableByteCount: Int {
+    layers.reduce(Self.fixedByteCount + 16 * marks.count + 4) { sum, layer in
+      sum + 12 + 24 * layer.parts.count + layer.records.count * (20 + 20 * layer.parts.count)
+    }
+  }
+
+  /// Where the first record begins.
+  package var recordsOffset: Int { tableByteCount.alignedUp(to: Self.recordAlignment) }
+
+  package func table() -> [UInt8] {
+    var bytes = Self.mark
+    bytes.reserveCapacity(tableByteCount)
+    for word in [Self.version, UInt32(marks.count), UInt32(layers.count), 0] {
+      bytes.append(littleEndian: word)
+    }
+    bytes.append(littleEndian: UInt64(tableByteCount))
+    for mark in marks {
+      bytes.append(littleEndian: UInt64(mark.byteCount))
+      bytes.append(littleEndian: mark.startChecksum)
+      bytes.append(littleEndian: mark.sampleChecksum)
+    }
+    for layer in layers {
+      for count in [layer.number, layer.parts.count, layer.records.count] {
+        bytes.append(littleEndian: UInt32(count))
+      }
+      for part in layer.parts {
+        bytes.append(littleEndian: part.role)
+        bytes.append(littleEndian: part.formatID)
+        bytes.append(littleEndian: UInt64(part.rowCount))
+        bytes.append(littleEndian: UInt64(part.columnCount))
+      }
+      for record in layer.records {
+        bytes.append(littleEndian: UInt64(record.extent.offset))
+        bytes.append(littleEndian: UInt64(record.extent.byteCount))
+        bytes.append(littleEndian: record.headerChecksum)
+        for part in record.parts {
+          bytes.append(littleEndian: part.codecID)
+          bytes.append(littleEndian: UInt64(part.offset))
+          bytes.append(littleEndian: UInt64(part.byteCount))
+        }
+      }
+    }
+    bytes.append(littleEndian: CRC32C.checksum(bytes))
+    assert(bytes.count == tableByteCount)
+    return bytes
+  }
+
+  /// Reads a bundle's table; the file may be anything.
+  package init(path: String) throws(BundleError) {
+    let (input, start): (InputFile, [UInt8])
+    do throws(FileError) {
+      input = try InputFile(path)
+      start = try input.bytes(at: 0, count: Self.fixedByteCount)
+    } catch {
+      throw .file(error)
+    }
+    // Pages that are read here count against the memory of this process.
+    defer { input.dropFromPageCache(0..<input.identity.byteCount) }
+    let count = try Self.tableByteCount(start, path: path)
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try input.bytes(at: 0, count: count)
+    } catch {
+      throw .file(error)
+    }
+    guard bytes.count == count else {
+      throw .truncated(path: path, wanted: count, found: bytes.count)
+    }
+    let file = StoreFile(
+      path: path, byteCount: input.identity.byteCount, identity: input.identity)
+    try self.init(bytes, file: file)
+  }
+
+  /// What the start of a file says of the table's size.
+  private static func tableByteCount(_ start: [UInt8], path: String) throws(BundleError) -> Int {
+    guard start.starts(with: mark) else { throw .notABundle(path: path) }
+    var reader = LittleEndianReader(start, from: mark.count)
+    guard let version = reader.next(UInt32.self) else {
+      throw .truncated(path: path, wanted: fixedByteCount, found: start.count)
+    }
+    guard version == Self.version else { throw .unknownVersion(path: path, version) }
+    reader = LittleEndianReader(start, from: fixedByteCount - 8)
+    guard let count = reader.next(UInt64.self) else {
+      throw .truncated(path: path, wanted: fixedByteCount, found: start.count)
+    }
+    guard count > fixedByteCount, count <= tableByteCountMax else {
+      throw .damagedTable(path: path)
+    }
+    return Int(count)
+  }
+
+  /// The whole table of a file.
+  package init(_ bytes: [UInt8], file: StoreFile) throws(BundleError) {
+    guard try Self.tableByteCount(bytes, path: file.path) == bytes.count else {
+      throw .truncated(
+        path: file.path, wanted: try Self.tableByteCount(bytes, path: file.path),
+        found: bytes.count)
+    }
+    var end = LittleEndianReader(bytes, from: bytes.count - 4)
+    guard end.next(UInt32.self) == CRC32C.checksum(Array(bytes.dropLast(4))),
+      let table = Self.parse(bytes, file: file), table.tableByteCount == bytes.count
+    else { throw .damagedTable(path: file.path) }
+    self = table
+    try checkRecords()
+  }
+
+  /// Nil where the bytes end before what they announce.
+  private static func parse(_ bytes: [UInt8], file: StoreFile) -> Bundle? {
+    var reader = LittleEndianReader(bytes, from: mark.count + 4)
+    guard let fileCount = reader.nextCount(UInt32.self),
+      let layerCount = reader.nextCount(UInt32.self), reader.next(UInt32.self) == 0,
+      reader.next(UInt64.self) != nil
+    else { return nil }
+    var bundle = Bundle(file: file, marks: [], layers: [])
+    for _ in 0..<fileCount {
+      guard let byteCount = reader.nextCount(UInt64.self), let start = reader.next(UInt32.self),
+        let sample = reader.next(UInt32.self)
+      else { return nil }
+      bundle.marks.append(
+        ModelMark(byteCount: byteCount, startChecksum: start, sampleChecksum: sample))
+    }
+    for _ in 0..<layerCount {
+      guard let layer = parseLayer(&reader) else { return nil }
+      bundle.layers.append(layer)
+    }
+    return bundle
+  }
+
+  private static func parseLayer(_ reader: inout LittleEndianReader) -> Layer? {
+    guard let number = reader.nextCount(UInt32.self), let partCount = reader.nextCount(UInt32.self),
+      let expertCount = reader.nextCount(UInt32.self), partCount <= RecordLayout.partCountMax
+    else { return nil }
+    var layer = Layer(number: number, parts: [])
+    for _ in 0..<partCount {
+      guard let role = reader.next(UInt32.self), let format = reader.next(UInt32.self),
+        let rowCount = reader.nextCount(UInt64.self),
+        let columnCount = reader.nextCount(UInt64.self)
+      else { return nil }
+      layer.parts.append(
+        Part(role: role, formatID: format, rowCount: rowCount, columnCount: columnCount))
+    }
+    for _ in 0..<expertCount {
+      guard let offset = reader.nextCount(UInt64.self),
+        let byteCount = reader.nextCount(UInt64.self), let checksum = reader.next(UInt32.self)
+      else { return nil }
+      var parts: [BundleRecord.Part] = []
+      for _ in 0..<partCount {
+        guard let codec = reader.next(UInt32.self), let start = reader.nextCount(UInt64.self),
+          let count = reader.nextCount(UInt64.self)
+        else { return nil }
+        parts.append(BundleRecord.Part(codecID: codec, offset: start, byteCount: count))
+      }
+      layer.records.append(
+        BundleRecord(
+          extent: FileExtent(fileIndex: 0, offset: offset, byteCount: byteCount),
+          headerChecksum: checksum, parts: parts))
+    }
+    return layer
+  }
+
+  /// Makes sure that every record lies in the file and every part in its record, in a code that is
+  /// known and of a size that it can have.
+  private func checkRecords() throws(BundleError) {
+    let damaged = BundleError.damagedTable(path: file.path)
+    guard !marks.isEmpty, zip(layers, layers.dropFirst()).allSatisfy({ $0.number < $1.number })
+    else { throw damaged }
+    for layer in layers {
+      var shapes: [CodedShape] = []
+      for part in layer.parts {
+        guard let shape = part.shape else { throw damaged }
+        shapes.append(shape)
+      }
+      for record in layer.records {
+        let extent = record.extent
+        guard record.isPossible, extent.offset % Self.recordAlignment == 0,
+          extent.offset >= recordsOffset
+        else { throw damaged }
+        guard extent.offset <= file.byteCount, extent.byteCount <= file.byteCount - extent.offset
+        else {
+          let (end, isHuge) = extent.offset.addingReportingOverflow(extent.byteCount)
+          throw .truncated(
+            path: file.path, wanted: isHuge ? .max : end, found: file.byteCount)
+        }
+        for (part, shape) in zip(record.parts, shapes) {
+          guard CodecRegistry.entry(id: part.codecID) != nil else {
+            throw .unknownCodec(path: file.path, id: part.codecID)
+          }
+          let isPlain = part.codecID == CodecRegistry.none.id
+          guard isPlain ? part.byteCount == shape.byteCount : part.byteCount < shape.byteCount
+          else { throw damaged }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import ArgumentParser
+import MoECompression
+import MoECore
+import MoERuntime
+import MoEStore
+
+/// `moe-run bundle`: what is in a bundle, and whether it is sound.
+struct BundleCommands: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bundle",
+    abstract: "Look at bundles of experts, as 'pack' writes them, and check them.",
+    subcommands: [BundleInfo.self, BundleVerify.self])
+}
+
+/// The file, and what its table says.
+struct BundleArgument: ParsableArguments {
+  @Argument(
+    help: ArgumentHelp("The bundle.", valueName: "file.moebundle"),
+    completion: .file(extensions: ["moebundle"]))
+  var path: String
+
+  func bundle() throws(Failure) -> Bundle {
+    do {
+      return try Bundle(path: path)
+    } catch {
+      throw .runtime(error.description)
+    }
+  }
+}
+
+struct BundleInfo: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info", abstract: "Show what a bundle has of each layer.")
+
+  @OptionGroup var argument: BundleArgument
+
+  func run() throws {
+    let bundle = try argument.bundle()
+    try StandardOutput.write(BundleReport.text(bundle))
+  }
+}
+
+struct BundleVerify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Read and decode every expert of a bundle; exit with 1 where one is damaged.",
+    discussion: "With a model, each expert is also compared with the model's.")
+
+  @OptionGroup var argument: BundleArgument
+
+  @Option(
+    name: [.customShort("m"), .long],
+    help: ArgumentHelp("The model that was packed.", valueName: "model.gguf"),
+    completion: .file(extensions: ["gguf"]))
+  var model: String?
+
+  func run() throws {
+    let bundle = try argument.bundle()
+    let bar = ProgressBar("checking")
+    let damaged: [ExpertID]
+    do throws(PackError) {
+      let check = try BundleCheck(bundle, threadCount: ProcessorCount.current.count)
+      let source = try model.map { path throws(PackError) in
+        let source = try PackSource(modelAt: path)
+        try source.check(isOf: bundle)
+        return source
+      }
+      damaged = try check.damaged(comparedWith: source) { bar.update($0, $1) }
+    } catch {
+      bar.erase()
+      throw Failure.runtime(error.description)
+    }
+    bar.erase()
+    guard let first = damaged.first else {
+      let comparison = model == nil ? "" : " and equal to the model's"
+      return try StandardOutput.write(
+        "\(bundle.file.path): all \(bundle.recordCount) experts are sound\(comparison)\n")
+    }
+    let more = damaged.count > 1 ? ", and \(damaged.count - 1) more" : ""
+    throw Failure.runtime(
+      "\(bundle.file.path): expert \(first.index) of layer \(first.layer) is damaged\(more); pack "
+        + "the model again")
+  }
+}

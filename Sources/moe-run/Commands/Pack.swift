@@ -1,0 +1,117 @@
+import ArgumentParser
+import MoECompression
+import MoECore
+import MoERuntime
+import MoEStore
+
+/// `moe-run pack`: a model's experts once more, coded.
+struct Pack: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write a bundle: a model's experts once more, each in one piece and coded.",
+    discussion: """
+      A bundle beside its model, under the model's name with .moebundle in place of .gguf, is used \
+      by every other command. A few experts are coded first, to say what a bundle would gain on this \
+      disk; where that is nothing, none is written unless --force is given.
+
+      An interrupted run leaves a file that ends in .part, which the same command goes on with.
+      """)
+
+  @OptionGroup(title: "Model") var model: ModelOptions
+
+  @Option(
+    name: [.customShort("o"), .long],
+    help: ArgumentHelp(
+      "The bundle. (default: beside the model, where it is found)", valueName: "file"),
+    completion: .file(extensions: ["moebundle"]))
+  var output: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How experts are coded: auto (zstd in the layers where it pays); "
+        + CodecRegistry.all.map { "\($0.name) (\(summary: $0.summary))" }.joined(separator: "; ")
+        + ". (default: auto)", valueName: "name"),
+    transform: { try FlagValue.name($0, among: ["auto"] + CodecRegistry.all.map(\.name)) })
+  var codec = "auto"
+
+  @Option(
+    help: ArgumentHelp("Layers to pack, such as 0-15. (default: all)", valueName: "first-last"),
+    transform: Self.layers)
+  var layers: ClosedRange<Int>?
+
+  @Option(
+    help: ArgumentHelp(
+      "All that the process may hold. (default: as much as it takes)", valueName: "size"),
+    transform: FlagValue.size)
+  var memory: SizeSpecification?
+
+  @Option(
+    name: [.customShort("t"), .long],
+    help: ArgumentHelp(
+      "Worker threads, 1 to 256. (default: one per processor)", valueName: "n"),
+    transform: { try FlagValue.integer($0, in: 1...256) })
+  var threads: Int?
+
+  @Flag(help: "Write the bundle even where it gains nothing.")
+  var force = false
+
+  @Flag(help: "Say what a bundle would gain, and write none.")
+  var dryRun = false
+
+  private static func layers(_ text: String) throws -> ClosedRange<Int> {
+    let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+    guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2,
+      first >= 0, first <= last
+    else { throw ValidationError("give the first and the last layer, such as 0-15") }
+    return first...last
+  }
+
+  func run() async throws {
+    let path = try model.path()
+    let cancellation = CancellationFlag()
+    Interruption.onFirstSignal { cancellation.cancel() }
+    do {
+      try pack(path, cancellation)
+    } catch let error as PackError {
+      if case .cancelled = error, let signal = Interruption.received {
+        StandardError.write("moe-run: \(error)\n")
+        throw Failure.interrupted(signal: signal)
+      }
+      throw Failure.runtime(error.description)
+    }
+  }
+
+  private func pack(_ path: String, _ cancellation: CancellationFlag) throws {
+    let source = try PackSource(modelAt: path)
+    let output = output ?? Bundle.path(besides: source.files[0].path)
+    let isAutomatic = codec == "auto"
+    let entry = CodecRegistry.entry(named: codec) ?? CodecRegistry.zstd
+    let threadCount = threads ?? ProcessorCount.current.count
+    var packer = try Packer(
+      source, to: output, codec: entry, layers: layers, threadCount: threadCount,
+      memoryByteCount: memory?.byteCount(of: source.byteCount(ofLayers: source.routedLayers)),
+      cancellation: cancellation)
+    let samples = try packer.samples()
+    let forecast = try PackForecast(samples, of: packer, modelAt: path, isAutomatic: isAutomatic)
+    try StandardOutput.write(forecast.text)
+    if !forecast.pays && entry.id != CodecRegistry.none.id && !force {
+      return try StandardOutput.write(
+        "not packed: it would gain nothing here (--force packs all the same)\n")
+    }
+    if dryRun { return }
+    if isAutomatic, !force { packer = try packer.limited(to: forecast.layersThatPay) }
+    let bar = ProgressBar("packing") { done, total in
+      "\(ByteSize(done)) of \(ByteSize(total))"
+    }
+    let start = MonotonicClock.nanoseconds()
+    let result = try packer.pack(expectedByteCount: forecast.byteCount(of: packer.layers)) {
+      bar.update($0, $1)
+    }
+    bar.erase()
+    let seconds = Double(MonotonicClock.nanoseconds() - start) * 1e-9
+    let resumed =
+      result.resumedCount > 0 ? ", \(result.resumedCount) of them by an earlier run" : ""
+    try StandardOutput.write(
+      "wrote \(output): \(result.expertCount) experts\(resumed), \(ByteSize(result.byteCount)) in "
+        + "\(Int(seconds.rounded())) s\n")
+  }
+}
