@@ -143,7 +143,8 @@ let package = Package(
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
     suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEAnalysisTests", ["MoEAnalysis", "MoECache", "MoECore", "MoETestSupport"]),
-    suite("MoEStoreTests", ["MoEStore", "MoECore", "MoEPlatform", "MoETestSupport"]),
+    suite(
+      "MoEStoreTests", ["MoEStore", "MoEKernels", "MoECore", "MoEPlatform", "MoETestSupport"]),
     suite(
       "MoEExpertsTests",
       [
@@ -168,8 +169,8 @@ let package = Package(
       "GoldenTests",
       [
         "MoESynthetic",
-        "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats",
-        "MoETokenizer", "MoECore", "MoETestSupport",
+        "MoERuntime", "MoECompression", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEStore",
+        "MoEKernels", "MoEFormats", "MoETokenizer", "MoECore", "MoETestSupport",
       ]),
     suite(
       "SimulationTests",

@@ -90,8 +90,8 @@ struct ExpertPool: ~Copyable {
 
   borrowing func memory() -> ByteView { buffer.bytes(count: buffer.byteCount) }
 
-  /// The memory of one region in a place of the class that `layer` belongs to; aligned as the layout
-  /// says.
+  /// The memory of one region in a place of the class that `layer` belongs to; aligned as the
+  /// layout says.
   borrowing func region(place: Int, layer: Int, number region: Int) -> ByteView {
     let number = layout.sizeClass(ofLayer: layer)
     let sizeClass = layout.classes[number]

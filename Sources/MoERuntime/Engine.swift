@@ -120,8 +120,28 @@ public final class Engine: Sendable {
     }
   }
 
+  /// A text that goes on from request to request.
+  public func session() -> Session { Session(self) }
+
+  /// Goes on with the text of a session.
+  func generate(
+    _ text: [PromptSegment], _ options: GenerationOptions, in session: SessionID
+  ) -> Generation {
+    start(options, in: session) { core throws(EngineError) in
+      try core.tokens(of: text, options: options)
+    }
+  }
+
+  /// Forgets what is held of a session.
+  func close(_ session: SessionID) {
+    driver.enqueue { [box] in
+      guard let core = box.core else { return }
+      core.sessions.close(session, on: core.decoder)
+    }
+  }
+
   private func start(
-    _ options: GenerationOptions,
+    _ options: GenerationOptions, in session: SessionID? = nil,
     prompt: @escaping @Sendable (EngineCore) throws(EngineError) -> [Int32]
   ) -> Generation {
     let outcome = GenerationOutcome()
@@ -133,7 +153,7 @@ public final class Engine: Sendable {
         do {
           guard let core = box.core else { throw EngineError.unloaded }
           let statistics = try core.generate(
-            try prompt(core), options: options, cancellation: request
+            try prompt(core), options: options, session: session, cancellation: request
           ) { token in
             continuation.yield(token)
             return !request.isCancelled
@@ -146,6 +166,7 @@ public final class Engine: Sendable {
       } onWithdrawal: { [plan] in
         // Nothing was done, and that is no error.
         var statistics = GenerationStatistics()
+        statistics.finish = .cancelled
         statistics.peakByteCount = ProcessMemory.peakByteCount()
         statistics.budgetByteCount = plan.memory.budgetByteCount
         outcome.set(statistics)

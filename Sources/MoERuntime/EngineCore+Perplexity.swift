@@ -30,7 +30,7 @@ extension EngineCore {
       case .secondHalf: first = window / 2 + 1
       }
       let window = tokens[windowStart..<end]
-      let scored = try decoder.withSequence(gating: gating) { sequence in
+      let scored = try withOwnSequence(gating: gating) { sequence in
         try isDecoded
           ? scoreOneByOne(window, from: first, in: sequence, cancellation: cancellation)
           : score(window, from: first, in: sequence, cancellation: cancellation)

@@ -14,6 +14,9 @@ final class EngineCore {
   let plan: MemoryPlan
   let reader: ExtentReader
   let decoder: Decoder
+  var sessions = SessionStates()
+  /// The breakers of `SamplingOptions.dryBreakers` as tokens, as they were asked for last.
+  var breakers: (texts: [String], tokens: Set<Int32>) = ([], [])
   /// What a generation spends its time on, where that was asked for.
   let timeline: Timeline?
   /// Keeps the memory that the decoder borrows.

@@ -64,8 +64,8 @@ public enum KVCacheType: String, Sendable, CaseIterable, Codable {
 
 /// Whether experts are read from a bundle.
 public enum BundleChoice: Hashable, Sendable {
-  /// From the one beside the model that has its name, with `.moebundle` instead of `.gguf`; from the
-  /// model's own files where there is none, or where they have copies on other disks.
+  /// From the one beside the model that has its name, with `.moebundle` instead of `.gguf`; from
+  /// the model's own files where there is none, or where they have copies on other disks.
   case automatic
   /// From the model's own files.
   case none

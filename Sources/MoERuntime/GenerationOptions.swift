@@ -3,6 +3,9 @@ public struct GenerationOptions: Sendable {
   /// Tokens to generate at most. Nil: until the model ends its text or the context is full.
   public var tokenCountMax: Int? = 256
   public var sampling = SamplingOptions()
+  /// Texts that end the generation where they appear, however tokens cut them; they are not part of
+  /// what is generated.
+  public var stops: [String] = []
   /// Go on after an end-of-text token instead of stopping there.
   public var ignoresEnd = false
   /// Begin with the model's beginning-of-text token, where it has one and wants it.
@@ -48,7 +51,11 @@ public struct GeneratedToken: Sendable, Equatable {
 
 /// What a generation did; speeds in tokens per second.
 public struct GenerationStatistics: Sendable, Codable, Equatable {
+  /// Tokens of the prompt that were run.
   public var promptTokenCount = 0
+  /// Tokens of the prompt before these, which the session held already.
+  public var heldTokenCount = 0
+  public var finish = FinishReason.length
   public var generatedTokenCount = 0
   /// From the start to the prompt's last logits.
   public var prefillSeconds = 0.0
@@ -75,6 +82,18 @@ public struct GenerationStatistics: Sendable, Codable, Equatable {
   public var decodeTokensPerSecond: Double {
     decodeSeconds > 0 ? Double(max(0, generatedTokenCount - 1)) / decodeSeconds : 0
   }
+}
+
+/// Why a generation ended.
+public enum FinishReason: Sendable, Codable, Equatable {
+  /// The model ended its text.
+  case end
+  /// One of the texts that it was to end at came.
+  case stop(String)
+  /// As many tokens as were asked for, or the context is full.
+  case length
+  /// It was stopped.
+  case cancelled
 }
 
 /// What the experts of one phase cost.

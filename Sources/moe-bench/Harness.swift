@@ -26,7 +26,7 @@ struct BenchmarkContext {
 /// A subject lists its benchmarks here, and its file holds them.
 let benchmarkSubjects: [@Sendable (BenchmarkContext) -> [Benchmark]] = [
   MemoryBenchmark.benchmarks, MatMulBenchmark.benchmarks, AttentionBenchmark.benchmarks,
-  RecurrenceBenchmark.benchmarks,
+  RecurrenceBenchmark.benchmarks, CodecBenchmark.benchmarks,
   OperationBenchmark.benchmarks, CachePolicyBenchmark.benchmarks, PredictorBenchmark.benchmarks,
   DispatchBenchmark.benchmarks, ReadBenchmark.benchmarks, ReplayBenchmark.benchmarks,
   TokenizeBenchmark.benchmarks,

@@ -87,7 +87,7 @@ final class ProductCase {
       blocks[Int(generator.next() % UInt64(blocks.count))]
     }
     weightBuffer = try AlignedBuffer(byteCount: weights.count)
-    weightBuffer.bytes(count: weights.count).store(weights)
+    weightBuffer.bytes(count: weights.count).copy(from: weights)
     output = try AlignedBuffer(byteCount: tokenCount * (rowCount + Self.outputGap) * 4)
     let rowByteCount = format.activation.rowByteCount(columnCount: columnCount)
     activations = try AlignedBuffer(byteCount: tokenCount * rowByteCount)

@@ -77,7 +77,7 @@ import Testing
     let buffer = try AlignedBuffer(byteCount: 64 + count)
     for offset in Array(0...64).thinned {
       let bytes = buffer.bytes(atOffset: offset, count: count)
-      bytes.store(product.weights)
+      bytes.copy(from: product.weights)
       let found = try product.product(of: bytes, rowCount: 19, at: argument.level)
       #expect(bits(found) == wanted, "offset \(offset)")
     }

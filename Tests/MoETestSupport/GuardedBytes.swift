@@ -39,21 +39,8 @@ package import MoECore
 
   package init(_ content: [UInt8], at edge: Edge) throws(MappingRefused) {
     try self.init(byteCount: content.count, at: edge)
-    bytes.store(content)
+    bytes.copy(from: content)
   }
 
   deinit { unsafe munmap(mapping, mappingByteCount) }
-}
-
-extension ByteView {
-  /// Copies `content` to the start of the view.
-  package func store(_ content: [UInt8]) {
-    precondition(content.count <= count)
-    unsafe UnsafeMutableRawBufferPointer(start: pointer, count: count).copyBytes(from: content)
-  }
-
-  /// The content, copied.
-  package func array() -> [UInt8] {
-    unsafe Array(UnsafeRawBufferPointer(start: pointer, count: count))
-  }
 }

@@ -4,7 +4,7 @@ enum ImportDirection {
   static let rows: [[String]] = [
     ["moe-run", "moe-bench"],
     ["MoEServer", "MoEReport"],
-    ["MoERuntime", "MoEAnalysis", "MoESynthetic"],
+    ["MoERuntime", "MoECompression", "MoEAnalysis", "MoESynthetic"],
     ["MoEModel", "MoEFormats", "MoETokenizer"],
     ["MoEExperts"],
     ["MoEStore", "MoECache"],

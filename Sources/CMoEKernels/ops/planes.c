@@ -16,7 +16,9 @@ void moe_planes_split(const uint8_t *blocks, size_t block_bytes, size_t first, s
     for (size_t b = 0; b < count; b++) plane[b] = blocks[b * block_bytes + first];
     return;
   }
-  for (size_t b = 0; b < count; b++) memcpy(plane + b * bytes, blocks + b * block_bytes + first, bytes);
+  for (size_t b = 0; b < count; b++) {
+    memcpy(plane + b * bytes, blocks + b * block_bytes + first, bytes);
+  }
 }
 
 void moe_planes_join(const uint8_t *plane, size_t block_bytes, size_t first, size_t bytes,
@@ -25,7 +27,9 @@ void moe_planes_join(const uint8_t *plane, size_t block_bytes, size_t first, siz
     for (size_t b = 0; b < count; b++) blocks[b * block_bytes + first] = plane[b];
     return;
   }
-  for (size_t b = 0; b < count; b++) memcpy(blocks + b * block_bytes + first, plane + b * bytes, bytes);
+  for (size_t b = 0; b < count; b++) {
+    memcpy(blocks + b * block_bytes + first, plane + b * bytes, bytes);
+  }
 }
 
 void moe_planes_split_16(const uint8_t *restrict words, size_t count, int rotates,

@@ -69,7 +69,9 @@ package final class PackSource {
 
   /// Bytes of the experts of some layers.
   package func byteCount(ofLayers layers: [Int]) -> Int {
-    layers.reduce(0) { $0 + experts.layers[$1].slotByteCountPerExpert * experts.layers[$1].expertCount }
+    layers.reduce(0) {
+      $0 + experts.layers[$1].slotByteCountPerExpert * experts.layers[$1].expertCount
+    }
   }
 
   /// The largest expert.

@@ -7,8 +7,8 @@ package import MoEStore
 /// Writes a bundle of a model's experts.
 ///
 /// Experts are written in their order, under a name of the bundle's with `.part` behind it; the
-/// bundle takes its place when all of it is on the disk. What an interrupted run left is checked and
-/// gone on with.
+/// bundle takes its place when all of it is on the disk. What an interrupted run left is checked
+/// and gone on with.
 package final class Packer {
   package let source: PackSource
   package let path: String

@@ -53,7 +53,7 @@ package struct Candidates {
   /// Draws a token with probability proportional to exp(logit).
   ///
   /// - Parameter unit: A random number from 0 up to 1.
-  package mutating func draw(_ unit: Double) -> Int32 {
+  package mutating func draw(_ unit: Double) -> (token: Int32, probability: Double) {
     let largest = largest
     if largest.isFinite {
       fillShares()
@@ -66,9 +66,9 @@ package struct Candidates {
     var rest = unit * total
     for index in 0..<count {
       rest -= Double(spareLogits[index])
-      if rest < 0 { return tokens[index] }
+      if rest < 0 { return (tokens[index], Double(spareLogits[index]) / total) }
     }
-    return tokens[count - 1]
+    return (tokens[count - 1], Double(spareLogits[count - 1]) / total)
   }
 
   /// Probabilities of the candidates, to a float's accuracy: exponentials in double precision take
@@ -82,8 +82,38 @@ package struct Candidates {
   }
 
   package mutating func setLogit(_ value: Float, at index: Int) {
-    precondition(!isSorted)
+    isSorted = false
     logits[index] = value
+  }
+
+  /// Where a token is among the candidates; nil where it was dropped.
+  package func index(of token: Int32) -> Int? {
+    let index = Int(token)
+    // As they were loaded, which most are when this is asked.
+    if index < count, tokens[index] == token { return index }
+    return tokens[..<count].firstIndex(of: token)
+  }
+
+  /// Keeps the candidates at some places, in the order of these.
+  package mutating func keep(at indices: [Int]) {
+    precondition(!indices.isEmpty)
+    for (number, index) in indices.enumerated() {
+      spareTokens[number] = tokens[index]
+      spareLogits[number] = logits[index]
+    }
+    swap(&tokens, &spareTokens)
+    swap(&logits, &spareLogits)
+    count = indices.count
+    isSorted = zip(0..<count, 1..<max(count, 1)).allSatisfy { logits[$0] >= logits[$1] }
+  }
+
+  /// Probabilities of the candidates, in their order.
+  package func probabilities() -> [Double] {
+    let largest = largest
+    var weights = (0..<count).map { weight(at: $0, largest: largest) }
+    let total = weights.reduce(0, +)
+    for index in weights.indices { weights[index] /= total }
+    return weights
   }
 
   /// Keeps the `limit` largest logits, descending; of equals the smaller id comes first.

@@ -12,7 +12,7 @@ package struct MinP: SamplerStage {
     options.minP > 0 ? MinP(fraction: min(options.minP, 1)) : nil
   }
 
-  package func apply(to candidates: inout Candidates, history: [Int32]) {
+  package func apply(to candidates: inout Candidates, step: SamplerStep) {
     candidates.keep(atLeast: candidates.largest + log(fraction))
   }
 }

@@ -6,7 +6,7 @@ package struct TopK: SamplerStage {
     options.topK > 0 ? TopK(limit: options.topK) : nil
   }
 
-  package func apply(to candidates: inout Candidates, history: [Int32]) {
+  package func apply(to candidates: inout Candidates, step: SamplerStep) {
     candidates.keepLargest(limit)
   }
 }

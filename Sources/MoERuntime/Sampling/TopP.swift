@@ -15,7 +15,7 @@ package struct TopP: SamplerStage {
     options.topP < 1 ? TopP(probability: options.topP) : nil
   }
 
-  package func apply(to candidates: inout Candidates, history: [Int32]) {
+  package func apply(to candidates: inout Candidates, step: SamplerStep) {
     let largest = candidates.largest
     var total = 0.0
     for index in 0..<candidates.count { total += candidates.weight(at: index, largest: largest) }

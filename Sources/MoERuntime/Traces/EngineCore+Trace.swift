@@ -43,7 +43,7 @@ extension EngineCore {
       while first < text.tokens.count {
         let end = min(first + sequenceTokenCount, text.tokens.count)
         recorder.beginSequence(label: text.label)
-        try decoder.withSequence { sequence in
+        try withOwnSequence { sequence in
           try prefill(
             Array(text.tokens[first..<end]), of: sequence, cancellation: cancellation,
             each: { _, _ in

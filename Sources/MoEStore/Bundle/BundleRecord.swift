@@ -37,8 +37,8 @@ package struct BundleRecord: Hashable, Sendable {
 /// How the bytes of a record are laid out.
 ///
 /// A header: the mark, layer, expert and number of parts in 32 bits each, then in 64 the record's
-/// and in 32 the header's size, and 32 bits of zero; for each part the codec's number and 32 bits of
-/// zero, then offset and size in 64 bits; CRC-32C of each 64 KiB of what follows the header, the
+/// and in 32 the header's size, and 32 bits of zero; for each part the codec's number and 32 bits
+/// of zero, then offset and size in 64 bits; CRC-32C of each 64 KiB of what follows the header, the
 /// last piece being shorter; zeros up to a multiple of 64 bytes. Then the codes of the parts, each
 /// beginning at a multiple of 64 bytes.
 package struct RecordLayout {

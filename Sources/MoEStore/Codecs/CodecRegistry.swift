@@ -33,7 +33,8 @@ package struct CodecEntry: Sendable {
   package init(
     id: UInt32, name: String, summary: String,
     encode: @escaping @Sendable (ByteView, CodedShape, CodecRoom) throws(OutOfMemory) -> [UInt8]?,
-    decode: @escaping @Sendable (ByteView, CodedShape, ByteView, CodecRoom) throws(CodecError) ->
+    decode:
+      @escaping @Sendable (ByteView, CodedShape, ByteView, CodecRoom) throws(CodecError) ->
       Void
   ) {
     self.id = id
@@ -56,7 +57,7 @@ package enum CodecRegistry {
 
   package static let zstd = CodecEntry(
     id: 1, name: "zstd",
-    summary: "Lossless: exponents, mantissas, scales and quants apart, each coded where it pays.",
+    summary: "Exponents, mantissas, scales and quants apart, coded where it pays.",
     encode: { part, shape, room throws(OutOfMemory) in try ZstdCodec(shape).encode(part, room) },
     decode: { code, shape, part, room throws(CodecError) in
       try ZstdCodec(shape).decode(code, into: part, room)

@@ -15,7 +15,7 @@ private import Synchronization
   private let scratch: AlignedBuffer
   private let hasFailed = Atomic(false)
 
-  /// The largest unit of work, decoded; twice as much for each worker: sorted into planes, and coded.
+  /// The largest unit of work, decoded. A worker needs room for it as planes, and for their codes.
   static let unitByteCount = 128 << 10
   private static let scratchByteCount = 3 * unitByteCount
   /// What zstd holds for a decoder and an encoder; its own estimates, rounded up.
@@ -50,16 +50,18 @@ private import Synchronization
   }
 
   deinit {
-    for unsafe decoder in unsafe decoders { unsafe ZSTD_freeDCtx(decoder) }
-    for unsafe encoder in unsafe encoders { unsafe ZSTD_freeCCtx(encoder) }
+    unsafe decoders.forEach { decoder in unsafe ZSTD_freeDCtx(decoder) }
+    unsafe encoders.forEach { encoder in unsafe ZSTD_freeCCtx(encoder) }
   }
 
-  /// Planes of weights hardly repeat: what gains is the entropy code of single bytes, and what few
-  /// repetitions the fastest search finds only slow decoding down. So repetitions must be long.
+  /// What gains in planes of weights is the entropy code of single bytes. Repetitions come by
+  /// chance alone, and where any are found they slow decoding down by half; so the search, which
+  /// cannot be switched off, remembers as few places as it can.
   private static func configure(_ encoder: OpaquePointer) {
     for (parameter, value) in [
       (ZSTD_c_compressionLevel, Int32(1)), (ZSTD_c_strategy, Int32(ZSTD_fast.rawValue)),
-      (ZSTD_c_minMatch, 7), (ZSTD_c_contentSizeFlag, 0), (ZSTD_c_checksumFlag, 0),
+      (ZSTD_c_minMatch, 7), (ZSTD_c_hashLog, 6), (ZSTD_c_contentSizeFlag, 0),
+      (ZSTD_c_checksumFlag, 0),
     ] {
       unsafe ZSTD_CCtx_setParameter(encoder, parameter, value)
     }

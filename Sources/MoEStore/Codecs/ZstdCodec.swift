@@ -5,8 +5,8 @@ import MoEKernels
 /// it is where that is hardly larger.
 ///
 /// A code is cut into units of some blocks of all planes, which are decoded side by side. It begins
-/// with a table, (unit, plane) of 32-bit numbers with the lowest byte first: the bytes of the piece,
-/// with the highest bit set where it is as it is. The pieces follow in the same order.
+/// with a table, (unit, plane) of 32-bit numbers with the lowest byte first: the bytes of the
+/// piece, with the highest bit set where it is as it is. The pieces follow in the same order.
 struct ZstdCodec {
   private let shape: CodedShape
   private let planes: BytePlanes

@@ -25,6 +25,14 @@ struct Generate: AsyncParsableCommand {
     transform: { try FlagValue.integer($0, in: -1 ... .max) })
   var predict = 256
 
+  @Option(
+    name: [.customLong("stop"), .customShort("r"), .customLong("reverse-prompt")],
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "A text that ends the generation where it appears, and is left out; repeatable.",
+      valueName: "text"))
+  var stop: [String] = []
+
   @Flag(help: "Go on where the model would end its text.")
   var ignoreEos = false
 
@@ -178,6 +186,7 @@ struct Generate: AsyncParsableCommand {
     options.tokenCountMax = predict == -1 ? nil : predict
     options.sampling = sampling.samplingOptions()
     options.ignoresEnd = ignoreEos
+    options.stops = stop
     options.parsesSpecialTokens = specialTokens.parsesSpecial
     options.rendersSpecialTokens = special
     options.routingTrace = trace.map { RoutingTraceOptions(path: $0) }

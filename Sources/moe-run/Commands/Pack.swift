@@ -10,8 +10,8 @@ struct Pack: AsyncParsableCommand {
     abstract: "Write a bundle: a model's experts once more, each in one piece and coded.",
     discussion: """
       A bundle beside its model, under the model's name with .moebundle in place of .gguf, is used \
-      by every other command. A few experts are coded first, to say what a bundle would gain on this \
-      disk; where that is nothing, none is written unless --force is given.
+      by every other command. A few experts are coded first, to say what a bundle would gain on \
+      this disk; where that is nothing, none is written unless --force is given.
 
       An interrupted run leaves a file that ends in .part, which the same command goes on with.
       """)

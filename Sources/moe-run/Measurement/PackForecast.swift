@@ -84,11 +84,12 @@ struct PackForecast {
     let lines =
       [
         "experts   \(ByteSize(plain)) in \(layers.count) layers",
-        "code      \(packer.codec.name), about \(Self.tenths(min(1, coded) * 100)) % of that\(rate)",
+        "code      \(packer.codec.name), about \(Self.tenths(min(1, coded) * 100)) % of that"
+          + rate,
       ]
       + speeds.map { speed in
-        "at \(Int(speed.share * 100)) %   \(Self.tenths(speed.plain)) tokens/s from the model's file, "
-          + "\(Self.tenths(speed.packed)) from the bundle (predicted)"
+        "at \(Int(speed.share * 100)) %   \(Self.tenths(speed.plain)) tokens/s from the model's "
+          + "file, \(Self.tenths(speed.packed)) from the bundle (predicted)"
       }
     return lines.joined(separator: "\n") + "\n"
   }

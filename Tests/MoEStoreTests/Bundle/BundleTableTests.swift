@@ -1,0 +1,139 @@
+import MoECore
+import MoEKernels
+import MoEPlatform
+import MoEStore
+import MoETestSupport
+import Testing
+
+/// The table of a bundle: what was written is read, and whatever else the bytes are is refused.
+@Suite struct BundleTableTests {
+  private static let fileByteCount = 1 << 24
+
+  private static func part(_ name: String, _ rows: Int, _ columns: Int) -> Bundle.Part {
+    let format = QuantFormat.all.first { $0.name == name } ?? QuantFormat.all[0]
+    return Bundle.Part(role: 2, formatID: format.ggmlType, rowCount: rows, columnCount: columns)
+  }
+
+  /// Two layers with records of several parts, one of them coded.
+  private static func bundle() throws -> Bundle {
+    var bundle = Bundle(
+      file: StoreFile(path: "some.moebundle", byteCount: fileByteCount),
+      marks: [ModelMark(byteCount: 1234, startChecksum: 5, sampleChecksum: 6)],
+      layers: [
+        Bundle.Layer(
+          number: 1, parts: [part("BF16", 8, 64), part("Q8_0", 4, 32)]),
+        Bundle.Layer(number: 3, parts: [part("F32", 2, 16)]),
+      ])
+    let counts = [3, 2]
+    for (index, count) in counts.enumerated() {
+      let empty = BundleRecord(
+        extent: FileExtent(fileIndex: 0, offset: 0, byteCount: 0), headerChecksum: 0,
+        parts: bundle.layers[index].parts.map { _ in
+          BundleRecord.Part(codecID: 0, offset: 0, byteCount: 0)
+        })
+      bundle.layers[index].records = Array(repeating: empty, count: count)
+    }
+    var end = bundle.recordsOffset
+    for index in counts.indices {
+      for expert in 0..<counts[index] {
+        let sizes = try bundle.layers[index].parts.map { try #require($0.shape).byteCount }
+        let codes = sizes.enumerated().map { number, size in
+          number == 0 && expert == 1
+            ? (codecID: CodecRegistry.zstd.id, byteCount: size / 2)
+            : (codecID: CodecRegistry.none.id, byteCount: size)
+        }
+        let layout = RecordLayout(codes: codes)
+        bundle.layers[index].records[expert] = BundleRecord(
+          extent: FileExtent(fileIndex: 0, offset: end, byteCount: layout.byteCount),
+          headerChecksum: UInt32(expert), parts: layout.parts)
+        end = (end + layout.byteCount + 4095) / 4096 * 4096
+      }
+    }
+    return bundle
+  }
+
+  private static func signed(_ table: [UInt8]) -> [UInt8] {
+    var bytes = Array(table.dropLast(4))
+    bytes.append(littleEndian: CRC32C.checksum(bytes))
+    return bytes
+  }
+
+  @Test func whatWasWrittenIsRead() throws {
+    let bundle = try Self.bundle()
+    #expect(try Bundle(bundle.table(), file: bundle.file) == bundle)
+  }
+
+  @Test func everyCutAndEveryBitIsNoticed() throws {
+    let bundle = try Self.bundle()
+    let table = bundle.table()
+    for count in 0..<table.count {
+      #expect(throws: BundleError.self, "\(count) bytes") {
+        try Bundle(Array(table.prefix(count)), file: bundle.file)
+      }
+    }
+    for bit in 0..<8 * table.count {
+      var damaged = table
+      damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+      #expect(throws: BundleError.self, "bit \(bit)") {
+        try Bundle(damaged, file: bundle.file)
+      }
+    }
+  }
+
+  /// A checksum that fits proves nothing: what the table says is checked all the same.
+  @Test func tablesThatLieAreRefused() throws {
+    let bundle = try Self.bundle()
+    func expectRefusal(_ comment: Comment, _ change: (inout Bundle) -> Void) {
+      var wrong = bundle
+      change(&wrong)
+      #expect(throws: BundleError.self, comment) {
+        try Bundle(wrong.table(), file: wrong.file)
+      }
+    }
+    expectRefusal("outside the file") {
+      $0.layers[1].records[1].extent.offset = Self.fileByteCount
+    }
+    expectRefusal("in the table") { $0.layers[0].records[0].extent.offset = 0 }
+    expectRefusal("between blocks") { $0.layers[0].records[0].extent.offset += 64 }
+    expectRefusal("a part outside its record") { $0.layers[0].records[0].parts[1].byteCount += 64 }
+    expectRefusal("a part over another") { $0.layers[0].records[0].parts[1].offset -= 64 }
+    expectRefusal("a codec of nobody") { $0.layers[0].records[0].parts[0].codecID = 77 }
+    expectRefusal("a code as large as the part") { $0.layers[0].records[0].parts[0].codecID = 1 }
+    expectRefusal("a format of nobody") { $0.layers[0].parts[0].formatID = 999 }
+    expectRefusal("rows of no blocks") { $0.layers[0].parts[1].columnCount = 33 }
+    expectRefusal("more rows than there are") { $0.layers[0].parts[0].rowCount = 1 << 40 }
+    expectRefusal("layers out of order") { $0.layers.swapAt(0, 1) }
+    expectRefusal("a layer twice") { $0.layers[1].number = 1 }
+    expectRefusal("no model") { $0.marks = [] }
+  }
+
+  @Test func fuzzedTablesDoNoHarm() throws {
+    let bundle = try Self.bundle()
+    for seed in Fuzz.seeds(2000) {
+      var random = SeededGenerator(seed: seed)
+      var table = bundle.table()
+      for _ in 0..<Int.random(in: 1...4, using: &random) {
+        let index = Int.random(in: 8..<table.count - 4, using: &random)
+        table[index] =
+          Bool.random(using: &random)
+          ? UInt8.random(in: 0...255, using: &random) : [0, 0xFF, 0x7F, 0x80][index % 4]
+      }
+      let read = try? Bundle(Self.signed(table), file: bundle.file)
+      // What is read can only be what is written again.
+      #expect(read == nil || read?.table() == Self.signed(table), "seed \(seed)")
+    }
+  }
+
+  @Test func otherVersionsAndOtherFilesAreNamed() throws {
+    let bundle = try Self.bundle()
+    var table = bundle.table()
+    table[8] = 9
+    #expect(throws: BundleError.unknownVersion(path: "some.moebundle", 9)) {
+      try Bundle(Self.signed(table), file: bundle.file)
+    }
+    #expect(throws: BundleError.notABundle(path: "some.moebundle")) {
+      try Bundle(Array("GGUF".utf8) + Array(repeating: 0, count: 100), file: bundle.file)
+    }
+    #expect(throws: BundleError.self) { try Bundle(path: "/nonexistent.moebundle") }
+  }
+}
