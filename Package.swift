@@ -75,12 +75,14 @@ let package = Package(
     module("MoEModel", ["MoECore", "MoEKernels", "MoECache", "MoEExperts"]),
     module("MoEFormats", ["MoECore", "MoEPlatform"]),
     module("MoETokenizer", ["MoECore"]),
+    module("MoETemplates", []),
     // Engine and public API.
     module(
       "MoERuntime",
       [
         "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel",
-        "MoEFormats", "MoETokenizer", .product(name: "HeapModule", package: "swift-collections"),
+        "MoEFormats", "MoETokenizer", "MoETemplates",
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
 
     // Routing traces, cache replay, performance model: works on traces and figures alone.
@@ -111,8 +113,8 @@ let package = Package(
       name: "moe-run",
       dependencies: [
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        "MoERuntime", "MoECompression", "MoEAnalysis", "MoEReport", "MoETokenizer", "MoECache",
-        "MoEStore", "MoECore", "MoEPlatform",
+        "MoERuntime", "MoECompression", "MoEAnalysis", "MoEReport", "MoETokenizer",
+        "MoETemplates", "MoECache", "MoEStore", "MoECore", "MoEPlatform",
       ],
       // The text that gatings are calibrated on, in the program itself.
       resources: [.embedInCode("Resources/calibration.txt")],
@@ -141,6 +143,7 @@ let package = Package(
       "MoEFormatsTests",
       ["MoESynthetic", "MoEFormats", "MoEModel", "MoECore", "MoEPlatform", "MoETestSupport"]),
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
+    suite("MoETemplatesTests", ["MoETemplates"]),
     suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEAnalysisTests", ["MoEAnalysis", "MoECache", "MoECore", "MoETestSupport"]),
     suite(

@@ -13,6 +13,8 @@ public final class Engine: Sendable {
   /// What was decided at load: memory, store, kernels.
   public let plan: RunPlan
   public let tokenizer: Tokenizer
+  /// The model's chat templates by their names; the usual one is `default`.
+  package let chatTemplates: [String: String]
   private let driver: DriverThread
   private let box: CoreBox
 
@@ -34,7 +36,7 @@ public final class Engine: Sendable {
   ) async throws(EngineError) {
     let driver = try DriverThread()
     let box = CoreBox()
-    let loaded: Result<(RunPlan, Tokenizer), EngineError> = await withCheckedContinuation {
+    let loaded: Result<(RunPlan, LoadedHeader), EngineError> = await withCheckedContinuation {
       continuation in
       driver.enqueue {
         continuation.resume(
@@ -42,12 +44,14 @@ public final class Engine: Sendable {
             let prepared = try PreparedRun(path: path, options: options)
             let core = try EngineCore(prepared, progress: progress)
             box.core = core
-            return (prepared.runPlan(storeReport: core.reader.report), prepared.header.tokenizer)
+            return (prepared.runPlan(storeReport: core.reader.report), prepared.header)
           })
       }
     }
     do {
-      (plan, tokenizer) = try loaded.get()
+      let header: LoadedHeader
+      (plan, header) = try loaded.get()
+      (tokenizer, chatTemplates) = (header.tokenizer, header.chatTemplates)
     } catch {
       driver.stop()
       throw error

@@ -83,9 +83,11 @@ extension EngineCore {
     guard options.dryMultiplier != 0 else { return [] }
     if breakers.texts != options.dryBreakers {
       let texts = options.dryBreakers.filter { !$0.isEmpty }
-      let tokens = (0..<Int32(header.description.vocabularySize)).filter { token in
-        header.tokenizer.text(of: token).map { text in texts.contains { text.contains($0) } }
-          ?? false
+      let tokens = (0..<Int32(header.tokenizer.vocabularySize)).filter { token in
+        var detokenizer = Detokenizer(
+          tokenizer: header.tokenizer, renderSpecial: true, continuesText: true)
+        let text = detokenizer.push(token) + detokenizer.finish()
+        return texts.contains { text.contains($0) }
       }
       breakers = (options.dryBreakers, Set(tokens))
     }

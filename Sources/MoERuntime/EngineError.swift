@@ -19,6 +19,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
   case gating(String)
   /// A routing trace could not be written.
   case trace(String)
+  /// A chat template is none, or refuses the conversation; with its own words then.
+  case template(String)
   case outOfMemory(String)
   /// The budget cannot hold what the run needs; the plan says who needs what.
   case budgetTooSmall(MemoryPlan)
@@ -46,7 +48,9 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case .tokenizer(let error): return error.description
     case .experts(let error): return error.description
     case .incompleteFile(let hole): return hole.description
-    case .store(let text), .gating(let text), .trace(let text), .outOfMemory(let text): return text
+    case .store(let text), .gating(let text), .trace(let text), .template(let text),
+      .outOfMemory(let text):
+      return text
     case .budgetTooSmall(let plan):
       return
         "a memory budget of \(ByteSize(plan.budgetByteCount)) is too small for this model: give "

@@ -16,6 +16,7 @@ struct MoERun: AsyncParsableCommand {
     subcommands: [
       Generate.self, Plan.self, Inspect.self, Perplexity.self, Tokenize.self, Bench.self,
       Trace.self, Report.self, Policies.self, Frontier.self, Pack.self, BundleCommands.self,
+      Chat.self,
     ],
     defaultSubcommand: Generate.self)
 }

@@ -15,11 +15,13 @@ import Testing
     #expect(
       names == [
         "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "report",
-        "policies", "frontier",
+        "policies", "frontier", "pack", "bundle", "chat",
       ])
   }
 
-  @Test(arguments: ["generate", "plan", "inspect", "perplexity", "tokenize", "bench", "frontier"])
+  @Test(arguments: [
+    "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "frontier", "pack", "chat",
+  ])
   func everySubcommandExplainsItself(_ name: String) async throws {
     let output = try await Program.run(name, "--help")
     #expect(output.code == 0)

@@ -5,7 +5,7 @@ enum ImportDirection {
     ["moe-run", "moe-bench"],
     ["MoEServer", "MoEReport"],
     ["MoERuntime", "MoECompression", "MoEAnalysis", "MoESynthetic"],
-    ["MoEModel", "MoEFormats", "MoETokenizer"],
+    ["MoEModel", "MoEFormats", "MoETokenizer", "MoETemplates"],
     ["MoEExperts"],
     ["MoEStore", "MoECache"],
     ["MoEKernels"],

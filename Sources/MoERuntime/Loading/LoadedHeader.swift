@@ -3,6 +3,7 @@ import MoEExperts
 import MoEFormats
 import MoEModel
 import MoEStore
+import MoETemplates
 import MoETokenizer
 
 /// A model's files as far as their headers go: checked and understood, no weights read.
@@ -17,6 +18,8 @@ struct LoadedHeader {
   /// What the experts are read from, where that is not the model's own files.
   private(set) var bundle: Bundle?
   let name: String?
+  /// The model's chat templates by their names; the usual one is `default`.
+  let chatTemplates: [String: String]
   /// What the header takes in memory while it is read, besides what this value keeps of it.
   let headerByteCount: Int
   /// What is missing of a file that has its full size; weights are not to be used then.
@@ -53,6 +56,18 @@ struct LoadedHeader {
     return adapted
   }
 
+  /// `tokenizer.chat_template`, and others with a name behind it (`tokenizer.chat_template.rag`).
+  private static func chatTemplates(of file: any StoredModel) -> [String: String] {
+    let key = "tokenizer.chat_template"
+    var templates: [String: String] = [:]
+    for found in file.keys where found == key || found.hasPrefix(key + ".") {
+      guard case .string(let source) = file.value(forKey: found) else { continue }
+      let name = found.dropFirst(key.count + 1)
+      templates[name.isEmpty ? ChatTemplateSet.defaultName : String(name)] = source
+    }
+    return templates
+  }
+
   init(_ file: any StoredModel) throws(EngineError) {
     do {
       try file.requireModel()
@@ -77,6 +92,7 @@ struct LoadedHeader {
     hole = try HoleInTensor.first(of: file.tensors, inFilesAt: files.map(\.path))
     byteCount = file.totalByteCount
     headerByteCount = file.headerByteCount
+    chatTemplates = Self.chatTemplates(of: file)
     if case .string(let name) = file.value(forKey: "general.name") {
       self.name = name
     } else {

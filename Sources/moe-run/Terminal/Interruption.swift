@@ -65,6 +65,7 @@ enum Interruption {
     if isEcho { return }
     guard let stop else {
       ProgressBar.eraseAny()
+      RawTerminal.end()
       _exit(128 + signal)
     }
     stop()

@@ -1,0 +1,5 @@
+extension OutputStyle {
+  static let harmony = OutputStyle(
+    name: "harmony", summary: "Messages in channels, as gpt-oss writes them.",
+    signs: [["<|channel|>", "<|message|>"]], makeMachine: { _ in OutputHarmony() })
+}

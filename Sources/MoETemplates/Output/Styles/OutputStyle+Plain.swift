@@ -1,0 +1,3 @@
+extension OutputStyle {
+  static let plain = OutputStyle(name: "plain", summary: "Content without markers.", signs: [])
+}
