@@ -165,7 +165,8 @@ let package = Package(
       "MoERuntimeTests",
       [
         "MoESynthetic",
-        "moe-run", "MoERuntime", "MoEAnalysis", "MoEModel", "MoETokenizer", "MoEFormats",
+        "moe-run", "MoERuntime", "MoETemplates", "MoEAnalysis", "MoEModel", "MoETokenizer",
+        "MoEFormats",
         "MoECache", "MoECore", "MoEPlatform", "MoETestSupport",
       ]),
     suite(

@@ -1,4 +1,4 @@
-package import Foundation
+package import FoundationEssentials
 
 /// A model's chat template: a Jinja text that writes a conversation as the model was trained to
 /// read it.

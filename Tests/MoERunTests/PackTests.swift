@@ -47,6 +47,8 @@ import Testing
       try await Program.run("plan", model, "--probe", "none", "--json", "--no-bundle").json()
     )
     #expect((plan["bundle"] as? String)?.contains(codec) == true && plain["bundle"] == nil)
+    let inspected = try await Program.run("inspect", model)
+    #expect(inspected.text.contains("bundle    \(bundle), \(codec)"))
     let checked = try await Program.run("bundle", "verify", bundle, "-m", model)
     #expect(checked.code == 0 && checked.text.contains("all 128 experts are sound and equal"))
     let info = try await Program.run("bundle", "info", bundle)
@@ -127,6 +129,8 @@ import Testing
     try data.write(to: URL(fileURLWithPath: model))
     let other = try await text()
     #expect(other.code == 1 && other.errors.contains("was packed from another model"))
+    let inspected = try await Program.run("inspect", model)
+    #expect(inspected.code == 0 && inspected.text.contains("bundle    not to be used"))
     for (name, content, wanted) in [
       ("empty.moebundle", Data(), "is no bundle"), ("other.moebundle", data, "is no bundle"),
       ("cut.moebundle", try bytes(bundle).prefix(3000), "should have"),

@@ -1,6 +1,8 @@
 package import MoECore
 import MoEFormats
 import MoEKernels
+import MoEModel
+import MoEStore
 
 /// What a model's files say of themselves, without reading weights. It also serves models that the
 /// engine cannot run: those of other architectures or formats, and those without experts.
@@ -58,6 +60,8 @@ package struct ModelInspection: Sendable {
   package let experts: ExpertSummary?
   /// Why the engine cannot run the model; nil where it can.
   package let obstacle: String?
+  /// The bundle beside the model, or what is wrong with it; nil where there is none.
+  package let bundle: String?
   /// What is missing of a file that has its full size; nil where nothing is known to be.
   package let hole: HoleInTensor?
 
@@ -93,11 +97,22 @@ package struct ModelInspection: Sendable {
       expertsPerToken: file.architecture.flatMap { architecture in
         file.value(forKey: "\(architecture).expert_used_count")?.integer
       })
+    let header: LoadedHeader
     do {
-      _ = try LoadedHeader(file)
+      header = try LoadedHeader(file)
       obstacle = nil
     } catch {
       obstacle = "\(error)"
+      bundle = nil
+      return
+    }
+    do {
+      bundle = try BundleChoice.automatic.bundle(ofModelAt: files[0].path, mirrors: []).map {
+        bundle throws(EngineError) in
+        BundleSummary(bundle, of: try header.reading(from: bundle).tensors.experts).description
+      }
+    } catch {
+      bundle = "not to be used: \(error)"
     }
   }
 

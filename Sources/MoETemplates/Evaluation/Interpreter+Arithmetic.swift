@@ -1,4 +1,8 @@
-import Foundation
+#if canImport(Glibc)
+  private import Glibc
+#else
+  private import Musl
+#endif
 
 extension Interpreter {
   func calculate(

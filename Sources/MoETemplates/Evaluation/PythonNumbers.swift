@@ -1,4 +1,8 @@
-import Foundation
+#if canImport(Glibc)
+  private import Glibc
+#else
+  private import Musl
+#endif
 
 /// A number rounded to a count of digits behind the point, as jinja2's filter `round` does it:
 /// `common` rounds the exact value half to even as Python does, `ceil` and `floor` the value times
@@ -18,7 +22,7 @@ func rounded(
   switch method {
   case "common":
     if precision < 0 { return scaled(.toNearestOrEven) }
-    return Double(String(format: "%.\(precision)f", number)) ?? number
+    return Double(fixedPoint(number, precision)) ?? number
   case "ceil": return scaled(.up)
   case "floor": return scaled(.down)
   default:
@@ -42,4 +46,15 @@ func pythonDouble(_ text: String) -> Double? {
   }
   if digits.hasSuffix(".") { digits += "0" }
   return Double(digits.replacing(".e", with: ".0e"))
+}
+
+/// A number with so many digits behind the point, its exact value rounded half to even.
+private func fixedPoint(_ number: Double, _ precision: Int) -> String {
+  // The largest number has 309 digits before the point.
+  let count = 320 + precision
+  return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: count) { buffer in
+    guard let start = buffer.baseAddress else { return "" }
+    _ = unsafe withVaList([number]) { unsafe vsnprintf(start, count, "%.\(precision)f", $0) }
+    return unsafe String(cString: start)
+  }
 }

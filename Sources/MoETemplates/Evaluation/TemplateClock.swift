@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// The time that `strftime_now` tells, which is a parameter so that a rendering can be repeated.
 struct TemplateClock: Sendable {

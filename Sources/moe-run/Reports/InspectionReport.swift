@@ -51,6 +51,8 @@ struct InspectionReport: Encodable {
   /// Whether the engine can run the model and, where not, why.
   let supported: Bool
   let obstacle: String?
+  /// The bundle beside the model; absent where there is none.
+  let bundle: String?
   /// Absent where nothing is known to be missing of the files.
   let missing: String?
   /// Weights that are no numbers; absent where nobody looked.
@@ -70,6 +72,7 @@ struct InspectionReport: Encodable {
     name = model.name
     supported = model.obstacle == nil
     obstacle = model.obstacle
+    bundle = model.bundle
     missing = model.hole?.description
     experts = model.experts.map { experts in
       Experts(
@@ -102,6 +105,7 @@ extension InspectionReport {
     architecture \(architecture?.quotedForMessage ?? "not named"), \(format), \
     \(ByteSize(bytes))
     runs here \(obstacle.map { "no: " + $0 } ?? "yes")
+    \(bundle.map { "bundle    \($0)\n" } ?? "")\
     \(missing.map { "missing   \($0)\n" } ?? "")\
     \(damaged.map(Self.damageText) ?? "")\
     experts   \(expertText)

@@ -7,7 +7,8 @@ enum StatisticsLine {
     let decode = statistics.decode
     let read = statistics.decodeReadByteCountPerToken
     let parts = [
-      "prefill \(statistics.promptTokenCount) tokens, "
+      "prefill \(statistics.promptTokenCount) tokens"
+        + (statistics.heldTokenCount > 0 ? " after \(statistics.heldTokenCount) held, " : ", ")
         + "\(Decimals.text(statistics.prefillTokensPerSecond, 1)) t/s",
       "decode \(statistics.generatedTokenCount) tokens, "
         + "\(Decimals.text(statistics.decodeTokensPerSecond, 1)) t/s",

@@ -1,5 +1,6 @@
 import MoECore
 import MoERuntime
+import MoETemplates
 import MoETestSupport
 import MoETokenizer
 import Testing
@@ -54,6 +55,26 @@ import Testing
       text += found.text + " Then the dog said hello."
     }
     #expect(heldCount > 60)
+  }
+
+  /// Twenty turns of a conversation: of each only the new message and the form around it is run.
+  @Test func aConversationIsReadOnce() async throws {
+    let engine = try await Self.engine { $0.contextLength = 1024 }
+    let session = engine.session()
+    let format = try ChatFormat(engine, wanted: .builtIn("chatml"))
+    var messages = [ChatMessage(role: "system", text: "You tell stories.")]
+    var (runCount, textCount) = (0, 0)
+    for turn in 0..<20 {
+      messages.append(ChatMessage(role: "user", text: "The dog said \(turn)."))
+      let prompt = try format.prompt(messages)
+      let found = try await Self.run(session.generate(prompt, Self.options(10)))
+      messages.append(ChatMessage(role: "assistant", text: found.text))
+      runCount += found.statistics.promptTokenCount
+      textCount = found.statistics.promptTokenCount + found.statistics.heldTokenCount
+      #expect(turn == 0 || found.statistics.heldTokenCount > 0, "turn \(turn)")
+    }
+    // Each turn's message, and the end of the answer before it, which nobody ran.
+    #expect(runCount <= textCount)
   }
 
   @Test func anotherTextGoesBackToWhereItDiffers() async throws {
