@@ -143,7 +143,7 @@ let package = Package(
       "MoEFormatsTests",
       ["MoESynthetic", "MoEFormats", "MoEModel", "MoECore", "MoEPlatform", "MoETestSupport"]),
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
-    suite("MoETemplatesTests", ["MoETemplates"]),
+    suite("MoETemplatesTests", ["MoETemplates", "MoECore", "MoETestSupport"]),
     suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEAnalysisTests", ["MoEAnalysis", "MoECache", "MoECore", "MoETestSupport"]),
     suite(

@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import MoETemplates
 import Testing
 
@@ -100,20 +101,6 @@ func segments(
     messages: [], addsGenerationPrompt: false, variables: variables,
     now: try Date("2025-01-31T12:00:00Z", strategy: .iso8601),
     timeZone: try #require(TimeZone(identifier: "UTC")))
-}
-
-/// The same numbers on every run (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
-  }
 }
 
 extension String {

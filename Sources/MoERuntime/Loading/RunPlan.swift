@@ -102,7 +102,8 @@ struct PreparedRun {
     contextLength: Int, processByteCount: Int, budget: MemoryBudget
   ) -> MemoryPlanner {
     MemoryPlanner(
-      description: header.description, tensors: tensors, modelByteCount: header.byteCount,
+      description: header.description, tensors: tensors,
+      modelByteCount: header.files.reduce(0) { $0 + $1.byteCount },
       options: options, threadCount: threadCount, contextLength: contextLength,
       processByteCount: processByteCount, budget: budget)
   }

@@ -1,8 +1,10 @@
+import Glibc
 import MoECore
 import MoERuntime
 import MoETemplates
 import MoETestSupport
 import MoETokenizer
+import Synchronization
 import Testing
 
 /// Sessions compute only what is new, and say the same as a text that is read anew.
@@ -116,12 +118,18 @@ import Testing
   @Test func aCancelledRequestLeavesTheSessionUsable() async throws {
     let engine = try await Self.engine()
     let session = engine.session()
-    let generation = session.generate([.text("Once upon a time")], Self.options(400))
-    var count = 0
-    for try await _ in generation {
-      count += 1
-      if count == 5 { generation.stop() }
+    // Stopped after the first layer of the prompt, whatever else the machine does.
+    let running = Mutex<Generation?>(nil)
+    var options = Self.options(40)
+    options.promptProgress = { _, _ in
+      while true {
+        if let generation = running.withLock({ $0 }) { return generation.stop() }
+        usleep(100)
+      }
     }
+    let generation = session.generate([.text("Once upon a time")], options)
+    running.withLock { $0 = generation }
+    for try await _ in generation {}
     #expect(generation.statistics?.finish == .cancelled)
     let found = try await Self.run(session.generate([.text("The big red dog")], Self.options(10)))
     let anew = try await Self.run(engine.generate([.text("The big red dog")], Self.options(10)))

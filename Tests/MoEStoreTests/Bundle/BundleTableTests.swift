@@ -107,7 +107,7 @@ import Testing
     expectRefusal("no model") { $0.marks = [] }
   }
 
-  @Test func fuzzedTablesDoNoHarm() throws {
+  @Test func tablesThatFuzzMadeDoNoHarm() throws {
     let bundle = try Self.bundle()
     for seed in Fuzz.seeds(2000) {
       var random = SeededGenerator(seed: seed)

@@ -115,7 +115,7 @@ import Testing
   }
 
   /// Whatever the bytes are: an error or some part, never more than its memory.
-  @Test(arguments: codecs) func fuzzedCodesDoNoHarm(_ name: String) throws {
+  @Test(arguments: codecs) func codesThatFuzzMadeDoNoHarm(_ name: String) throws {
     let codec = try Self.entry(name)
     let room = try CodecRoom(WorkerTeam(workerCount: 1), encodes: true)
     for seed in Fuzz.seeds(300) {

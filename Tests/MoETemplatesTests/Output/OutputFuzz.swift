@@ -1,16 +1,14 @@
 import Foundation
+import MoECore
 import MoETemplates
+import MoETestSupport
 import Testing
 
 /// Random texts made of markers, their halves and what may stand between them.
 @Suite struct OutputFuzz {
-  private static var iterationCount: Int {
-    ProcessInfo.processInfo.environment["MOE_FUZZ_ITERATIONS"].flatMap { Int($0) } ?? 60
-  }
-
-  private static var firstSeed: UInt64 {
-    ProcessInfo.processInfo.environment["MOE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 0
-  }
+  /// An iteration takes as long as twenty of other fuzz tests.
+  private static let iterationCount = Fuzz.iterationCount(1200) / 20
+  private static let firstSeed = Fuzz.firstSeed
 
   private static let scraps = [
     "a", " ", "\n", "é", "漢", "🙂", "{", "}", "[", "]", "\"", "\\", ":", ",", "'", "(", ")", "=",
@@ -20,7 +18,7 @@ import Testing
   ]
 
   /// Pieces of the style's samples, so that whole markers come often.
-  private func pieces(of style: String, by generator: inout OutputGenerator) -> [UInt8] {
+  private func pieces(of style: String, by generator: inout SeededGenerator) -> [UInt8] {
     var text: [UInt8] = []
     let samples = OutputSamples.all.filter { $0.styles.contains(style) }
     for _ in 0..<Int.random(in: 1...12, using: &generator) {
@@ -41,7 +39,7 @@ import Testing
   func cutsChangeNothing(_ style: String) throws {
     for iteration in 0..<UInt64(Self.iterationCount) {
       let seed = Self.firstSeed &+ iteration
-      var generator = OutputGenerator(seed: seed)
+      var generator = SeededGenerator(seed: seed)
       let text = pieces(of: style, by: &generator)
       let styles = Bool.random(using: &generator) ? [style] : [style, "think", "hermes"]
       let startsInThinking = Bool.random(using: &generator)
@@ -90,7 +88,7 @@ import Testing
 
   @Test func readsAnyJSONOrRefusesIt() throws {
     for iteration in 0..<UInt64(Self.iterationCount * 20) {
-      var generator = OutputGenerator(seed: Self.firstSeed &+ iteration)
+      var generator = SeededGenerator(seed: Self.firstSeed &+ iteration)
       var text: [UInt8] = Array(OutputTools.routeSchema.utf8)
       for _ in 0..<Int.random(in: 1...4, using: &generator) {
         let index = Int.random(in: 0..<text.count, using: &generator)

@@ -1,3 +1,4 @@
+import MoECore
 import MoETemplates
 import Testing
 
@@ -180,7 +181,7 @@ struct OutputFamily: Sendable, CustomTestStringConvertible {
       bytes.map { [$0] }, styles: family.styles, tools: tools)
     #expect(bytewise == events)
     for seed in 0..<UInt64(10) {
-      var generator = OutputGenerator(seed: seed)
+      var generator = SeededGenerator(seed: seed)
       let pieces = OutputRun.pieces(bytes, by: &generator)
       let piecewise = try OutputRun.events(pieces, styles: family.styles, tools: tools)
       #expect(piecewise == events, "seed \(seed)")

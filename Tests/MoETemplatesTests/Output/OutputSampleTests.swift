@@ -1,3 +1,4 @@
+import MoECore
 import MoETemplates
 import Testing
 
@@ -27,7 +28,7 @@ import Testing
       #expect(cutEvents == whole, "cut at byte \(cut)")
     }
     for seed in 0..<UInt64(20) {
-      var generator = OutputGenerator(seed: seed)
+      var generator = SeededGenerator(seed: seed)
       let pieces = OutputRun.pieces(text, by: &generator)
       let cutEvents = try events(sample, pieces)
       #expect(cutEvents == whole, "seed \(seed)")

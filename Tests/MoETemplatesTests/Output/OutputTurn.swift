@@ -1,3 +1,4 @@
+import MoECore
 import MoETemplates
 
 /// What the events of one turn say together.
@@ -66,7 +67,7 @@ enum OutputRun {
   }
 
   /// The text cut into pieces of random lengths.
-  static func pieces(_ text: [UInt8], by generator: inout OutputGenerator) -> [[UInt8]] {
+  static func pieces(_ text: [UInt8], by generator: inout SeededGenerator) -> [[UInt8]] {
     var pieces: [[UInt8]] = []
     var rest = text[...]
     while !rest.isEmpty {
@@ -75,20 +76,5 @@ enum OutputRun {
       rest = rest.dropFirst(count)
     }
     return pieces
-  }
-}
-
-/// SplitMix64: the same numbers for the same seed everywhere.
-struct OutputGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-    return value ^ value >> 31
   }
 }
