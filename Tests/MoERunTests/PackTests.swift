@@ -150,6 +150,9 @@ import Testing
   @Test func memoryAndLayersAreChecked() async throws {
     let small = try await pack("--codec", "none", "--memory", "10M")
     #expect(small.code == 1 && small.errors.contains("give at least"))
+    let unmeasured = try await pack("--codec", "zstd", "--memory", "300M")
+    #expect(unmeasured.code == 0 && unmeasured.text.contains("speed     not predicted"))
+    #expect(unmeasured.text.contains("not packed"))
     let layers = try await pack("--codec", "none", "--layers", "7-9")
     #expect(layers.code == 1 && layers.errors.contains("have no experts"))
     let odd = try await pack("--layers", "3-1")

@@ -86,12 +86,14 @@ struct Pack: AsyncParsableCommand {
     let isAutomatic = codec == "auto"
     let entry = CodecRegistry.entry(named: codec) ?? CodecRegistry.zstd
     let threadCount = threads ?? ProcessorCount.current.count
+    let memoryByteCount = memory?.byteCount(of: source.byteCount(ofLayers: source.routedLayers))
     var packer = try Packer(
       source, to: output, codec: entry, layers: layers, threadCount: threadCount,
-      memoryByteCount: memory?.byteCount(of: source.byteCount(ofLayers: source.routedLayers)),
-      cancellation: cancellation)
+      memoryByteCount: memoryByteCount, cancellation: cancellation)
     let samples = try packer.samples()
-    let forecast = try PackForecast(samples, of: packer, modelAt: path, isAutomatic: isAutomatic)
+    let forecast = try PackForecast(
+      samples, of: packer, modelAt: path, isAutomatic: isAutomatic,
+      memoryByteCount: memoryByteCount)
     try StandardOutput.write(forecast.text)
     if !forecast.pays && entry.id != CodecRegistry.none.id && !force {
       return try StandardOutput.write(

@@ -23,15 +23,21 @@ struct PackForecast {
   /// A bundle that gains less is not worth its place on the disk.
   private static let gainMin = 1.03
   private static let shares = [0.25, 0.5]
+  /// What measuring the machine may hold, besides what packing does.
+  private static let measuringByteCount = 640 << 20
 
+  /// - Parameter memoryByteCount: What the process may hold; with too little nothing is measured,
+  ///   and no gain is known.
   init(
-    _ samples: [Int: PackSample], of packer: Packer, modelAt path: String, isAutomatic: Bool
+    _ samples: [Int: PackSample], of packer: Packer, modelAt path: String, isAutomatic: Bool,
+    memoryByteCount: Int?
   ) throws {
     self.samples = samples
     self.packer = packer
     layersThatPay = packer.layers.filter { (samples[$0]?.ratio ?? 1) * Self.gainMin < 1 }
     let coded = Set(isAutomatic ? layersThatPay : packer.layers)
-    speeds = try Self.shares.compactMap { share in
+    let canMeasure = memoryByteCount.map { $0 >= Self.measuringByteCount } ?? true
+    speeds = try (canMeasure ? Self.shares : []).compactMap { share in
       var options = EngineOptions()
       options.memory = .fraction(share)
       options.bundle = .none
@@ -91,7 +97,11 @@ struct PackForecast {
         "at \(Int(speed.share * 100)) %   \(Self.tenths(speed.plain)) tokens/s from the model's "
           + "file, \(Self.tenths(speed.packed)) from the bundle (predicted)"
       }
-    return lines.joined(separator: "\n") + "\n"
+    let unknown =
+      speeds.isEmpty
+      ? "speed     not predicted: measuring takes \(ByteSize(Self.measuringByteCount)) of memory\n"
+      : ""
+    return lines.joined(separator: "\n") + "\n" + unknown
   }
 
   private static func tenths(_ value: Double) -> String {
