@@ -33,16 +33,12 @@ extension ExpertLayer {
   private func regionByteCount(of record: BundleRecord, alignment: Int) -> Int {
     let read = ReadPlacement(alignment: alignment).readByteCount(for: record.extent)
     guard record.isCoded else { return read }
-    return max(read, (decodedByteCount + alignment - 1) / alignment * alignment)
+    return max(read, decodedByteCount.alignedUp(to: alignment))
   }
 
   /// All parts side by side.
   private var decodedByteCount: Int {
-    parts.reduce(0) { $0 + Self.alignedByteCount($1.slotByteCount) }
-  }
-
-  private static func alignedByteCount(_ count: Int) -> Int {
-    (count + partAlignment - 1) / partAlignment * partAlignment
+    parts.reduce(0) { $0 + $1.slotByteCount.alignedUp(to: Self.partAlignment) }
   }
 
   /// Calls `body` with each piece that an expert is read in, the region that it goes to, and where
@@ -74,7 +70,7 @@ extension ExpertLayer {
       return (0, placement.phase(of: record.extent) + record.parts[number].offset)
     }
     return (
-      0, parts.prefix(number).reduce(0) { $0 + Self.alignedByteCount($1.slotByteCount) }
+      0, parts.prefix(number).reduce(0) { $0 + $1.slotByteCount.alignedUp(to: Self.partAlignment) }
     )
   }
 

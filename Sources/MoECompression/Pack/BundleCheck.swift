@@ -20,7 +20,7 @@ package final class BundleCheck {
     do {
       room = try CodecRoom(WorkerTeam(workerCount: threadCount))
       buffer = try AlignedBuffer(
-        byteCount: readByteCount.rounded(to: 4096) + partByteCount.rounded(to: 4096))
+        byteCount: readByteCount.alignedUp(to: 4096) + partByteCount.alignedUp(to: 4096))
     } catch {
       throw .outOfMemory("\(error)")
     }
@@ -88,8 +88,4 @@ package final class BundleCheck {
     }
     return true
   }
-}
-
-extension Int {
-  fileprivate func rounded(to unit: Int) -> Int { (self + unit - 1) / unit * unit }
 }

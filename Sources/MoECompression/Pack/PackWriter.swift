@@ -77,11 +77,8 @@ struct PackWriter {
       preconditionFailure("a record of a layer that is not packed")
     }
     bundle.layers[layer].records[expert.index] = record
-    end = Self.aligned(record.extent.offset + record.extent.byteCount)
-  }
-
-  private static func aligned(_ count: Int) -> Int {
-    (count + Bundle.recordAlignment - 1) / Bundle.recordAlignment * Bundle.recordAlignment
+    end = (record.extent.offset + record.extent.byteCount)
+      .alignedUp(to: Bundle.recordAlignment)
   }
 
   /// Writes the next expert.
@@ -90,7 +87,8 @@ struct PackWriter {
   ) throws {
     let layout = RecordLayout(codes: codes.map { ($0.codecID, $0.bytes.count) })
     // Zeros up to where the next one begins.
-    let buffer = try AlignedBuffer(byteCount: Self.aligned(layout.byteCount))
+    let buffer = try AlignedBuffer(
+      byteCount: layout.byteCount.alignedUp(to: Bundle.recordAlignment))
     let record = buffer.bytes(count: layout.byteCount)
     for (part, code) in zip(layout.parts, codes) {
       record.slice(part.offset, count: part.byteCount).copy(from: code.bytes)

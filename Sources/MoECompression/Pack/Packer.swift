@@ -45,6 +45,12 @@ package final class Packer {
     if let memoryByteCount, memoryByteCount < wanted {
       throw .memoryTooSmall(wanted: wanted, given: memoryByteCount)
     }
+    // Before any work.
+    do throws(FileError) {
+      try ReplacementFile.check(path)
+    } catch {
+      throw PackError(error)
+    }
     do {
       room = try CodecRoom(WorkerTeam(workerCount: threadCount), encodes: true)
     } catch {

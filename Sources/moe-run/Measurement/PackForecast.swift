@@ -85,7 +85,8 @@ struct PackForecast {
       ($0.0 + $1.decodedByteCount, $0.1 + $1.decodeSeconds)
     }
     let rate =
-      byteCount > 0 ? ", decoded at \(Self.tenths(Double(byteCount) / seconds * 1e-9)) GB/s" : ""
+      byteCount > 0 && packer.codec.id != CodecRegistry.none.id
+      ? ", decoded at \(Self.tenths(Double(byteCount) / seconds * 1e-9)) GB/s" : ""
     let coded = Double(byteCount == 0 ? plain : self.byteCount(of: layers)) / Double(plain)
     let lines =
       [
@@ -99,7 +100,8 @@ struct PackForecast {
       }
     let unknown =
       speeds.isEmpty
-      ? "speed     not predicted: measuring takes \(ByteSize(Self.measuringByteCount)) of memory\n"
+      ? "speed     not predicted: that takes \(ByteSize(Self.measuringByteCount)) of memory, and a "
+        + "model that runs in half of its size\n"
       : ""
     return lines.joined(separator: "\n") + "\n" + unknown
   }
