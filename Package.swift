@@ -75,7 +75,7 @@ let package = Package(
     module("MoEModel", ["MoECore", "MoEKernels", "MoECache", "MoEExperts"]),
     module("MoEFormats", ["MoECore", "MoEPlatform"]),
     module("MoETokenizer", ["MoECore"]),
-    module("MoETemplates", []),
+    module("MoETemplates", ["MoECore"]),
     // Engine and public API.
     module(
       "MoERuntime",

@@ -1,4 +1,5 @@
 package import FoundationEssentials
+import MoECore
 
 /// A model's chat template: a Jinja text that writes a conversation as the model was trained to
 /// read it.
@@ -35,8 +36,8 @@ package struct ChatTemplate: Sendable {
     variables: [String: TemplateVariable] = [:], now date: Date = Date(),
     timeZone: TimeZone = .current
   ) throws(TemplateError) -> [TemplateSegment] {
-    let messages = TemplateJSON.array(messages.map(\.json))
-    let tools = tools.map { TemplateJSON.array($0.map(\.json)) } ?? .null
+    let messages = JSON.array(messages.map(\.json))
+    let tools = tools.map { JSON.array($0.map(\.json)) } ?? .null
     var all: [String: TemplateVariable] = [
       "messages": .untrusted(messages), "tools": .untrusted(tools), "documents": .trusted(.null),
       "add_generation_prompt": .trusted(.bool(addsGenerationPrompt)),

@@ -1,3 +1,5 @@
+import MoECore
+
 /// Why a template can't be read or rendered.
 package struct TemplateError: Error, Hashable, Sendable, CustomStringConvertible {
   package enum Reason: Hashable, Sendable {
@@ -28,6 +30,8 @@ package struct TemplateError: Error, Hashable, Sendable, CustomStringConvertible
     self.problem = problem
     self.line = line
   }
+
+  init(_ error: JSONError) { self.init(.json, error.description) }
 
   package var description: String {
     guard let line else { return problem }

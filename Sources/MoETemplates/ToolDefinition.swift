@@ -1,12 +1,14 @@
+package import MoECore
+
 /// A function that the model may call, as chat interfaces describe it.
 package struct ToolDefinition: Hashable, Sendable {
   /// Usually `{"type": "function", "function": {"name", "description", "parameters"}}`.
-  package let json: TemplateJSON
+  package let json: JSON
 
-  package init(json: TemplateJSON) { self.json = json }
+  package init(json: JSON) { self.json = json }
 
   /// From a text; members keep their order. Throws where the text is not JSON.
-  package init(jsonText: String) throws(TemplateError) {
-    self.init(json: try TemplateJSON(text: jsonText))
+  package init(jsonText: String) throws(JSONError) {
+    self.init(json: try JSON(text: jsonText))
   }
 }

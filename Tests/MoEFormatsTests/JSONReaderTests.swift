@@ -1,3 +1,4 @@
+import MoECore
 import MoEFormats
 import Testing
 

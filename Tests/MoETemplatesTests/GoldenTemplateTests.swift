@@ -1,3 +1,4 @@
+import MoECore
 import Foundation
 import MoETemplates
 import Testing

@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import MoETemplates
 import Testing
 
@@ -201,7 +202,7 @@ import Testing
     let depth = 24
     let json =
       String(repeating: #"{"a":"#, count: depth) + "1" + String(repeating: "}", count: depth)
-    let text = try rendered(template, ["x": .untrusted(try TemplateJSON(text: json))])
+    let text = try rendered(template, ["x": .untrusted(try JSON(text: json))])
     #expect(text == String(repeating: "a:", count: depth) + "1")
   }
 
@@ -222,12 +223,12 @@ import Testing
         let text =
           String(repeating: before, count: depth) + "1" + String(repeating: after, count: depth)
         withSmallStack {
-          let value = try? TemplateJSON(text: text)
+          let value = try? JSON(text: text)
           #expect((value != nil) == (depth < 64))
         }
       }
     }
-    var value = TemplateJSON.null
+    var value = JSON.null
     for _ in 0..<100 { value = .array([value]) }
     let deep = value
     #expect(throws: TemplateError.self) { try rendered("{{ x }}", ["x": .untrusted(deep)]) }

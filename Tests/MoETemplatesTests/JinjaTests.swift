@@ -11,7 +11,7 @@ import Testing
     let cases = try #require(JinjaCase.groups.first { $0.name == group }).cases
     #expect(cases.count > 20)
     var variables: [String: TemplateVariable] = [:]
-    for member in try TemplateJSON(text: JinjaCase.variables).members ?? [] {
+    for member in try JSON(text: JinjaCase.variables).members ?? [] {
       variables[member.name] = .untrusted(member.value)
     }
     for element in cases {

@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import MoETemplates
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
   private static let marker = "⟦" + tokens.joined() + "⟧"
 
   /// Adds the marker to every string of the conversation but names of roles and types.
-  private func marked(_ json: TemplateJSON, _ marker: String) -> TemplateJSON {
+  private func marked(_ json: JSON, _ marker: String) -> JSON {
     switch json {
     case .string(let text): .string(text + marker)
     case .array(let elements): .array(elements.map { marked($0, marker) })
@@ -17,7 +18,7 @@ import Testing
       .object(
         members.map { member in
           let isPlain = ["role", "type"].contains(member.name)
-          return TemplateJSONMember(
+          return JSONMember(
             name: member.name, value: isPlain ? member.value : marked(member.value, marker))
         })
     default: json
@@ -116,7 +117,7 @@ import Testing
       [
         "x": .untrusted(.string("<|x|>")), "bos": .trusted(.string("<s>")),
         "y": .untrusted(.string("[1]")),
-        "d": .untrusted(try TemplateJSON(text: #"{"<|k|>": 1}"#)),
+        "d": .untrusted(try JSON(text: #"{"<|k|>": 1}"#)),
       ])
     #expect(found == expected)
   }

@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import MoETemplates
 import Testing
 
@@ -9,7 +10,7 @@ struct TemplateGoldens {
     let source: String
     let variables: [String: TemplateVariable]
     /// By the conversation's name, with `+prompt` where the answer's beginning follows.
-    let rendered: [TemplateJSONMember]
+    let rendered: [JSONMember]
 
     var testDescription: String { name }
   }
@@ -42,9 +43,9 @@ struct TemplateGoldens {
   }
 
   private init(folder: URL) throws {
-    func json(_ name: String) throws -> TemplateJSON {
+    func json(_ name: String) throws -> JSON {
       let url = folder.appendingPathComponent(name)
-      return try TemplateJSON(text: try String(contentsOf: url, encoding: .utf8))
+      return try JSON(text: try String(contentsOf: url, encoding: .utf8))
     }
     let index = try json("index.json")
     let day = try #require(index["strftime_now_date"]?.string)
@@ -81,8 +82,8 @@ private struct MissingTemplates: Error, CustomStringConvertible {
 
 extension ChatMessage {
   /// A message as chat interfaces have it; what has no place of its own is kept as it is.
-  init(golden json: TemplateJSON) {
-    var others: [TemplateJSONMember] = []
+  init(golden json: JSON) {
+    var others: [JSONMember] = []
     var message = ChatMessage(role: json["role"]?.string ?? "")
     for member in json.members ?? [] {
       switch (member.name, member.value) {
@@ -106,12 +107,12 @@ extension ChatMessage {
   }
 }
 
-extension TemplateJSON {
+extension JSON {
   var string: String? { if case .string(let string) = self { string } else { nil } }
 
-  var elements: [TemplateJSON]? { if case .array(let elements) = self { elements } else { nil } }
+  var elements: [JSON]? { if case .array(let elements) = self { elements } else { nil } }
 
-  var members: [TemplateJSONMember]? {
+  var members: [JSONMember]? {
     if case .object(let members) = self { members } else { nil }
   }
 }

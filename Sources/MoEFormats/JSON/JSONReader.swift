@@ -1,3 +1,5 @@
+package import MoECore
+
 /// Reads JSON value by value (RFC 8259), as its readers ask for it.
 ///
 /// Foundation's decoder builds a value for each of the hundreds of thousands of words and tensors
@@ -235,10 +237,4 @@ package struct JSONReader {
     position += 4
     return value
   }
-}
-
-/// Where a text stops being JSON, or being what its reader wants.
-package struct JSONError: Error, Hashable, Sendable {
-  package let position: Int
-  package let wanted: String
 }

@@ -1,3 +1,5 @@
+package import MoECore
+
 /// A small JSON text as a whole: configurations, of which most members are looked at.
 package indirect enum JSONTree: Sendable, Equatable {
   case null

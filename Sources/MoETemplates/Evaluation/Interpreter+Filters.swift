@@ -1,3 +1,5 @@
+import MoECore
+
 /// Filters that make a value of one value.
 private enum ValueFilter: String {
   case upper, lower, title, capitalize, trim, replace, indent, string, safe, escape, tojson
@@ -150,7 +152,13 @@ extension Interpreter {
         .wrongValue, "\(arguments.callee) wants a string, not a value of type \(value.typeName)")
     }
     try budget.spend(elements: text.count)
-    return try Value(json: try TemplateJSON(text: text.string), text.origin, budget)
+    let json: JSON
+    do {
+      json = try JSON(text: text.string)
+    } catch {
+      throw TemplateError(error)
+    }
+    return try Value(json: json, text.origin, budget)
   }
 
   func integer(from value: Value, _ arguments: Arguments) throws(TemplateError) -> Value {

@@ -1,8 +1,10 @@
+import MoECore
+
 extension Value {
   /// A value from outside, all of one origin.
   ///
   /// Members of the same name leave the last value at the first one's place, as in Python.
-  init(json: TemplateJSON, _ origin: Origin, _ budget: Budget) throws(TemplateError) {
+  init(json: JSON, _ origin: Origin, _ budget: Budget) throws(TemplateError) {
     switch json {
     case .null: self.init(.null, origin)
     case .bool(let bool): self.init(bool, origin)
@@ -42,13 +44,13 @@ extension Value {
     "system", "developer", "user", "assistant", "tool", "function", "model", "ipython", "context",
   ]
 
-  fileprivate static func isKnownRole(_ member: TemplateJSONMember) -> Bool {
+  fileprivate static func isKnownRole(_ member: JSONMember) -> Bool {
     guard member.name == "role", case .string(let role) = member.value else { return false }
     return roles.contains(role)
   }
 }
 
-extension TemplateJSON {
+extension JSON {
   /// The characters of all strings, with 16 more for each value: what a rendering's limits grow by.
   ///
   /// Throws where values lie too deep in each other.

@@ -1,3 +1,5 @@
+import MoECore
+
 /// Writes values as Python's `json.dumps` does, which chat templates call `tojson`.
 struct ValueJSONWriter {
   struct Options {

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import MoECore
 import MoERuntime
 import MoETemplates
 
@@ -28,9 +29,9 @@ enum ChatJSON {
 
   /// One message, or a list of them. Throws where the text is something else.
   static func messages(_ text: String, of name: String) throws(Failure) -> [ChatMessage] {
-    let json: TemplateJSON
+    let json: JSON
     do {
-      json = try TemplateJSON(text: text)
+      json = try JSON(text: text)
     } catch {
       throw .runtime("\(name) is no JSON: \(error)")
     }
@@ -58,10 +59,10 @@ enum ChatJSON {
   }
 
   /// Arguments come as a text with JSON in it, or as that JSON.
-  private static func call(_ json: TemplateJSON) -> ChatMessage.ToolCall? {
+  private static func call(_ json: JSON) -> ChatMessage.ToolCall? {
     guard let function = json["function"], let name = function["name"]?.text else { return nil }
     var arguments = function["arguments"] ?? .object([])
-    if let text = arguments.text, let inner = try? TemplateJSON(text: text) { arguments = inner }
+    if let text = arguments.text, let inner = try? JSON(text: text) { arguments = inner }
     return ChatMessage.ToolCall(id: json["id"]?.text, name: name, arguments: arguments)
   }
 
@@ -111,7 +112,7 @@ enum ChatJSON {
   }
 }
 
-extension TemplateJSON {
+extension JSON {
   fileprivate var text: String? {
     if case .string(let text) = self { text } else { nil }
   }

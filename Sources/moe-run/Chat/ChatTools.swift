@@ -1,3 +1,4 @@
+import MoECore
 import MoETemplates
 
 /// The tools that a conversation may call, from a file: a JSON array of functions as chat
@@ -17,9 +18,9 @@ struct ChatTools {
   init(file path: String) throws(Failure) {
     let text = try InputText.file(path)
     let wanted = "give a JSON array of tools, each {\"type\": \"function\", \"function\": {…}}"
-    let json: TemplateJSON
+    let json: JSON
     do {
-      json = try TemplateJSON(text: text)
+      json = try JSON(text: text)
     } catch {
       throw .runtime("the tools in '\(path)' cannot be read: \(error); \(wanted)")
     }

@@ -148,7 +148,7 @@ extension Conversation.Answer {
       toolCalls: calls.map { call in
         ChatMessage.ToolCall(
           id: call.id, name: call.name,
-          arguments: (try? TemplateJSON(text: call.arguments)) ?? .string(call.arguments))
+          arguments: (try? JSON(text: call.arguments)) ?? .string(call.arguments))
       })
   }
 }

@@ -136,7 +136,7 @@ struct Bench: AsyncParsableCommand {
       gating: gating.gating)
     try StandardOutput.write(BenchTable.text(report.rows))
     try csvFile?.write(BenchTable.csv(report.rows))
-    try jsonFile?.write(JSON.text(report))
+    try jsonFile?.write(JSONReport.text(report))
     try Interruption.check()
   }
 

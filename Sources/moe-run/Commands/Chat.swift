@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoECore
 import MoERuntime
 import MoETemplates
 import MoETokenizer
@@ -83,7 +84,7 @@ struct Chat: AsyncParsableCommand {
       throw ValidationError("give a name and a value, such as enable_thinking=false")
     }
     let value = String(parts[1])
-    let json = (try? TemplateJSON(text: value)) ?? .string(value)
+    let json = (try? JSON(text: value)) ?? .string(value)
     return Variable(name: String(parts[0]), value: .untrusted(json))
   }
 

@@ -98,7 +98,7 @@ struct Frontier: AsyncParsableCommand {
       model: engine.plan.modelName ?? path, texts: text.map(Self.name),
       scoredTokenCount: scoredTokenCount, memory: memoryText(options), points: points)
     try StandardOutput.write(FrontierTable.text(frontier))
-    try outputFile?.write(JSON.text(frontier))
+    try outputFile?.write(JSONReport.text(frontier))
   }
 
   private func tokens(of contents: [String], _ engine: Engine) throws(Failure) -> [[Int32]] {

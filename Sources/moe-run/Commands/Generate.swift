@@ -137,7 +137,7 @@ struct Generate: AsyncParsableCommand {
     if let reportFile {
       let report = GenerationReport(
         statistics, plan: engine.plan, options: options, loadSeconds: loadSeconds)
-      try reportFile.write(JSON.text(report))
+      try reportFile.write(JSONReport.text(report))
     }
     if let timelineFile {
       let summary = try await timelineFile.write { write in

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoECore
 import MoERuntime
 
 /// `moe-run inspect`: what is in a model file.
@@ -27,7 +28,7 @@ struct Inspect: ParsableCommand {
         inModelAt: path, countMax: Self.damageCountMax
       ).map(\.description)
     }
-    try StandardOutput.write(json ? JSON.text(report) : report.text)
+    try StandardOutput.write(json ? JSONReport.text(report) : report.text)
     if let first = report.damaged?.first { throw Failure.runtime(first) }
   }
 }

@@ -74,7 +74,7 @@ struct Perplexity: AsyncParsableCommand {
     let result = try await task.value
     ProgressBar.eraseAny()
     let report = PerplexityReport(result, plan: engine.plan, options: options)
-    try StandardOutput.write(json ? JSON.text(report) : report.text)
+    try StandardOutput.write(json ? JSONReport.text(report) : report.text)
   }
 
   private func perplexityOptions(_ plan: RunPlan) -> PerplexityOptions {

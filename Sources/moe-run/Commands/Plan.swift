@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import MoECore
 import MoERuntime
 
 /// `moe-run plan`: what a run would do, without doing it.
@@ -31,7 +32,7 @@ struct Plan: ParsableCommand {
     let predicted = try planned.map { planned throws(Failure) in
       try Prediction(planned, options: prediction)
     }
-    if json { return try StandardOutput.write(JSON.text(PlanReport(plan, predicted))) }
+    if json { return try StandardOutput.write(JSONReport.text(PlanReport(plan, predicted))) }
     try StandardOutput.write(
       PlanReport.text(plan) + (predicted.map(PredictionReport.text) ?? ""))
     guard plan.memory.fits else {

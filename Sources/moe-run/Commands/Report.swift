@@ -66,7 +66,7 @@ struct Report: AsyncParsableCommand {
       }
       try page.write(text)
     }
-    try StandardOutput.write(json ? JSON.text(document) : ReportText.text(document))
+    try StandardOutput.write(json ? JSONReport.text(document) : ReportText.text(document))
   }
 
   /// Nil where a trace stands alone.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoECore
 import MoERuntime
 import MoETokenizer
 
@@ -34,6 +35,6 @@ struct Tokenize: ParsableCommand {
     let tokens = tokenizer.encode(text, addSpecial: !noSpecial, parseSpecial: special.parsesSpecial)
     let report = TokenReport(tokens, tokenizer: tokenizer)
     try StandardOutput.write(
-      json ? JSON.text(report) : ids ? report.idLine : report.lines)
+      json ? JSONReport.text(report) : ids ? report.idLine : report.lines)
   }
 }

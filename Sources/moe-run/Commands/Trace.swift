@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoECore
 
 /// `moe-run trace`: what experts tokens take, recorded and looked at.
 struct Trace: ParsableCommand {

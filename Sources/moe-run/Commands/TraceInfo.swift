@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoEAnalysis
+import MoECore
 
 /// `moe-run trace info`: what a trace says of itself.
 struct TraceInfo: ParsableCommand {
@@ -13,7 +14,7 @@ struct TraceInfo: ParsableCommand {
 
   func run() throws {
     let report = TraceReport(try file.trace(), path: file.path)
-    try StandardOutput.write(json ? JSON.text(report) : report.text)
+    try StandardOutput.write(json ? JSONReport.text(report) : report.text)
   }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoEAnalysis
+import MoECore
 
 /// `moe-run trace stats`: how cacheable a trace's routing is.
 struct TraceStats: ParsableCommand {
@@ -42,6 +43,6 @@ struct TraceStats: ParsableCommand {
           + "least as many")
     }
     let report = TraceStatisticsReport(trace, path: file.path, capacity: capacity, lags: lags)
-    try StandardOutput.write(json ? JSON.text(report) : report.text)
+    try StandardOutput.write(json ? JSONReport.text(report) : report.text)
   }
 }

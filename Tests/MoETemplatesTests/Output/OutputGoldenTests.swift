@@ -164,7 +164,7 @@ struct OutputFamily: Sendable, CustomTestStringConvertible {
   }
 
   /// The rendering from the first message of the user on: what is before it may show examples.
-  private func afterFirstUser(_ text: String, _ messages: [TemplateJSON]) -> String {
+  private func afterFirstUser(_ text: String, _ messages: [JSON]) -> String {
     guard let first = messages.first(where: { $0["role"]?.text == "user" })?["content"]?.text,
       let start = text.firstRange(of: first.outputTrimmed)?.upperBound
     else { return text }
@@ -172,7 +172,7 @@ struct OutputFamily: Sendable, CustomTestStringConvertible {
   }
 
   private func compare(
-    _ text: String, with message: TemplateJSON, _ family: OutputFamily, _ tools: [OutputTool],
+    _ text: String, with message: JSON, _ family: OutputFamily, _ tools: [OutputTool],
     _ conversation: String
   ) throws {
     let bytes = Array(text.utf8)
@@ -199,7 +199,7 @@ struct OutputFamily: Sendable, CustomTestStringConvertible {
       #expect(call.name == function["name"]?.text, context)
       #expect(call.isComplete, context)
       if family.hasIDs { #expect(call.id == wanted["id"]?.text, context) }
-      let arguments = try TemplateJSON(text: call.arguments)
+      let arguments = try JSON(text: call.arguments)
       let wantedArguments = try #require(function["arguments"])
       #expect(arguments.isSame(as: wantedArguments), context)
       let tool = try #require(tools.first { $0.name == call.name })
@@ -208,7 +208,7 @@ struct OutputFamily: Sendable, CustomTestStringConvertible {
   }
 }
 
-extension TemplateJSON {
+extension JSON {
   var text: String? {
     guard case .string(let text) = self else { return nil }
     return text

@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import MoETemplates
 import Testing
 
@@ -24,7 +25,7 @@ enum OutputGoldens {
     try String(contentsOf: folder().appendingPathComponent(name), encoding: .utf8)
   }
 
-  static func json(_ name: String) throws -> TemplateJSON { try TemplateJSON(text: text(name)) }
+  static func json(_ name: String) throws -> JSON { try JSON(text: text(name)) }
 }
 
 struct MissingOutputGoldens: Error, CustomStringConvertible {

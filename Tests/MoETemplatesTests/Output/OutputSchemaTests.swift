@@ -1,3 +1,4 @@
+import MoECore
 import MoETemplates
 import Testing
 
@@ -51,13 +52,13 @@ import Testing
 
 @Suite struct OutputJSONTests {
   @Test func keepsOrderAndNumbers() throws {
-    let value = try TemplateJSON(
+    let value = try JSON(
       text: #" {"b": 1.50, "a": [true, null, "\u00e9\ud83d\ude42\n"]} "#)
     #expect(
       value
         == .object([
-          TemplateJSONMember(name: "b", value: .number("1.50")),
-          TemplateJSONMember(name: "a", value: .array([.bool(true), .null, .string("é🙂\n")])),
+          JSONMember(name: "b", value: .number("1.50")),
+          JSONMember(name: "a", value: .array([.bool(true), .null, .string("é🙂\n")])),
         ]))
   }
 
@@ -67,25 +68,25 @@ import Testing
     "\"\\u12g4\"", "\"\n\"", "1 2", "nul", "{1:2}", "'a'", "\"\\",
   ])
   func refuses(_ text: String) {
-    #expect(throws: TemplateError.self) { try TemplateJSON(text: text) }
+    #expect(throws: TemplateError.self) { try JSON(text: text) }
   }
 
   @Test func boundsNesting() throws {
     func nested(_ count: Int) -> String {
       String(repeating: "[", count: count) + String(repeating: "]", count: count)
     }
-    _ = try TemplateJSON(text: nested(64))
-    #expect(throws: TemplateError.self) { try TemplateJSON(text: nested(65)) }
+    _ = try JSON(text: nested(64))
+    #expect(throws: TemplateError.self) { try JSON(text: nested(65)) }
     #expect(throws: TemplateError.self) {
-      try TemplateJSON(text: String(repeating: "{\"a\":", count: 100_000))
+      try JSON(text: String(repeating: "{\"a\":", count: 100_000))
     }
   }
 
   @Test func comparesByMeaning() throws {
-    let left = try TemplateJSON(text: #"{"a": 1, "b": [1e1]}"#)
-    let same = try TemplateJSON(text: #"{"b": [10.0], "a": 1.0}"#)
-    let other = try TemplateJSON(text: #"{"b": [10.0], "a": "1"}"#)
-    let shorter = try TemplateJSON(text: #"{"b": [10.0]}"#)
+    let left = try JSON(text: #"{"a": 1, "b": [1e1]}"#)
+    let same = try JSON(text: #"{"b": [10.0], "a": 1.0}"#)
+    let other = try JSON(text: #"{"b": [10.0], "a": "1"}"#)
+    let shorter = try JSON(text: #"{"b": [10.0]}"#)
     #expect(left.isSame(as: same))
     #expect(!left.isSame(as: other))
     #expect(!left.isSame(as: shorter))

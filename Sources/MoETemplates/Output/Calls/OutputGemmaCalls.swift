@@ -1,3 +1,5 @@
+import MoECore
+
 /// One call as Gemma 4 writes it, `call:name{key:<|"|>text<|"|>,other:1}`, of which JSON is made.
 struct OutputGemmaCalls: OutputCallReader {
   static let quote = "<|\"|>"
@@ -85,7 +87,7 @@ struct OutputGemmaCalls: OutputCallReader {
       } else {
         word.read(byte, json: &json)
       }
-    case .string: OutputJSONString.append(byte, to: &json)
+    case .string: JSONString.append(byte, to: &json)
     case .after: takeAfter(byte)
     case .closing: return byte.isOutputSpace ? .inside : .refused
     }
@@ -96,7 +98,7 @@ struct OutputGemmaCalls: OutputCallReader {
     switch byte {
     case UInt8(ascii: ":"):
       separate()
-      json.append(contentsOf: OutputJSONString.quoted(OutputBytes.trimmed(text)))
+      json.append(contentsOf: JSONString.quoted(OutputBytes.trimmed(text)))
       json.append(contentsOf: ": ".utf8)
       place = .value
     case UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: ","): takeAfter(byte)

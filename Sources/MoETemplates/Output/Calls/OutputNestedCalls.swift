@@ -1,3 +1,5 @@
+import MoECore
+
 /// Calls as MiniMax-M3 writes them: nested elements, each tag behind a mark of its own, of which
 /// JSON is made.
 struct OutputNestedCalls: OutputCallReader {
@@ -9,7 +11,7 @@ struct OutputNestedCalls: OutputCallReader {
 
   private struct Element {
     let name: [UInt8]
-    let schema: TemplateJSON?
+    let schema: JSON?
     var kind = Kind.text
     var value: OutputValueText
     /// Whether the text is known to be a string, in which tags mean nothing.
@@ -152,7 +154,7 @@ struct OutputNestedCalls: OutputCallReader {
       isEmpty = false
     }
     if !isElement {
-      json.append(contentsOf: OutputJSONString.quoted(name))
+      json.append(contentsOf: JSONString.quoted(name))
       json.append(contentsOf: ": ".utf8)
     }
     let own = isElement ? schema?["items"] : schema?["properties"]?[key]

@@ -1,3 +1,5 @@
+import MoECore
+
 /// A list of calls as Python writes it, `[name(key="text", other=[1, True])]`, of which JSON is
 /// made.
 struct OutputPythonCalls: OutputCallReader {
@@ -131,7 +133,7 @@ struct OutputPythonCalls: OutputCallReader {
 
   private mutating func write(key: [UInt8]) {
     separate()
-    json.append(contentsOf: OutputJSONString.quoted(key))
+    json.append(contentsOf: JSONString.quoted(key))
     json.append(contentsOf: ": ".utf8)
   }
 
@@ -179,7 +181,7 @@ struct OutputPythonCalls: OutputCallReader {
       case UInt8(ascii: "'"): json.append(byte)
       default:
         json.append(contentsOf: "\\\\".utf8)
-        OutputJSONString.append(byte, to: &json)
+        JSONString.append(byte, to: &json)
       }
     } else if byte == quote {
       json.append(UInt8(ascii: "\""))
@@ -187,7 +189,7 @@ struct OutputPythonCalls: OutputCallReader {
     } else if byte == UInt8(ascii: "\\") {
       place = .escape
     } else {
-      OutputJSONString.append(byte, to: &json)
+      JSONString.append(byte, to: &json)
     }
   }
 

@@ -1,3 +1,5 @@
+import MoECore
+
 /// Calls with each argument between tags of its own, of which JSON is made.
 struct OutputTaggedCalls: OutputCallReader {
   /// What differs between families.
@@ -146,7 +148,7 @@ struct OutputTaggedCalls: OutputCallReader {
   private mutating func beginArgument(_ sink: inout OutputSink) {
     let (key, isText) = form.key(OutputBytes.trimmed(text))
     sink.arguments(hasArguments ? ", ".utf8 : "{".utf8)
-    sink.arguments(OutputJSONString.quoted(key.utf8))
+    sink.arguments(JSONString.quoted(key.utf8))
     sink.arguments(": ".utf8)
     hasArguments = true
     let types = OutputTypes(allowedBy: tool?.parameters?["properties"]?[key])

@@ -1,3 +1,5 @@
+import MoECore
+
 /// Types that a JSON schema allows.
 struct OutputTypes: OptionSet, Sendable {
   let rawValue: UInt8
@@ -27,11 +29,11 @@ struct OutputTypes: OptionSet, Sendable {
   }
 
   /// The types that a value has. A whole number is an integer and a number.
-  init(of value: TemplateJSON) {
+  init(of value: JSON) {
     switch value {
     case .null: self = .null
     case .bool: self = .boolean
-    case .number(let text): self = TemplateJSON.isWhole(text) ? [.number, .integer] : .number
+    case .number(let text): self = JSON.isWhole(text) ? [.number, .integer] : .number
     case .string: self = .string
     case .array: self = .array
     case .object: self = .object
@@ -39,7 +41,7 @@ struct OutputTypes: OptionSet, Sendable {
   }
 
   /// The types that a schema allows; nil where it doesn't say.
-  init?(allowedBy schema: TemplateJSON?, depth: Int = 0) {
+  init?(allowedBy schema: JSON?, depth: Int = 0) {
     guard let schema, depth < OutputLimits.depthMax else { return nil }
     var types: Self = []
     switch schema["type"] {
@@ -66,8 +68,8 @@ struct OutputTypes: OptionSet, Sendable {
   /// The JSON that bare text stands for. Text that isn't JSON, or may be a string only, is one.
   static func json(of text: [UInt8], types: Self?) -> [UInt8] {
     let word = OutputBytes.trimmed(text)
-    if types == .string { return OutputJSONString.quoted(text) }
-    if let value = try? TemplateJSON(text: String(decoding: word, as: UTF8.self)) {
+    if types == .string { return JSONString.quoted(text) }
+    if let value = try? JSON(text: String(decoding: word, as: UTF8.self)) {
       guard let types, types.contains(.string), types.isDisjoint(with: Self(of: value)) else {
         return word
       }
@@ -77,6 +79,6 @@ struct OutputTypes: OptionSet, Sendable {
       if types.contains(.boolean), word.elementsEqual("False".utf8) { return Array("false".utf8) }
       if types.contains(.null), word.elementsEqual("None".utf8) { return Array("null".utf8) }
     }
-    return OutputJSONString.quoted(text)
+    return JSONString.quoted(text)
   }
 }

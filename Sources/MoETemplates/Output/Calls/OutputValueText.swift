@@ -1,3 +1,5 @@
+import MoECore
+
 /// Makes JSON of an argument that a model wrote as bare text.
 ///
 /// A string streams. What may be something else is held until its end shows what it is.
@@ -57,13 +59,13 @@ struct OutputValueText: Sendable {
   private mutating func take(_ byte: UInt8, json: inout [UInt8]) {
     if isText || isString {
       openString(json: &json)
-      OutputJSONString.append(byte, to: &json)
+      JSONString.append(byte, to: &json)
       return
     }
     judged.append(byte)
     guard judged.count > OutputLimits.valueByteCountMax else { return }
     openString(json: &json)
-    for byte in judged { OutputJSONString.append(byte, to: &json) }
+    for byte in judged { JSONString.append(byte, to: &json) }
     judged = []
   }
 

@@ -1,3 +1,5 @@
+package import MoECore
+
 /// Checks a call's arguments against a subset of JSON schema: type, required, properties,
 /// additionalProperties false, items and enum. What else a schema asks for is not looked at.
 package enum OutputSchemaCheck {
@@ -5,16 +7,16 @@ package enum OutputSchemaCheck {
   static let problemCountMax = 32
 
   /// What is wrong with the arguments, in sentences; nothing where they fit.
-  package static func problems(arguments text: String, schema: TemplateJSON) -> [String] {
+  package static func problems(arguments text: String, schema: JSON) -> [String] {
     do {
-      return problems(of: try TemplateJSON(text: text), schema: schema)
+      return problems(of: try JSON(text: text), schema: schema)
     } catch {
       return ["The arguments are not JSON: \(error)."]
     }
   }
 
   /// The same for arguments that have been read.
-  package static func problems(of arguments: TemplateJSON, schema: TemplateJSON) -> [String] {
+  package static func problems(of arguments: JSON, schema: JSON) -> [String] {
     var check = Check()
     check.compare(arguments, with: schema, at: "", depth: 0)
     return check.problems
@@ -24,7 +26,7 @@ package enum OutputSchemaCheck {
     var problems: [String] = []
 
     mutating func compare(
-      _ value: TemplateJSON, with schema: TemplateJSON, at path: String, depth: Int
+      _ value: JSON, with schema: JSON, at path: String, depth: Int
     ) {
       guard depth < OutputLimits.depthMax, problems.count < problemCountMax else { return }
       let subject = path.isEmpty ? "The arguments" : "'\(path)'"
@@ -49,10 +51,10 @@ package enum OutputSchemaCheck {
     }
 
     private mutating func compare(
-      _ members: [TemplateJSONMember], with schema: TemplateJSON, at path: String, depth: Int
+      _ members: [JSONMember], with schema: JSON, at path: String, depth: Int
     ) {
       let prefix = path.isEmpty ? "" : path + "."
-      var known: [String: TemplateJSON] = [:]
+      var known: [String: JSON] = [:]
       if case .object(let properties) = schema["properties"] {
         for property in properties { known[property.name] = property.value }
       }
@@ -73,13 +75,13 @@ package enum OutputSchemaCheck {
     }
 
     /// The types that `type` names; nil where it names none.
-    private func namedTypes(_ schema: TemplateJSON) -> OutputTypes? {
+    private func namedTypes(_ schema: JSON) -> OutputTypes? {
       schema["type"] == nil ? nil : OutputTypes(allowedBy: schema)
     }
   }
 }
 
-extension TemplateJSON {
+extension JSON {
   /// What the value is, with its article.
   fileprivate var kind: String {
     switch self {

@@ -1,3 +1,5 @@
+import MoECore
+
 extension OutputStyle {
   /// Hermes 2 Pro, Qwen2.5, Qwen3, Granite 4.
   static let hermes = OutputStyle(

@@ -1,3 +1,5 @@
+import MoECore
+
 extension OutputStyle {
   /// Llama 3.1 and later, and Llama 4. Without the marker, JSON is a call only where a turn begins
   /// with it and it has a call's members and no others.

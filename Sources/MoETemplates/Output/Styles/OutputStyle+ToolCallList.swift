@@ -1,3 +1,5 @@
+import MoECore
+
 extension OutputStyle {
   /// Granite 3, and Phi-4-mini, which has a marker at the end besides.
   static let toolCallList = OutputStyle(

@@ -1,11 +1,11 @@
 /// Reads a JSON text (RFC 8259) as a whole.
-struct TemplateJSONReader {
+struct JSONTextReader {
   private let bytes: [UInt8]
   private var position = 0
   private var depth = 0
 
-  static func read(_ text: String) throws(TemplateError) -> TemplateJSON {
-    var reader = TemplateJSONReader(bytes: Array(text.utf8))
+  static func read(_ text: String) throws(JSONError) -> JSON {
+    var reader = JSONTextReader(bytes: Array(text.utf8))
     let value = try reader.value()
     reader.skipSpace()
     guard reader.position == reader.bytes.count else { throw reader.error("its end") }
@@ -16,8 +16,8 @@ struct TemplateJSONReader {
 
   private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
 
-  private func error(_ wanted: String) -> TemplateError {
-    TemplateError(.json, "the JSON text is wrong at byte \(position): wanted \(wanted)")
+  private func error(_ wanted: String) -> JSONError {
+    JSONError(position: position, wanted: wanted)
   }
 
   private mutating func skipSpace() {
@@ -38,10 +38,10 @@ struct TemplateJSONReader {
     return true
   }
 
-  private mutating func value() throws(TemplateError) -> TemplateJSON {
+  private mutating func value() throws(JSONError) -> JSON {
     depth += 1
     defer { depth -= 1 }
-    if depth > TemplateLimits.nestingMax { throw error("fewer values in each other") }
+    if depth > JSON.nestingMax { throw error("fewer values in each other") }
     skipSpace()
     switch peek {
     case UInt8(ascii: "{"): return try object()
@@ -55,9 +55,9 @@ struct TemplateJSONReader {
     throw error("a value")
   }
 
-  private mutating func object() throws(TemplateError) -> TemplateJSON {
+  private mutating func object() throws(JSONError) -> JSON {
     position += 1
-    var members: [TemplateJSONMember] = []
+    var members: [JSONMember] = []
     skipSpace()
     if take("}") { return .object(members) }
     while true {
@@ -65,16 +65,16 @@ struct TemplateJSONReader {
       let name = try string()
       skipSpace()
       guard take(":") else { throw error("a colon") }
-      members.append(TemplateJSONMember(name: name, value: try value()))
+      members.append(JSONMember(name: name, value: try value()))
       skipSpace()
       if take("}") { return .object(members) }
       guard take(",") else { throw error("a comma or }") }
     }
   }
 
-  private mutating func array() throws(TemplateError) -> TemplateJSON {
+  private mutating func array() throws(JSONError) -> JSON {
     position += 1
-    var elements: [TemplateJSON] = []
+    var elements: [JSON] = []
     skipSpace()
     if take("]") { return .array(elements) }
     while true {
@@ -106,7 +106,7 @@ struct TemplateJSONReader {
     return String(decoding: bytes[start..<position], as: UTF8.self)
   }
 
-  private mutating func string() throws(TemplateError) -> String {
+  private mutating func string() throws(JSONError) -> String {
     guard take("\"") else { throw error("a string") }
     var text: [UInt8] = []
     while true {
@@ -122,7 +122,7 @@ struct TemplateJSONReader {
   }
 
   /// After a backslash. A lone half of a surrogate pair becomes the replacement character.
-  private mutating func escape() throws(TemplateError) -> Unicode.Scalar {
+  private mutating func escape() throws(JSONError) -> Unicode.Scalar {
     guard let byte = peek else { throw error("the rest of a string") }
     position += 1
     switch byte {
@@ -149,7 +149,7 @@ struct TemplateJSONReader {
     }
   }
 
-  private mutating func fourDigits() throws(TemplateError) -> UInt32 {
+  private mutating func fourDigits() throws(JSONError) -> UInt32 {
     guard position + 4 <= bytes.count else { throw error("four hexadecimal digits") }
     let digits = bytes[position..<position + 4]
     guard digits.allSatisfy({ Unicode.Scalar($0).properties.isASCIIHexDigit }),

@@ -1,4 +1,4 @@
-extension TemplateJSON {
+extension JSON {
   /// The value as JSON, without spaces; members keep their order and numbers their text.
   package var jsonText: String {
     switch self {
@@ -15,6 +15,6 @@ extension TemplateJSON {
   }
 
   private static func quoted(_ text: String) -> String {
-    String(decoding: OutputJSONString.quoted(Array(text.utf8)), as: UTF8.self)
+    String(decoding: JSONString.quoted(Array(text.utf8)), as: UTF8.self)
   }
 }

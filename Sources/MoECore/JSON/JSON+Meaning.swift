@@ -1,7 +1,7 @@
 /// What values mean, however they are written.
-extension TemplateJSON {
+extension JSON {
   /// Whether both mean the same: numbers of one value, members in any order.
-  package func isSame(as other: TemplateJSON) -> Bool {
+  package func isSame(as other: JSON) -> Bool {
     switch (self, other) {
     case (.null, .null): return true
     case (.bool(let left), .bool(let right)): return left == right
@@ -22,14 +22,14 @@ extension TemplateJSON {
   }
 
   /// Whether a number's text is of a whole number.
-  static func isWhole(_ text: String) -> Bool {
+  package static func isWhole(_ text: String) -> Bool {
     if !text.utf8.contains(where: { $0 == 0x2E || $0 | 0x20 == 0x65 }) { return true }
     guard let value = Double(text), value.isFinite else { return false }
     return value == value.rounded()
   }
 
-  private static func lastMembers(_ members: [TemplateJSONMember]) -> [String: TemplateJSON] {
-    var found: [String: TemplateJSON] = [:]
+  private static func lastMembers(_ members: [JSONMember]) -> [String: JSON] {
+    var found: [String: JSON] = [:]
     for member in members { found[member.name] = member.value }
     return found
   }

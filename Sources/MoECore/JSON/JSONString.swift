@@ -1,7 +1,7 @@
 /// Makes JSON strings of texts.
-enum OutputJSONString {
+package enum JSONString {
   /// Appends a byte as it is written inside a JSON string.
-  static func append(_ byte: UInt8, to text: inout [UInt8]) {
+  package static func append(_ byte: UInt8, to text: inout [UInt8]) {
     switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"):
       text.append(UInt8(ascii: "\\"))
@@ -17,7 +17,7 @@ enum OutputJSONString {
   }
 
   /// A text as a JSON string, with its quotes.
-  static func quoted(_ text: some Collection<UInt8>) -> [UInt8] {
+  package static func quoted(_ text: some Collection<UInt8>) -> [UInt8] {
     var result: [UInt8] = [UInt8(ascii: "\"")]
     for byte in text { append(byte, to: &result) }
     result.append(UInt8(ascii: "\""))

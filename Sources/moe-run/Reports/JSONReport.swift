@@ -1,7 +1,8 @@
 import FoundationEssentials
+import MoECore
 
 /// Values as JSON text: snake_case keys, one per line, sorted.
-enum JSON {
+enum JSONReport {
   static func text(_ value: some Encodable) throws(Failure) -> String {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
