@@ -63,6 +63,13 @@ package struct ExpertStatistics: Sendable, Equatable {
     set { if phase == .prefill { prefill = newValue } else { decode = newValue } }
   }
 
+  package static func + (left: ExpertStatistics, right: ExpertStatistics) -> ExpertStatistics {
+    var statistics = ExpertStatistics()
+    statistics.prefill = left.prefill + right.prefill
+    statistics.decode = left.decode + right.decode
+    return statistics
+  }
+
   package static func - (left: ExpertStatistics, right: ExpertStatistics) -> ExpertStatistics {
     var statistics = ExpertStatistics()
     statistics.prefill = left.prefill - right.prefill

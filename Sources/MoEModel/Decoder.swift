@@ -170,16 +170,18 @@ package final class Decoder {
     hold()
   }
 
-  /// Logits of rows `start ..< start + count` of the last step: (row, vocabularySize), valid until
-  /// the next call. At most `logitRowCountMax` rows.
-  package func logits(from start: Int, count: Int) -> FloatRows {
-    precondition(count >= 1 && start >= 0 && start + count <= stepRowCount)
+  /// Logits of some rows of the last step: (row, vocabularySize), in their order, valid until the
+  /// next call. At most `logitRowCountMax` rows.
+  package func logits(ofRows rows: some Collection<Int>) -> FloatRows {
+    precondition(!rows.isEmpty && rows.allSatisfy { (0..<stepRowCount).contains($0) })
     let layout = scratch.layout
-    let hidden = scratch.rows(layout.hidden, count: stepRowCount).rows(start, count: count)
-    let normed = scratch.rows(layout.outputNormed, count: count)
-    outputNorm(hidden, into: normed, team)
+    let hidden = scratch.rows(layout.hidden, count: stepRowCount)
+    let normed = scratch.rows(layout.outputNormed, count: rows.count)
+    for (place, row) in rows.enumerated() {
+      outputNorm(hidden.rows(row, count: 1), into: normed.rows(place, count: 1), team)
+    }
     observer?.didNormalize(normed)
-    let logits = scratch.rows(layout.logits, count: count)
+    let logits = scratch.rows(layout.logits, count: rows.count)
     beginProducts(of: normed)
     append(output, into: logits)
     multiply(as: .output)
@@ -192,7 +194,7 @@ package final class Decoder {
 
   /// Logits of the last row: (vocabularySize).
   package func lastLogits() -> FloatView {
-    logits(from: stepRowCount - 1, count: 1).row(0)
+    logits(ofRows: CollectionOfOne(stepRowCount - 1)).row(0)
   }
 
   /// Does something and shows it on the timeline, where there is one, as a slice of the driver's.

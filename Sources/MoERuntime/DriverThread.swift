@@ -9,11 +9,14 @@ private import Synchronization
 /// The one thread that owns a model's decoder, ring and pool.
 ///
 /// Work is handed to it as closures that it runs in order; the rings' interfaces and the worker
-/// team want a single caller, and an actor may run on a different thread each time.
+/// team want a single caller, and an actor may run on a different thread each time. Between jobs it
+/// goes on with what they have begun, a step at a time.
 final class DriverThread: Sendable {
   private struct Job {
     /// Whose job it is; nil: nobody can take it back.
     var request: CancellationFlag?
+    /// Whether its turn may have come; nil: it may go before those that wait. Asked on the thread.
+    var isReady: (@Sendable () -> Bool)?
     var run: @Sendable () -> Void
     /// Called in place of `run` where the request is cancelled before its turn.
     var withdraw: @Sendable () -> Void = {}
@@ -22,14 +25,35 @@ final class DriverThread: Sendable {
   private struct State {
     var jobs: [Job] = []
     var isStopping = false
+
+    var waitingCount: Int { jobs.count { $0.request != nil } }
+
+    /// The next job whose turn has come. Those that must be ready for it keep their order.
+    mutating func takeReady() -> Job? {
+      var isBlocked = false
+      for (index, job) in jobs.enumerated() {
+        if let isReady = job.isReady {
+          if isBlocked { continue }
+          if !isReady() {
+            isBlocked = true
+            continue
+          }
+        }
+        return jobs.remove(at: index)
+      }
+      return nil
+    }
   }
 
   private let state = Mutex(State())
   private let wake: Semaphore
+  /// Goes on with what jobs have begun; false where there is nothing.
+  private let step: @Sendable () -> Bool
 
-  init() throws(EngineError) {
+  init(step: @escaping @Sendable () -> Bool) throws(EngineError) {
     let wake = Semaphore()
     self.wake = wake
+    self.step = step
     let body = unsafe Unmanaged.passRetained(ThreadBody(self)).toOpaque()
     var thread = pthread_t()
     var attributes = pthread_attr_t()
@@ -61,30 +85,54 @@ final class DriverThread: Sendable {
       unsafe sigfillset(&all)
       unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
       while true {
-        driver.wake.wait()
         let (job, isStopping) = driver.state.withLock { state in
-          (state.jobs.isEmpty ? nil : state.jobs.removeFirst(), state.isStopping)
+          (state.takeReady(), state.isStopping && state.jobs.isEmpty)
         }
-        if let job { job.run() } else if isStopping { return }
+        if let job {
+          job.run()
+        } else if !driver.step() {
+          if isStopping { return }
+          driver.wake.wait()
+        }
       }
     }
   }
 
-  /// Runs a closure on the thread after those handed over before.
-  func enqueue(_ job: @escaping @Sendable () -> Void) {
-    append(Job(request: nil, run: job))
+  /// Runs a closure on the thread once it is ready, which is asked on the thread, and not before
+  /// others that were handed over before and must be ready too.
+  ///
+  /// - Parameter isReady: Nil: as soon as the step in progress is done.
+  func enqueue(
+    when isReady: (@Sendable () -> Bool)?, _ job: @escaping @Sendable () -> Void
+  ) {
+    state.withLock { $0.jobs.append(Job(request: nil, isReady: isReady, run: job)) }
+    wake.signal()
   }
 
   /// The same for a request, which may be cancelled before it has its turn: `onWithdrawal` is then
   /// called at once in place of the job, on the thread that cancels.
+  ///
+  /// - Parameter waitingMax: Requests that may wait, this one included.
+  /// - Returns: False where as many wait already; the request is then not taken.
   func enqueue(
-    for request: CancellationFlag, _ job: @escaping @Sendable () -> Void,
-    onWithdrawal: @escaping @Sendable () -> Void
-  ) {
-    append(Job(request: request, run: job, withdraw: onWithdrawal))
+    for request: CancellationFlag, when isReady: (@Sendable () -> Bool)?, waitingMax: Int = .max,
+    _ job: @escaping @Sendable () -> Void, onWithdrawal: @escaping @Sendable () -> Void
+  ) -> Bool {
+    let job = Job(request: request, isReady: isReady, run: job, withdraw: onWithdrawal)
+    let isTaken = state.withLock { state in
+      if waitingMax < .max, state.waitingCount >= waitingMax { return false }
+      state.jobs.append(job)
+      return true
+    }
+    guard isTaken else { return false }
+    wake.signal()
     // Whoever cancelled before the job was in the queue did not find it.
     if request.isCancelled { cancel(request) }
+    return true
   }
+
+  /// Requests that wait for their turn.
+  var waitingCount: Int { state.withLock { $0.waitingCount } }
 
   /// Cancels a request: one that runs ends soon, one that waits is gone.
   func cancel(_ request: CancellationFlag) {
@@ -96,11 +144,6 @@ final class DriverThread: Sendable {
       return state.jobs.remove(at: index)
     }
     job?.withdraw()
-  }
-
-  private func append(_ job: Job) {
-    state.withLock { $0.jobs.append(job) }
-    wake.signal()
   }
 
   /// Ends the thread once it has run what was handed over.

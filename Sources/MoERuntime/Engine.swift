@@ -3,12 +3,13 @@ import MoECore
 package import MoEModel
 import MoEStore
 public import MoETokenizer
+private import Synchronization
 
 /// A Mixture-of-Experts model, ready to generate text within the memory it was given.
 ///
-/// Loading reads the dense weights; routed experts are read as tokens need them. An engine does one
-/// thing at a time: requests made while another runs wait their turn. Several engines may live in
-/// one process; each has its own budget.
+/// Loading reads the dense weights; routed experts are read as tokens need them. As many requests run
+/// at the same time as `EngineOptions.parallelRequestCount` says; others wait their turn. Several
+/// engines may live in one process; each has its own budget.
 public final class Engine: Sendable {
   /// What was decided at load: memory, store, kernels.
   public let plan: RunPlan
@@ -17,11 +18,17 @@ public final class Engine: Sendable {
   package let chatTemplates: [String: String]
   private let driver: DriverThread
   private let box: CoreBox
+  /// Requests that may run at a time, and that may wait besides.
+  private let (parallelRequestCount, queueLength): (Int, Int?)
 
   /// Holds the core for the driver thread.
   private final class CoreBox: @unchecked Sendable {
     // Sendable because only closures on the driver thread touch the core.
     var core: EngineCore?
+    let runningCount = Atomic(0)
+
+    /// Whether nothing is in progress.
+    var isIdle: Bool { core?.isIdle ?? true }
   }
 
   /// Loads a model.
@@ -34,11 +41,11 @@ public final class Engine: Sendable {
     modelAt path: String, options: EngineOptions = EngineOptions(),
     progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
   ) async throws(EngineError) {
-    let driver = try DriverThread()
     let box = CoreBox()
+    let driver = try DriverThread { box.core?.step() ?? false }
     let loaded: Result<(RunPlan, LoadedHeader), EngineError> = await withCheckedContinuation {
       continuation in
-      driver.enqueue {
+      driver.enqueue(when: nil) {
         continuation.resume(
           returning: Result { () throws(EngineError) in
             let prepared = try PreparedRun(path: path, options: options)
@@ -58,20 +65,21 @@ public final class Engine: Sendable {
     }
     self.driver = driver
     self.box = box
+    (parallelRequestCount, queueLength) = (options.parallelRequestCount, options.queueLength)
     if options.warmStart { Self.warmUp(box, on: driver) }
   }
 
   /// Reads what the last run used most, an expert at a time, while nothing else is to be done: a
   /// request waits for one of them at most.
   private static func warmUp(_ box: CoreBox, on driver: DriverThread) {
-    driver.enqueue {
+    driver.enqueue(when: { box.isIdle }) {
       if box.core?.continueWarmUp() ?? false { warmUp(box, on: driver) }
     }
   }
 
   deinit {
     let box = box
-    driver.enqueue { box.core = nil }
+    driver.enqueue(when: { box.isIdle }) { box.core = nil }
     driver.stop()
   }
 
@@ -80,7 +88,7 @@ public final class Engine: Sendable {
   /// too late where the next engine needs the same memory.
   public func unload() async {
     await withCheckedContinuation { continuation in
-      driver.enqueue { [box] in
+      driver.enqueue(when: { [box] in box.isIdle }) { [box] in
         box.core = nil
         continuation.resume()
       }
@@ -138,9 +146,9 @@ public final class Engine: Sendable {
 
   /// Forgets what is held of a session.
   func close(_ session: SessionID) {
-    driver.enqueue { [box] in
+    driver.enqueue(when: nil) { [box] in
       guard let core = box.core else { return }
-      core.sessions.close(session, on: core.decoder)
+      core.states.close(session, on: core.decoder)
     }
   }
 
@@ -151,19 +159,34 @@ public final class Engine: Sendable {
     let outcome = GenerationOutcome()
     let request = CancellationFlag()
     let cancel: @Sendable () -> Void = { [driver] in driver.cancel(request) }
+    let waitingMax = queueLength.map { length in
+      length + max(0, parallelRequestCount - box.runningCount.load(ordering: .relaxed))
+    }
     let stream = AsyncThrowingStream<GeneratedToken, any Error> { continuation in
       continuation.onTermination = { _ in cancel() }
-      driver.enqueue(for: request) { [box] in
+      let isTaken = driver.enqueue(
+        for: request, when: { [box] in box.core?.hasPlace(for: options) ?? true },
+        waitingMax: waitingMax ?? .max
+      ) { [box] in
         do {
           guard let core = box.core else { throw EngineError.unloaded }
-          let statistics = try core.generate(
-            try prompt(core), options: options, session: session, cancellation: request
-          ) { token in
-            continuation.yield(token)
-            return !request.isCancelled
+          box.runningCount.add(1, ordering: .relaxed)
+          let work = GenerationRequest(
+            options: options, session: session, cancellation: request,
+            emit: { token in
+              continuation.yield(token)
+              return !request.isCancelled
+            },
+            end: { result in
+              box.runningCount.subtract(1, ordering: .relaxed)
+              if case .success(let statistics) = result { outcome.set(statistics) }
+              continuation.finish(throwing: result.failure)
+            })
+          do {
+            try core.begin(work, prompt: try prompt(core))
+          } catch {
+            work.end(.failure(error))
           }
-          outcome.set(statistics)
-          continuation.finish()
         } catch {
           continuation.finish(throwing: error)
         }
@@ -176,8 +199,17 @@ public final class Engine: Sendable {
         outcome.set(statistics)
         continuation.finish()
       }
+      if !isTaken {
+        continuation.finish(throwing: EngineError.queueFull(length: queueLength ?? 0))
+      }
     }
     return Generation(stream: stream, outcome: outcome, cancel: cancel, engine: self)
+  }
+
+  /// Requests in progress, and those that wait for their turn.
+  public var load: EngineLoad {
+    EngineLoad(
+      runningCount: box.runningCount.load(ordering: .relaxed), waitingCount: driver.waitingCount)
   }
 
   /// How well the model predicts a text. Ends with `EngineError.cancelled` when the task is
@@ -217,12 +249,15 @@ public final class Engine: Sendable {
 
   /// The same for a request that ends when its task is cancelled, at once where it still waits for
   /// its turn.
+  ///
+  /// - Parameter alone: Whether nothing else may be in progress.
   func request<Value: Sendable>(
+    alone: Bool = true,
     _ body: @escaping @Sendable (EngineCore, CancellationFlag) throws -> Value
   ) async throws(EngineError) -> Value {
     let request = CancellationFlag()
     let outcome = await withTaskCancellationHandler {
-      await result(of: request, body)
+      await result(of: request, alone: alone, body)
     } onCancel: { [driver] in
       driver.cancel(request)
     }
@@ -233,11 +268,13 @@ public final class Engine: Sendable {
   }
 
   private func result<Value: Sendable>(
-    of request: CancellationFlag,
+    of request: CancellationFlag, alone: Bool = true,
     _ body: @escaping @Sendable (EngineCore, CancellationFlag) throws -> Value
   ) async -> Result<Value, any Error> {
-    await withCheckedContinuation { continuation in
-      driver.enqueue(for: request) { [box] in
+    let box = box
+    let isIdle: @Sendable () -> Bool = { box.isIdle }
+    return await withCheckedContinuation { continuation in
+      let isTaken = driver.enqueue(for: request, when: alone ? isIdle : nil) {
         continuation.resume(
           returning: Result {
             guard let core = box.core else { throw EngineError.unloaded }
@@ -246,6 +283,24 @@ public final class Engine: Sendable {
       } onWithdrawal: {
         continuation.resume(returning: .failure(EngineError.cancelled))
       }
+      assert(isTaken, "the queue is bounded for generations alone")
     }
+  }
+}
+
+/// What an engine has to do.
+public struct EngineLoad: Sendable, Codable, Equatable {
+  public var runningCount: Int
+  public var waitingCount: Int
+
+  public init(runningCount: Int, waitingCount: Int) {
+    self.runningCount = runningCount
+    self.waitingCount = waitingCount
+  }
+}
+
+extension Result {
+  fileprivate var failure: Failure? {
+    if case .failure(let error) = self { error } else { nil }
   }
 }

@@ -2,77 +2,107 @@ import MoECore
 import MoEExperts
 import MoEKernels
 import MoEModel
-import MoEStore
 import MoETokenizer
 
+/// Requests in progress: how they begin, and how they end.
 extension EngineCore {
-  /// Generates from a prompt; calls `emit` with each token and stops early where it returns false
-  /// or `cancellation` is set. The statistics are of what was done until then.
+  var isIdle: Bool { runs.isEmpty }
+
+  /// Whether a request may begin now.
+  func hasPlace(for options: GenerationOptions) -> Bool {
+    if runs.isEmpty { return true }
+    return runs.count < self.options.parallelRequestCount && !runsAlone(options)
+      && !runs.contains { runsAlone($0.request.options) }
+  }
+
+  /// What is recorded is of one text at a time.
+  private func runsAlone(_ options: GenerationOptions) -> Bool {
+    options.routingTrace != nil || timeline != nil
+  }
+
+  /// Begins a request; the steps that follow go on with it.
   ///
-  /// - Parameter session: Whose text it is; nil: one that is forgotten.
-  func generate(
-    _ prompt: [Int32], options: GenerationOptions, session: SessionID? = nil,
-    cancellation: CancellationFlag, emit: (GeneratedToken) -> Bool
-  ) throws -> GenerationStatistics {
+  /// - Parameter prompt: At least one token.
+  func begin(_ request: GenerationRequest, prompt: [Int32]) throws {
+    let options = request.options
     try options.check()
     guard prompt.count <= decoder.contextLength else {
       throw EngineError.contextExceeded(
         tokenCount: prompt.count, contextLength: decoder.contextLength)
     }
-    timeline?.startRecording()
-    defer { timeline?.stopRecording() }
-    let meter = GenerationMeter(self)
-    return try withSequence(of: session, prompt, gating: options.gating) {
-      sequence, heldCount, text in
-      try recording(options.routingTrace, gating: options.gating) {
-        meter.countHeld(heldCount)
-        do {
-          try generate(
-            &text, from: heldCount, in: sequence, options: options, cancellation: cancellation,
-            meter: meter, emit: emit)
-        } catch is CancellationError {
-          // Asked for, so no failure.
-          meter.finish(.cancelled)
-        }
-        rememberHottestExperts()
-        return meter.statistics(gating: options.gating)
+    let gating = try makeGating(options.gating)
+    let recorder = try options.routingTrace.map { trace in
+      let recorder = try makeRecorder(trace, gating: options.gating)
+      recorder.beginSequence(label: trace.label)
+      return recorder
+    }
+    let (sequence, heldCount) =
+      if let session = request.session {
+        states.begin(session, prompt, on: decoder)
+      } else if options.keepsState {
+        states.begin(prompt, on: decoder)
+      } else {
+        (states.makeSequence(on: decoder), 0)
       }
+    sequence.gating = gating
+    timeline?.startRecording()
+    decoder.observer = recorder
+    let room = decoder.contextLength - prompt.count + 1
+    runs.append(
+      GenerationRun(
+        request, sequence: sequence, prompt: prompt, heldCount: heldCount,
+        tokenCountLimit: min(options.tokenCountMax ?? room, room),
+        sampler: Sampler(
+          options.sampling, vocabularySize: header.description.vocabularySize,
+          breakers: breakerTokens(options.sampling)),
+        tokenizer: header.tokenizer, recorder: recorder,
+        // What gatings that look at the cache choose depends on the step.
+        draftCountMax: gating == nil && decoder.canGoBack
+          ? min(self.options.draftTokenCountMax, decoder.stepRowCountMax - 1) : 0))
+  }
+
+  /// Ends a request that made its text, or was stopped.
+  func end(_ run: GenerationRun, _ reason: FinishReason) {
+    runs.removeAll { $0 === run }
+    if run.request.session != nil || run.request.options.keepsState {
+      states.keep(run.request.session, run.sequence, tokens: run.text, on: decoder)
+    } else {
+      decoder.endSequence(run.sequence)
+    }
+    stopRecording(run)
+    rememberHottestExperts()
+    run.meter.finish(reason)
+    do {
+      // What was stopped before its first pass ended leaves nothing to keep.
+      if let recorder = run.recorder, recorder.tokenCount > 0 { try finishTrace(recorder) }
+      run.request.end(
+        .success(
+          run.meter.statistics(
+            gating: run.request.options.gating, core: self)))
+    } catch {
+      run.request.end(.failure(error))
     }
   }
 
-  /// Does something with the sequence of a session, which keeps what was run then, or with one of
-  /// its own. `body` gets how many tokens of the prompt have been run already, and adds to the text
-  /// what it makes.
-  private func withSequence<Value>(
-    of session: SessionID?, _ prompt: [Int32], gating: GatingSpecification,
-    _ body: (SequenceState, _ heldCount: Int, _ text: inout [Int32]) throws -> Value
-  ) throws -> Value {
-    let gating = try makeGating(gating)
-    var text = prompt
-    let (sequence, heldCount) =
-      session.map { sessions.begin($0, prompt, on: decoder) }
-      ?? (sessions.makeSequence(on: decoder), 0)
-    sequence.gating = gating
-    do {
-      let value = try body(sequence, heldCount, &text)
-      if let session {
-        sessions.keep(session, sequence, tokens: text)
-      } else {
-        decoder.endSequence(sequence)
-      }
-      return value
-    } catch {
-      // After a failure nobody knows how far it came.
-      decoder.endSequence(sequence)
-      throw error
-    }
+  /// Ends a request that failed.
+  func end(_ run: GenerationRun, failure: any Error) {
+    runs.removeAll { $0 === run }
+    // Nobody knows how far it came.
+    decoder.endSequence(run.sequence)
+    stopRecording(run)
+    run.request.end(.failure(failure))
+  }
+
+  private func stopRecording(_ run: GenerationRun) {
+    timeline?.stopRecording()
+    if run.recorder != nil { decoder.observer = nil }
   }
 
   /// Does something with a new sequence, which ends with it.
   func withOwnSequence<Value>(
     gating: (any Gating)? = nil, _ body: (SequenceState) throws -> Value
   ) rethrows -> Value {
-    let sequence = sessions.makeSequence(on: decoder)
+    let sequence = states.makeSequence(on: decoder)
     defer { decoder.endSequence(sequence) }
     sequence.gating = gating
     return try body(sequence)
@@ -92,142 +122,5 @@ extension EngineCore {
       breakers = (options.dryBreakers, Set(tokens))
     }
     return breakers.tokens
-  }
-
-  private func generate(
-    _ history: inout [Int32], from heldCount: Int, in sequence: SequenceState,
-    options: GenerationOptions, cancellation: CancellationFlag, meter: GenerationMeter,
-    emit: (GeneratedToken) -> Bool
-  ) throws {
-    let prompt = history
-    let contextCount = max(heldCount, min(options.contextTokenCount, prompt.count))
-    if contextCount > heldCount {
-      try prefill(
-        Array(prompt[heldCount..<contextCount]), of: sequence, cancellation: cancellation,
-        progress: { options.promptProgress?(heldCount + $0, prompt.count) }, each: { _, _ in })
-      meter.restart()
-    }
-    try prefill(
-      Array(prompt.dropFirst(contextCount)), of: sequence, cancellation: cancellation,
-      progress: { options.promptProgress?(contextCount + $0, prompt.count) },
-      each: { _, count in meter.countPrompt(count) })
-    var logits = decoder.lastLogits()
-    meter.finishPrefill()
-
-    var sampler = Sampler(
-      options.sampling, vocabularySize: header.description.vocabularySize,
-      breakers: breakerTokens(options.sampling))
-    var stops = StopMatcher(options.stops)
-    var detokenizer = Detokenizer(
-      tokenizer: header.tokenizer, renderSpecial: options.rendersSpecialTokens,
-      continuesText: true)
-    let room = decoder.contextLength - prompt.count + 1
-    let limit = min(options.tokenCountMax ?? room, room)
-    history.reserveCapacity(prompt.count + limit)
-    for step in 0..<limit {
-      guard logits[VectorMath.argmax(logits)] > -.infinity else {
-        throw try notANumber()
-      }
-      let token = decoder.timed(.sample) { sampler.sample(logits, history: history) }
-      if header.tokenizer.isEnd(token) && !options.ignoresEnd {
-        // What an unfinished character leaves must not be lost.
-        let (text, stop) = stops.push(detokenizer.finish())
-        let rest = stop == nil ? text + stops.finish() : text
-        if !rest.isEmpty { _ = emit(GeneratedToken(id: token, text: rest)) }
-        meter.finish(.end)
-        break
-      }
-      history.append(token)
-      let isLast = step + 1 == limit
-      let (found, stop) = stops.push(
-        detokenizer.push(token) + (isLast ? detokenizer.finish() : ""))
-      let text = isLast && stop == nil ? found + stops.finish() : found
-      meter.countToken()
-      if let stop { meter.finish(.stop(stop)) }
-      if !emit(GeneratedToken(id: token, text: text)) {
-        meter.finish(.cancelled)
-        break
-      }
-      if isLast || stop != nil { break }
-      logits = try timedStep(.token, position: sequence.position, tokenCount: 1) {
-        try forward(
-          CollectionOfOne(token), of: sequence, phase: .decode, cancellation: cancellation)
-        return decoder.lastLogits()
-      }
-    }
-  }
-}
-
-/// Measures one generation.
-private final class GenerationMeter {
-  private let core: EngineCore
-  private var before: ExpertStatistics
-  private var routedBefore: RoutedCounts
-  private var start = MonotonicClock.nanoseconds()
-  private var prefillEnd: UInt64?
-  private var firstToken: UInt64 = 0
-  private var lastToken: UInt64 = 0
-  private var result = GenerationStatistics()
-
-  init(_ core: EngineCore) {
-    self.core = core
-    before = core.decoder.experts.statistics
-    routedBefore = core.decoder.routed
-  }
-
-  /// Leaves out what was done until now.
-  func restart() {
-    before = core.decoder.experts.statistics
-    routedBefore = core.decoder.routed
-    start = MonotonicClock.nanoseconds()
-  }
-
-  func countHeld(_ tokenCount: Int) { result.heldTokenCount = tokenCount }
-
-  func finish(_ reason: FinishReason) { result.finish = reason }
-
-  func countPrompt(_ tokenCount: Int) { result.promptTokenCount += tokenCount }
-
-  func finishPrefill() { prefillEnd = MonotonicClock.nanoseconds() }
-
-  func countToken() {
-    lastToken = MonotonicClock.nanoseconds()
-    if result.generatedTokenCount == 0 { firstToken = lastToken }
-    result.generatedTokenCount += 1
-  }
-
-  func statistics(gating: GatingSpecification) -> GenerationStatistics {
-    if !gating.isOff {
-      let routed = core.decoder.routed - routedBefore
-      result.gating = GatingStatistics(
-        gating: gating.description, prefillExpertsPerToken: routed.prefill.meanExpertCount,
-        decodeExpertsPerToken: routed.decode.meanExpertCount)
-    }
-    let traffic = core.decoder.experts.statistics - before
-    let prefillEnd = prefillEnd ?? MonotonicClock.nanoseconds()
-    result.prefillSeconds = Double(prefillEnd - start) * 1e-9
-    result.decodeSeconds = Double(lastToken - firstToken) * 1e-9
-    result.prefill = ExpertTraffic(traffic.prefill)
-    result.decode = ExpertTraffic(traffic.decode)
-    result.warmedExpertCount =
-      (core.decoder.experts as? OffloadedExperts)?.warmedExpertCount ?? 0
-    result.peakByteCount = ProcessMemory.peakByteCount()
-    result.budgetByteCount = core.plan.budgetByteCount
-    return result
-  }
-}
-
-extension ExpertTraffic {
-  init(_ counts: ExpertStatistics.Counts) {
-    requestCount = counts.requestCount
-    hitCount = counts.hitCount
-    prefetchedCount = counts.prefetchedCount
-    prefetchCount = counts.prefetchCount
-    prefetchByteCount = counts.prefetchByteCount
-    prefetchWastedByteCount = counts.prefetchWastedByteCount
-    guessCount = counts.guessCount
-    rightGuessCount = counts.rightGuessCount
-    readByteCount = counts.readByteCount
-    stallSeconds = Double(counts.stallNanoseconds) * 1e-9
   }
 }

@@ -96,7 +96,7 @@ extension EngineCore {
       let end = min(start + chunk, window.count - 1)
       while row < end {
         let rows = min(decoder.logitRowCountMax, end - row)
-        let logits = decoder.logits(from: row - start, count: rows)
+        let logits = decoder.logits(ofRows: row - start..<row - start + rows)
         for offset in 0..<rows {
           let target = Int(window[base + row + offset + 1])
           let values = logits.row(offset)

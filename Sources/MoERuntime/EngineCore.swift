@@ -14,7 +14,10 @@ final class EngineCore {
   let plan: MemoryPlan
   let reader: ExtentReader
   let decoder: Decoder
-  var sessions = SessionStates()
+  /// Requests in progress, the one that began first at the front.
+  var runs: [GenerationRun] = []
+  var states = KeptStates()
+  var promptPace: PromptPace
   /// The breakers of `SamplingOptions.dryBreakers` as tokens, as they were asked for last.
   var breakers: (texts: [String], tokens: Set<Int32>) = ([], [])
   /// What a generation spends its time on, where that was asked for.
@@ -31,6 +34,7 @@ final class EngineCore {
     header = prepared.header
     options = prepared.options
     plan = prepared.plan
+    promptPace = PromptPace(share: options.prefillShare)
     guard plan.fits else { throw .budgetTooSmall(plan) }
     if let hole = header.hole { throw .incompleteFile(hole) }
     let tensors = header.tensors

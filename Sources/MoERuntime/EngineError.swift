@@ -34,6 +34,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
   case logitsAreNoNumbers(file: String)
   /// The engine was unloaded before the request had its turn.
   case unloaded
+  /// As many requests wait as may.
+  case queueFull(length: Int)
   /// The request was cancelled before it was done.
   case cancelled
   /// What the caller gave to take the engine's output threw this.
@@ -70,6 +72,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
       return
         "\(file): the model's output is not a number, though its weights are; the file is damaged"
     case .unloaded: return "the engine has been unloaded; load the model again"
+    case .queueFull(let length):
+      return "\(length) requests are waiting already, and no more may; try again later"
     case .cancelled: return "the request was cancelled"
     case .output(let error): return "\(error)"
     case .textTooShort(let tokenCount, let wanted):

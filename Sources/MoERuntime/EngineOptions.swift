@@ -11,8 +11,19 @@ public struct EngineOptions: Sendable {
   /// Positions that keys and values are held for; 0: the model's own. Nil: the model's own, at most
   /// 4096, and down to 1024 where only so many fit the memory.
   public var contextLength: Int?
-  /// Texts whose state is held at the same time, each of up to `contextLength` positions.
-  package var sequenceCount = 1
+  /// Requests that run at the same time: a step computes the next tokens of all of them and reads
+  /// an expert once for all. Does not change results.
+  public var parallelRequestCount = 1
+  /// Texts besides whose state is kept, for sessions and for requests that begin alike
+  /// (`GenerationOptions.keepsState`), each of up to `contextLength` positions.
+  public var keptStateCount = 0
+  /// Requests that may wait for their turn; one more is refused. Nil: any number.
+  public var queueLength: Int?
+  /// Of the time in which texts are generated, the share that reading other prompts may take; above
+  /// 0, up to 1.
+  public var prefillShare = 0.5
+  /// Whether tokens are guessed and verified several at a time. Does not change results.
+  public var speculation = Speculation.off
   /// Nil: one per processor that the process may run on, or as many as its quota of processor time
   /// has whole processors.
   public var threadCount: Int?
@@ -52,6 +63,13 @@ public struct EngineOptions: Sendable {
   public var timelineEventCount = 0
 
   public init() {}
+}
+
+/// Who guesses which tokens come next, so that a step verifies several.
+public enum Speculation: String, Sendable, CaseIterable, Codable {
+  case off
+  /// The text itself: what followed its last tokens where they stood before.
+  case ngram
 }
 
 /// Number type of cached keys and values; those of fewer bits than f16 follow it, the most exact

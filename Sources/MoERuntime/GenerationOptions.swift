@@ -20,6 +20,16 @@ public struct GenerationOptions: Sendable {
   public var gating = GatingSpecification.off
   /// Record the routing of the generation, prompt included. Nil: not recorded.
   public var routingTrace: RoutingTraceOptions?
+  /// Go on from what an earlier request with the same beginning has left, and leave this one's state
+  /// to later ones, as long as there is room (`EngineOptions.keptStateCount`). Does not change the
+  /// text.
+  public var keepsState = false
+  /// Say of each token how probable it was, and name so many of the most probable ones. Nil: don't.
+  public var logProbabilityCount: Int?
+  /// Sees the logits, one for each token of the vocabulary, before a token is drawn, and the tokens
+  /// of the text so far, prompt included; may change the logits. Called on the engine's thread.
+  public var changesLogits:
+    (@Sendable (_ logits: inout MutableSpan<Float>, _ text: [Int32]) -> Void)?
   /// Leading tokens of the prompt that are run before the statistics begin: they are the context in
   /// which a benchmark measures what follows. Does not change the text.
   package var contextTokenCount = 0
@@ -38,6 +48,10 @@ public struct GenerationOptions: Sendable {
       throw .invalidOption(
         name: "the count of context tokens", wanted: "at least 0", found: "\(contextTokenCount)")
     }
+    if let logProbabilityCount, logProbabilityCount < 0 {
+      throw .invalidOption(
+        name: "the count of probable tokens", wanted: "at least 0", found: "\(logProbabilityCount)")
+    }
     try sampling.check()
   }
 }
@@ -47,6 +61,10 @@ public struct GeneratedToken: Sendable, Equatable {
   public var id: Int32
   /// The text that this token completes; empty while a character's bytes are not all there.
   public var text: String
+  /// The natural logarithm of its probability, where that was asked for.
+  public var logProbability: Double?
+  /// The most probable tokens in its place, best first, where they were asked for.
+  public var alternatives: [TokenProbability] = []
 }
 
 /// What a generation did; speeds in tokens per second.

@@ -34,7 +34,7 @@ public final class Session: Sendable {
   public var tokens: [Int32] {
     get async throws(EngineError) {
       let id = id
-      return try await engine.request { core, _ in core.sessions.tokens(of: id) }
+      return try await engine.request(alone: false) { core, _ in core.states.tokens(of: id) }
     }
   }
 }
@@ -44,56 +44,4 @@ final class SessionID: Sendable, Hashable {
   static func == (left: SessionID, right: SessionID) -> Bool { left === right }
 
   func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
-}
-
-/// The states of an engine's sessions.
-struct SessionStates {
-  private struct Held {
-    /// What has been run.
-    var tokens: [Int32]
-    var sequence: SequenceState
-  }
-
-  private var held: [SessionID: Held] = [:]
-  /// The one that was not used for longest first.
-  private var order: [SessionID] = []
-
-  func tokens(of id: SessionID) -> [Int32] { held[id]?.tokens ?? [] }
-
-  /// A sequence for a request, and how many of its tokens have been run already: never all, since
-  /// the last one's logits are wanted.
-  mutating func begin(
-    _ id: SessionID, _ text: [Int32], on decoder: Decoder
-  ) -> (sequence: SequenceState, heldCount: Int) {
-    if let found = held.removeValue(forKey: id) {
-      order.removeAll { $0 == id }
-      let common = zip(found.tokens, text.dropLast()).prefix { $0 == $1 }.count
-      if decoder.cut(found.sequence, to: common) { return (found.sequence, common) }
-      decoder.cut(found.sequence)
-      return (found.sequence, 0)
-    }
-    return (makeSequence(on: decoder), 0)
-  }
-
-  /// A new sequence; where there is no room, the session that was not used for longest loses its.
-  mutating func makeSequence(on decoder: Decoder) -> SequenceState {
-    while true {
-      if let sequence = decoder.beginSequence() { return sequence }
-      guard let oldest = order.first else {
-        preconditionFailure("as many sequences as there may be are in use")
-      }
-      close(oldest, on: decoder)
-    }
-  }
-
-  /// Keeps a sequence for the session's next request.
-  mutating func keep(_ id: SessionID, _ sequence: SequenceState, tokens: [Int32]) {
-    held[id] = Held(tokens: Array(tokens.prefix(sequence.position)), sequence: sequence)
-    order.append(id)
-  }
-
-  mutating func close(_ id: SessionID, on decoder: Decoder) {
-    order.removeAll { $0 == id }
-    if let found = held.removeValue(forKey: id) { decoder.endSequence(found.sequence) }
-  }
 }

@@ -58,7 +58,7 @@ extension GoldenModel {
         var row = 0
         while row < count {
           let rows = min(decoder.logitRowCountMax, count - row)
-          run.logits += decoder.logits(from: row, count: rows).values
+          run.logits += decoder.logits(ofRows: row..<row + rows).values
           row += rows
         }
         start += count

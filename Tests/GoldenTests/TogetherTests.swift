@@ -27,7 +27,7 @@ import Testing
     var options = GoldenModel.exactOptions
     options.chunkTokenCount = rowCountMax
     options.logitRowCount = rowCountMax
-    options.sequenceCount = sequenceCount
+    options.parallelRequestCount = sequenceCount
     change(&options)
     return options
   }
@@ -78,7 +78,7 @@ import Testing
       }
       if inputs.isEmpty { continue }
       try decoder.forward(inputs)
-      let rows = bits(decoder.logits(from: 0, count: Self.rowCountMax - room))
+      let rows = bits(decoder.logits(ofRows: 0..<Self.rowCountMax - room))
       var start = 0
       for (number, input) in zip(members, inputs) {
         texts[number].logits += rows[start..<start + input.tokens.count]

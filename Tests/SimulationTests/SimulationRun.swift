@@ -72,7 +72,7 @@ final class SimulationRun {
       kvType: scenario.kvType)
     return try decoder.withSequence { sequence in
       try decoder.forward(tokens, of: sequence, phase: .prefill)
-      return decoder.logits(from: 0, count: tokens.count).bits
+      return decoder.logits(ofRows: 0..<tokens.count).bits
     }
   }
 
@@ -129,7 +129,7 @@ final class SimulationRun {
   }
 
   private func checkLogits(from position: Int, count: Int) {
-    let found = decoder.logits(from: 0, count: count).bits
+    let found = decoder.logits(ofRows: 0..<count).bits
     for (row, bits) in found.enumerated() where bits != expected[position + row] {
       problems.append("other logits than the resident ones at position \(position + row)")
       return

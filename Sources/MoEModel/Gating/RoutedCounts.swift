@@ -39,6 +39,13 @@ package struct RoutedCounts: Sendable, Equatable {
     set { if phase == .prefill { prefill = newValue } else { decode = newValue } }
   }
 
+  package static func + (left: RoutedCounts, right: RoutedCounts) -> RoutedCounts {
+    var counts = RoutedCounts()
+    counts.prefill = left.prefill + right.prefill
+    counts.decode = left.decode + right.decode
+    return counts
+  }
+
   package static func - (left: RoutedCounts, right: RoutedCounts) -> RoutedCounts {
     var counts = RoutedCounts()
     counts.prefill = left.prefill - right.prefill

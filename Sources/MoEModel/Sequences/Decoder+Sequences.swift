@@ -58,6 +58,9 @@ extension Decoder {
     return true
   }
 
+  /// Whether a sequence can be cut back by the rows of a step: states of fixed size cannot.
+  package var canGoBack: Bool { pool.layout.groups.allSatisfy { !$0.isRecurrent } }
+
   /// What a window keeps goes round in pages that stay; of the others the last ones go.
   private func giveBackPages(of sequence: SequenceState, keptPositionCount: Int) {
     for (number, group) in pool.layout.groups.enumerated() {

@@ -164,6 +164,28 @@ extension Decoder {
     sequence.restoredCount = state.position
   }
 
+  /// Makes of a sequence that has begun and holds nothing the first tokens of another, which can go
+  /// on there. Not the state of its gating.
+  package func copyBeginning(
+    of source: SequenceState, to target: SequenceState, count: Int
+  ) {
+    precondition(target.position == 0 && sequences[target.id.rawValue] === target)
+    precondition(count > 0 && source.canGoOn(at: count))
+    takePages(for: target, positions: count)
+    holdPages(isNew: true)
+    let state = SavedState(layout: pool.layout, position: count)
+    var runs: [ByteView] = []
+    state.forEachRun(of: source, in: pool) { runs.append($0) }
+    var number = 0
+    state.forEachRun(of: target, in: pool) { run in
+      unsafe run.pointer.copyMemory(from: runs[number].pointer, byteCount: run.count)
+      number += 1
+    }
+    target.position = count
+    target.writtenCount = count
+    target.restoredCount = count
+  }
+
   private func checked(_ bytes: [UInt8]) throws(SavedStateError) -> SavedState {
     guard bytes.count >= SavedState.headerByteCount,
       bytes.prefix(SavedState.magic.count).elementsEqual(SavedState.magic)

@@ -139,7 +139,7 @@ struct PreparedRun {
   var scratchLayout: ScratchLayout {
     ScratchLayout(
       description: header.description, tensors: header.tensors, tokenCount: plan.chunkTokenCount,
-      logitRowCount: options.logitRowCount)
+      logitRowCount: options.usedLogitRowCount)
   }
 
   func makeReader() throws(EngineError) -> ExtentReader {
@@ -178,6 +178,25 @@ extension EngineOptions {
     try require("the count of staging slots", stagingSlotCount, 1...256)
     try require("the count of timeline events", timelineEventCount, 0...1 << 28)
     try require("the count of logit rows", logitRowCount, 1...1 << 12)
+    try require("the count of requests at the same time", parallelRequestCount, 1...256)
+    try require("the count of kept states", keptStateCount, 0...256)
+    try require("the length of the queue", queueLength, 0...1 << 20)
+    guard prefillShare > 0 && prefillShare <= 1 else {
+      throw .invalidOption(
+        name: "the share of reading prompts", wanted: "above 0 and at most 1",
+        found: "\(prefillShare)")
+    }
+  }
+
+  /// Texts whose state is held at the same time.
+  var sequenceCount: Int { parallelRequestCount + keptStateCount }
+
+  /// Tokens that a step verifies of a text at most, besides the one that is certain.
+  var draftTokenCountMax: Int { speculation == .off ? 0 : 8 }
+
+  /// Rows of logits that there must be room for: those of every text in a step.
+  var usedLogitRowCount: Int {
+    max(logitRowCount, parallelRequestCount * (1 + draftTokenCountMax))
   }
 
   /// `stagingSlotCount`, or none where nobody guesses.

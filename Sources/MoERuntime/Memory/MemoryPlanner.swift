@@ -83,7 +83,8 @@ package struct MemoryPlanner {
   }
 
   private func fixedRows() -> [MemoryPlan.Row] {
-    let vocabulary = description.vocabularySize * Sampler.byteCountPerCandidate
+    let vocabulary =
+      options.parallelRequestCount * description.vocabularySize * Sampler.byteCountPerCandidate
     let growth =
       Self.growthByteCount + threadCount * Self.workerByteCount + vocabulary + policyByteCount
     var rows = [
@@ -147,7 +148,7 @@ package struct MemoryPlanner {
   private func scratchByteCount(_ chunk: Int) -> Int {
     ScratchLayout(
       description: description, tensors: tensors, tokenCount: chunk,
-      logitRowCount: options.logitRowCount
+      logitRowCount: options.usedLogitRowCount
     ).mappedByteCount + AlignedBuffer.mappedByteCount(for: conversionByteCount)
       + tensors.experts.codecByteCount(workerCount: threadCount)
   }

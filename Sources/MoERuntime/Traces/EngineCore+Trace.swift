@@ -3,22 +3,10 @@ import MoEExperts
 import MoEModel
 
 extension EngineCore {
-  /// Does something and records the routing of it, where that is asked for. The trace is complete
-  /// where nothing is thrown; else there is none.
-  func recording<Value>(
-    _ trace: RoutingTraceOptions?, gating: GatingSpecification, _ body: () throws -> Value
-  ) throws -> Value {
-    guard let trace else { return try body() }
-    let recorder = try makeRecorder(trace, gating: gating)
-    recorder.beginSequence(label: trace.label)
-    decoder.observer = recorder
-    defer { decoder.observer = nil }
-    let value = try body()
-    // What was stopped before its first pass ended leaves nothing to keep.
-    if recorder.tokenCount > 0 {
-      _ = try reportingTrace { () throws(RoutingTraceWriteError) in try recorder.finish() }
-    }
-    return value
+  /// Ends a trace: it is complete then.
+  @discardableResult
+  func finishTrace(_ recorder: RoutingRecorder) throws(EngineError) -> Int {
+    try reportingTrace { () throws(RoutingTraceWriteError) in try recorder.finish() }
   }
 
   /// Runs texts through the model in sequences of their own and records the routing.
@@ -54,15 +42,13 @@ extension EngineCore {
         first = end
       }
     }
-    let byteCount = try reportingTrace { () throws(RoutingTraceWriteError) in
-      try recorder.finish()
-    }
+    let byteCount = try finishTrace(recorder)
     return RecordedRouting(
       tokenCount: recorder.tokenCount, sequenceCount: recorder.sequenceCount,
       byteCount: byteCount, seconds: Double(MonotonicClock.nanoseconds() - start) * 1e-9)
   }
 
-  private func makeRecorder(
+  func makeRecorder(
     _ trace: RoutingTraceOptions, gating: GatingSpecification
   ) throws(EngineError) -> RoutingRecorder {
     var contents = RoutingTraceContents()
