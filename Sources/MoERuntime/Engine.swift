@@ -7,9 +7,9 @@ private import Synchronization
 
 /// A Mixture-of-Experts model, ready to generate text within the memory it was given.
 ///
-/// Loading reads the dense weights; routed experts are read as tokens need them. As many requests run
-/// at the same time as `EngineOptions.parallelRequestCount` says; others wait their turn. Several
-/// engines may live in one process; each has its own budget.
+/// Loading reads the dense weights; routed experts are read as tokens need them. As many requests
+/// run at the same time as `EngineOptions.parallelRequestCount` says; others wait their turn.
+/// Several engines may live in one process; each has its own budget.
 public final class Engine: Sendable {
   /// What was decided at load: memory, store, kernels.
   public let plan: RunPlan

@@ -17,8 +17,8 @@ struct GenerationRequest {
 
 /// One request in progress: its text so far, and what makes its next token.
 ///
-/// Invariant between steps: the sequence holds the first `sequence.position` tokens of the text, but
-/// not the last one.
+/// Invariant between steps: the sequence holds the first `sequence.position` tokens of the text,
+/// but not the last one.
 final class GenerationRun {
   let request: GenerationRequest
   let sequence: SequenceState

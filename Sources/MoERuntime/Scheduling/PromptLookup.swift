@@ -1,5 +1,5 @@
-/// Guesses what comes next from what came before: where the text's last tokens stood already, it may
-/// go on as it did there (prompt lookup decoding; n-gram speculation).
+/// Guesses what comes next from what came before: where the text's last tokens stood already, it
+/// may go on as it did there (prompt lookup decoding; n-gram speculation).
 ///
 /// A guess costs nothing to make. Verifying it costs a longer step, in which more experts are used;
 /// so its length is the one with which tokens came fastest so far.
@@ -60,7 +60,8 @@ package struct PromptLookup {
 package struct DraftPace {
   /// Lengths that are tried.
   private let lengths: [Int]
-  /// (number of the length): mean seconds of a step with drafts of about that length; nil: none yet.
+  /// (number of the length): mean seconds of a step with drafts of about that length; nil: none
+  /// yet.
   private var seconds: [Double?]
   /// How often a drafted token was right, while those before it were.
   private var acceptance = 0.5

@@ -1,5 +1,5 @@
-/// Decides which rows the next step has: a token of every text that is being generated, and parts of
-/// the prompts that are being read.
+/// Decides which rows the next step has: a token of every text that is being generated, and parts
+/// of the prompts that are being read.
 package struct StepSchedule {
   /// One request in progress.
   package struct Candidate: Sendable {
