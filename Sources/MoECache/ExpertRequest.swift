@@ -8,8 +8,13 @@ package struct ExpertRequest: Sendable, Equatable {
   package var rank: Int
   /// How many of the step's rows use it.
   package var tokenCount: Int
+  /// Whether these rows take the expert's copy in fewer bits.
+  package var isLow: Bool
 
-  package init(expert: Int, lastToken: Int, rank: Int, tokenCount: Int) {
+  package init(
+    expert: Int, lastToken: Int, rank: Int, tokenCount: Int, isLow: Bool = false
+  ) {
+    self.isLow = isLow
     self.expert = expert
     self.lastToken = lastToken
     self.rank = rank

@@ -89,8 +89,14 @@ extension ExpertLayer {
 
   /// The same experts, read from a bundle's records.
   ///
-  /// - Parameter fileIndex: The bundle's, among the files that the reader has.
+  /// - Parameters:
+  ///   - layer: Parts in the same roles and of the same shapes; they may be in other formats.
+  ///   - fileIndex: The bundle's, among the files that the reader has.
   package func stored(in layer: Bundle.Layer, fileIndex: Int) -> ExpertLayer {
+    let parts = zip(parts, layer.parts).map { own, stored in
+      guard let format = stored.shape?.format, format != own.format else { return own }
+      return own.converted(to: format)
+    }
     let records = layer.records.map { record in
       var record = record
       record.extent.fileIndex = fileIndex
@@ -116,12 +122,28 @@ extension ExpertLayout {
   /// - Parameter fileIndex: The bundle's, among the files that the reader has.
   package func stored(in bundle: Bundle, fileIndex: Int) throws(BundleError) -> ExpertLayout {
     var layout = self
-    for layer in bundle.layers {
+    for layer in bundle.layers where !layer.isLow {
       guard layers.indices.contains(layer.number),
         layers[layer.number].expertCount == layer.records.count,
         layers[layer.number].bundleParts == layer.parts
       else { throw .damagedTable(path: bundle.file.path) }
       layout.layers[layer.number] = layers[layer.number].stored(in: layer, fileIndex: fileIndex)
+    }
+    return layout
+  }
+
+  /// Copies of all experts in fewer bits; nil where the bundle has none.
+  ///
+  /// - Parameter fileIndex: The bundle's, among the files that the reader has.
+  package func lowCopies(in bundle: Bundle, fileIndex: Int) throws(BundleError) -> ExpertLayout? {
+    guard bundle.hasLowCopies else { return nil }
+    var layout = self
+    for number in layers.indices where layers[number].expertCount > 0 {
+      guard let layer = bundle.layer(number, isLow: true),
+        layers[number].expertCount == layer.records.count,
+        layers[number].bundleParts.map(\.withoutFormat) == layer.parts.map(\.withoutFormat)
+      else { throw .damagedTable(path: bundle.file.path) }
+      layout.layers[number] = layers[number].stored(in: layer, fileIndex: fileIndex)
     }
     return layout
   }
@@ -136,4 +158,9 @@ extension ExpertLayout {
   package func codecByteCount(workerCount: Int) -> Int {
     hasRecords ? CodecRoom.byteCount(workerCount: workerCount, encodes: false) : 0
   }
+}
+
+extension Bundle.Part {
+  /// What a copy in another format has in common.
+  fileprivate var withoutFormat: [Int] { [Int(role), rowCount, columnCount] }
 }

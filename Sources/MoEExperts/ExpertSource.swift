@@ -30,7 +30,8 @@ package protocol ExpertSource: ExpertResidency {
   /// Says what the step's rows select in a layer, before `begin` asks for it. Changes no result.
   ///
   /// - Parameter experts: (row, stride): the experts of each row, best first; where a row takes
-  ///   fewer than others, all bits are set behind its last.
+  ///   fewer than others, all bits are set behind its last; `StepRows.lowBit` is set where the copy
+  ///   in fewer bits is taken.
   func willBegin(
     layer: Int, experts: IndexView, stride: Int, tokenCount: Int, expertsPerToken: Int)
 

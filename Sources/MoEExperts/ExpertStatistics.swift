@@ -22,6 +22,10 @@ package struct ExpertStatistics: Sendable, Equatable {
     /// those of them that the layer then asked for.
     package var guessCount = 0
     package var rightGuessCount = 0
+    /// Requests that copies in fewer bits have answered, which are none of the others, and experts
+    /// of those that were read behind them.
+    package var lowCount = 0
+    package var behindCount = 0
     /// Time during which the driver waited for experts with nothing left to compute.
     package var stallNanoseconds: UInt64 = 0
 
@@ -50,6 +54,7 @@ package struct ExpertStatistics: Sendable, Equatable {
     private static let paths: [any WritableKeyPath<Counts, Int> & Sendable] = [
       \.requestCount, \.hitCount, \.readByteCount, \.prefetchedCount, \.prefetchCount,
       \.prefetchByteCount, \.prefetchWastedByteCount, \.guessCount, \.rightGuessCount,
+      \.lowCount, \.behindCount,
     ]
   }
 

@@ -53,6 +53,14 @@ struct ExpertStep {
 
   var isOver: Bool { entries.isEmpty }
 
+  /// Slots that a step on a layer holds at a time.
+  func claimLimit(layer: Int, expertsPerToken: Int) -> Int {
+    admission.claimLimit(layer: layer, expertsPerToken: expertsPerToken)
+  }
+
+  /// Cache time of the step's last row.
+  var lastTime: Int { admission.firstTime + rowCount - 1 }
+
   /// A step through all layers begins.
   mutating func begin(_ rows: StepRows) {
     rowCount = rows.rowCount
@@ -66,7 +74,8 @@ struct ExpertStep {
     selected.removeAll(keepingCapacity: true)
     admission.forEachKnownRow { row in
       for rank in 0..<expertsPerRow {
-        selected.append(Int(Int32(bitPattern: experts[row * stride + rank])))
+        let expert = experts[row * stride + rank]
+        selected.append(expert == .max ? -1 : Int(expert & ~StepRows.lowBit))
       }
     }
     selectedPerRow = expertsPerRow

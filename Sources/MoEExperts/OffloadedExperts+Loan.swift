@@ -14,6 +14,7 @@ extension OffloadedExperts {
       // Nothing may be on its way into memory that goes. A failure stays with the reader, which
       // throws it at the next request.
       try? endWarmUp()
+      try? settleBehind(layer: nil)
       drain()
     }
     places.setLoan(byteCount: byteCount, cache: &cache) { number in

@@ -18,6 +18,7 @@ package final class OffloadedExperts: ExpertSource {
   var step: ExpertStep
   var prefetcher: Prefetcher
   var warming: WarmUp
+  var behind = BehindReads()
   package internal(set) var statistics = ExpertStatistics()
   private(set) var phase = InferencePhase.prefill
   /// (expert ordinal): tokens that used it.
@@ -116,6 +117,7 @@ package final class OffloadedExperts: ExpertSource {
   package func begin(layer: Int, requests: [ExpertRequest]) throws(ExpertError) {
     do {
       try endWarmUp()
+      try settleBehind(layer: layer)
       step.begin(
         layer: layer, requests: requests,
         expertsPerRow: layout.layers[layer].expertsPerToken, in: &cache)
@@ -195,7 +197,7 @@ package final class OffloadedExperts: ExpertSource {
         cache.markResident(step.entries[number].slot)
         step.becomeReady(number)
         loadedCount += 1
-      } else if !endWarming(at: place) {
+      } else if !endBehind(at: place), !endWarming(at: place) {
         endStaging(at: place)
       }
     }
@@ -274,6 +276,7 @@ package final class OffloadedExperts: ExpertSource {
     reader.drain()
     forgetStagings()
     forgetWarmUp()
+    forgetBehind()
   }
 
   /// Bytes read since this was last asked.

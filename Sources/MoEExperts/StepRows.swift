@@ -9,6 +9,9 @@ package struct StepRows: Sendable {
   package private(set) var rowCount = 0
   private var hasPrefill = false
 
+  /// Set beside an expert's index in a selection where its copy in fewer bits is taken.
+  package static let lowBit: UInt32 = 1 << 30
+
   package init() {}
 
   package init(_ sequence: SequenceID, rowCount: Int, phase: InferencePhase) {

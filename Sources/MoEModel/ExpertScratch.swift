@@ -31,7 +31,7 @@ struct ExpertRegions: Sendable {
   let gathered: [ActivationForm: ScratchRegion]
   let inner: [ActivationForm: ScratchRegion]
 
-  init(_ description: ModelDescription, experts: ExpertLayout, in arena: inout ScratchArena) {
+  init(_ description: ModelDescription, matrices: [ExpertPart], in arena: inout ScratchArena) {
     // A decode step computes all experts of its token side by side.
     let tile = description.expertCountMax == 0 ? 0 : arena.tileRowCount
     let batch = max(tile, description.expertsPerTokenMax)
@@ -39,7 +39,6 @@ struct ExpertRegions: Sendable {
     gate = arena.rows(batch, columns: width)
     up = arena.rows(batch, columns: width)
     down = arena.rows(batch, columns: description.hiddenSize)
-    let matrices = experts.layers.flatMap(\.matrices)
     gathered = Self.forms(
       matrices.filter { $0.role != .down }, rows: tile, columns: description.hiddenSize, &arena)
     // Floats are read where they are.

@@ -20,7 +20,8 @@ package final class LocalExpertExecutor: ExpertExecutor {
     self.source = source
     self.team = team
     self.scratch = scratch
-    products = ProductList(capacity: max(2, 2 * source.layout.expertCountMax))
+    // Two products for each expert, and for each copy in fewer bits.
+    products = ProductList(capacity: max(2, 4 * source.layout.expertCountMax))
     ready.reserveCapacity(source.layout.expertCountMax)
   }
 
@@ -80,7 +81,10 @@ package final class LocalExpertExecutor: ExpertExecutor {
 
   /// An expert that is ready.
   private func weights(of number: Int, _ work: ExpertWork) -> ExpertWeights {
-    work.scales.scaled(source.weights(of: number), expert: work.requests[number].expert)
+    let weights = source.weights(of: number)
+    let request = work.requests[number]
+    // Copies in fewer bits are made of the weights with their factors.
+    return request.isLow ? weights : work.scales.scaled(weights, expert: request.expert)
   }
 
   private func waitForAny() throws(ExpertError) -> Int {

@@ -129,7 +129,8 @@ package struct ScratchLayout: Sendable {
     outputNormed = arena.rows(logitRowCount, columns: description.hiddenSize)
     logits = arena.rows(logitRowCount, columns: description.vocabularySize)
     arena.beginBlock()
-    experts = ExpertRegions(description, experts: tensors.experts, in: &arena)
+    experts = ExpertRegions(
+      description, matrices: tensors.layers.indices.flatMap(tensors.expertMatrices), in: &arena)
     let expertByteCount = arena.blockByteCount
     layers = description.layers.indices.map {
       Self.layer(

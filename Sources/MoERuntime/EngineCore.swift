@@ -40,7 +40,8 @@ final class EngineCore {
     let tensors = header.tensors
     let isResident = plan.placement == .resident
     let total =
-      DenseWeights.fileByteCount(tensors) + (isResident ? tensors.experts.byteCount : 0)
+      DenseWeights.fileByteCount(tensors)
+      + (isResident ? tensors.experts.byteCount : tensors.lowExperts?.byteCount ?? 0)
     var done = 0
     func report(_ byteCount: Int) {
       done += byteCount
@@ -72,14 +73,22 @@ final class EngineCore {
         let offloaded = try OffloadedExperts(
           tensors.experts, reader: reader, team: team, poolByteCount: plan.poolByteCount,
           loanByteCount: plan.loanByteCount,
-          prefetch: PrefetchOptions(stagingSlotCount: options.usedStagingSlotCount),
+          // What copies answer is not waited for, so there is nothing to read ahead.
+          prefetch: PrefetchOptions(
+            stagingSlotCount: tensors.lowExperts == nil ? options.usedStagingSlotCount : 0),
           policy: options.cachePolicy.entry,
           sequenceCountMax: options.sequenceCount)
         warmStart =
           options.warmStart
           ? WarmStart(header, environment: ProcessInfo.processInfo.environment) : nil
         if let warmStart { offloaded.warmUp(warmStart.experts()) }
-        experts = offloaded
+        if let layout = tensors.lowExperts {
+          let low = try ResidentExperts(layout, reader: reader, team: team, progress: report)
+          experts = TwoPrecisionExperts(
+            offloaded, low: low, behindCountPerStep: options.readBehindCount)
+        } else {
+          experts = offloaded
+        }
       }
     } catch {
       throw .experts(error)
@@ -110,13 +119,22 @@ final class EngineCore {
 
   /// Goes on reading what the last run used most; false where there is nothing left to wait for.
   func continueWarmUp() -> Bool {
-    (decoder.experts as? OffloadedExperts)?.continueWarmUp() ?? false
+    offloaded?.continueWarmUp() ?? false
   }
 
   /// Remembers for the next run what this one used most.
   func rememberHottestExperts() {
-    guard let warmStart, let experts = decoder.experts as? OffloadedExperts else { return }
-    warmStart.store(experts.hottestExperts)
+    guard let warmStart, let offloaded else { return }
+    warmStart.store(offloaded.hottestExperts)
+  }
+
+  /// The pool that experts are read to; nil where all are in memory.
+  var offloaded: OffloadedExperts? {
+    switch decoder.experts {
+    case let experts as OffloadedExperts: experts
+    case let experts as TwoPrecisionExperts: experts.high
+    default: nil
+    }
   }
 
   /// The prompt's tokens, checked against vocabulary and context.

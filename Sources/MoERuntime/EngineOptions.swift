@@ -40,6 +40,12 @@ public struct EngineOptions: Sendable {
   /// A bundle of the model's experts, which are then read from there. Does not change results where
   /// its codecs are lossless.
   public var bundle = BundleChoice.automatic
+  /// Whether the bundle's copies of all experts in fewer bits are held in memory, for gatings that
+  /// answer misses from them (`miss-low`). By itself changes no result.
+  public var holdsLowCopies = false
+  /// Experts that such copies have answered for and that are read all the same, for the next time: so
+  /// many for each step at most.
+  public var readBehindCount = 2.0
   /// Reads in flight at once, 1 to 1024.
   public var inputDepth = 32
   /// Who guesses which experts are prefetched. Does not change results.

@@ -129,6 +129,10 @@ public struct ExpertTraffic: Sendable, Codable, Equatable {
   /// Experts that were guessed a layer ahead, and those that the layer then asked for.
   public var guessCount = 0
   public var rightGuessCount = 0
+  /// Requests besides that copies in fewer bits have answered, and experts of those that were read
+  /// behind them.
+  public var lowCount = 0
+  public var behindCount = 0
   /// Bytes read from disk, what was read ahead in vain included.
   public var readByteCount = 0
   /// Time with nothing to compute until the disk delivered.

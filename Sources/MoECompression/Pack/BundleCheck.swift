@@ -39,28 +39,37 @@ package final class BundleCheck {
     comparedWith source: PackSource? = nil, progress: (_ done: Int, _ total: Int) -> Void
   ) throws(PackError) -> [ExpertID] {
     var damaged: [ExpertID] = []
-    let all = bundle.layers.flatMap { layer in
-      layer.records.indices.map { ExpertID(layer: layer.number, index: $0) }
-    }
+    let (low, plain) = (items(isLow: true), items(isLow: false))
     var done = 0
-    func check(_ expert: ExpertID, _ originals: [ByteView]?) throws(PackError) {
-      if try !isSound(expert, originals) { damaged.append(expert) }
+    func check(_ item: PackItem, _ originals: [ByteView]?) throws(PackError) {
+      if try !isSound(item, originals) { damaged.append(item.expert) }
       done += 1
-      progress(done, all.count)
+      progress(done, low.count + plain.count)
     }
     if let source {
-      try source.forEachExpert(all) { expert, parts throws(PackError) in try check(expert, parts) }
+      try source.forEachExpert(plain.map(\.expert)) { expert, parts throws(PackError) in
+        try check(PackItem(expert: expert, isLow: false), parts)
+      }
     } else {
-      for expert in all { try check(expert, nil) }
+      for item in plain { try check(item, nil) }
     }
+    for item in low { try check(item, nil) }
     return damaged
   }
 
+  private func items(isLow: Bool) -> [PackItem] {
+    bundle.layers.filter { $0.isLow == isLow }.flatMap { layer in
+      layer.records.indices.map {
+        PackItem(expert: ExpertID(layer: layer.number, index: $0), isLow: isLow)
+      }
+    }
+  }
+
   private func isSound(
-    _ expert: ExpertID, _ originals: [ByteView]?
+    _ item: PackItem, _ originals: [ByteView]?
   ) throws(PackError) -> Bool {
-    guard let layer = bundle.layer(expert.layer) else { return false }
-    let record = layer.records[expert.index]
+    guard let layer = bundle.layer(item.expert.layer, isLow: item.isLow) else { return false }
+    let record = layer.records[item.expert.index]
     let readByteCount = reader.placement.slotByteCount(for: record.extent)
     let region = buffer.bytes(count: readByteCount)
     let parts = [

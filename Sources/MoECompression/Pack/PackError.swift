@@ -14,6 +14,8 @@ package enum PackError: Error, CustomStringConvertible {
   /// Parts that are not stored as products read them.
   case converted(path: String, tensor: String)
   case noExperts(path: String)
+  /// A copy in fewer bits could not be made.
+  case quantization(String)
   case noSuchLayers(wanted: ClosedRange<Int>, lastLayer: Int)
   case memoryTooSmall(wanted: Int, given: Int)
   /// The caller wanted it to end; what was done stays for the next time.
@@ -25,7 +27,7 @@ package enum PackError: Error, CustomStringConvertible {
     case .model(let error): error.description
     case .bundle(let error): error.description
     case .store(let error): error.description
-    case .outOfMemory(let text): text
+    case .outOfMemory(let text), .quantization(let text): text
     case .converted(let path, let tensor):
       "\(path): tensor \(tensor) is in a form that is converted when it is read, which bundles do "
         + "not keep; pack a GGUF file of the model"

@@ -9,6 +9,8 @@ struct PackWriter {
   /// Behind the last record.
   private(set) var end: Int
   private let codec: CodecEntry
+  /// What copies are made by.
+  private let lowName: String
   private let file: ResumableFile
   private let room: CodecRoom
   /// Bytes that the kernel was not yet told to write.
@@ -19,7 +21,10 @@ struct PackWriter {
   private static let draftMark: [UInt8] = [0x93] + Array("MOEDRFT".utf8)
 
   /// - Parameter bundle: With a place for each record, of which nothing is known yet.
-  init(_ bundle: Bundle, codec: CodecEntry, file: ResumableFile, room: CodecRoom) {
+  init(
+    _ bundle: Bundle, codec: CodecEntry, low: LowCopy?, file: ResumableFile, room: CodecRoom
+  ) {
+    lowName = low?.name ?? ""
     self.bundle = bundle
     self.codec = codec
     self.file = file
@@ -33,19 +38,19 @@ struct PackWriter {
   private var draft: [UInt8] {
     var bytes = Self.draftMark
     bytes.append(littleEndian: codec.id)
-    bytes.append(littleEndian: CRC32C.checksum(bundle.table()))
+    bytes.append(littleEndian: CRC32C.checksum(bundle.table() + Array(lowName.utf8)))
     return bytes
   }
 
   /// Takes over what an earlier run wrote, as far as it is sound; returns how many experts that is.
-  mutating func resume(_ experts: [ExpertID]) throws(FileError) -> Int {
+  mutating func resume(_ items: [PackItem]) throws(FileError) -> Int {
     let draft = draft
     var count = 0
     if try file.bytes(at: 0, count: draft.count) == draft {
       let fileByteCount = try file.byteCount()
-      for expert in experts {
-        guard let record = try soundRecord(of: expert, fileByteCount: fileByteCount) else { break }
-        set(record, expert)
+      for item in items {
+        guard let record = try soundRecord(of: item, fileByteCount: fileByteCount) else { break }
+        set(record, item)
         count += 1
       }
     }
@@ -58,12 +63,13 @@ struct PackWriter {
   private static let headerByteCountMax = 1 << 20
 
   private func soundRecord(
-    of expert: ExpertID, fileByteCount: Int
+    of item: PackItem, fileByteCount: Int
   ) throws(FileError) -> BundleRecord? {
+    let expert = item.expert
     let start = try file.bytes(at: end, count: Self.headerByteCountMax)
     guard let header = RecordHeader(start, at: end), header.layer == expert.layer,
       header.expert == expert.index, header.record.extent.byteCount <= fileByteCount - end,
-      header.record.parts.count == bundle.layer(expert.layer)?.parts.count,
+      header.record.parts.count == bundle.layer(expert.layer, isLow: item.isLow)?.parts.count,
       let buffer = try? AlignedBuffer(byteCount: header.record.extent.byteCount)
     else { return nil }
     let bytes = buffer.bytes(count: buffer.byteCount)
@@ -72,8 +78,13 @@ struct PackWriter {
     return count == bytes.count && header.record.isSound(bytes, room: room) ? header.record : nil
   }
 
-  private mutating func set(_ record: BundleRecord, _ expert: ExpertID) {
-    guard let layer = bundle.layers.firstIndex(where: { $0.number == expert.layer }) else {
+  private mutating func set(_ record: BundleRecord, _ item: PackItem) {
+    let expert = item.expert
+    guard
+      let layer = bundle.layers.firstIndex(where: {
+        $0.number == expert.layer && $0.isLow == item.isLow
+      })
+    else {
       preconditionFailure("a record of a layer that is not packed")
     }
     bundle.layers[layer].records[expert.index] = record
@@ -83,8 +94,9 @@ struct PackWriter {
 
   /// Writes the next expert.
   mutating func append(
-    _ codes: [(codecID: UInt32, bytes: [UInt8])], _ expert: ExpertID
+    _ codes: [(codecID: UInt32, bytes: [UInt8])], _ item: PackItem
   ) throws {
+    let expert = item.expert
     let layout = RecordLayout(codes: codes.map { ($0.codecID, $0.bytes.count) })
     // Zeros up to where the next one begins.
     let buffer = try AlignedBuffer(
@@ -100,7 +112,7 @@ struct PackWriter {
     set(
       BundleRecord(
         extent: FileExtent(fileIndex: 0, offset: end, byteCount: layout.byteCount),
-        headerChecksum: checksum, parts: layout.parts), expert)
+        headerChecksum: checksum, parts: layout.parts), item)
     if end - flushed.upperBound >= Self.flushByteCount {
       file.flush(flushed.upperBound..<end, behind: flushed)
       flushed = flushed.upperBound..<end

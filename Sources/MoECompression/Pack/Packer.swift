@@ -13,8 +13,10 @@ package final class Packer {
   package let source: PackSource
   package let path: String
   package let codec: CodecEntry
-  /// Layers that are packed.
+  /// Layers that are packed as they are.
   package let layers: [Int]
+  /// Copies of all experts that are packed behind these; nil: none.
+  package let low: LowCopy?
   private let room: CodecRoom
   private let cancellation: CancellationFlag?
 
@@ -28,14 +30,17 @@ package final class Packer {
 
   /// - Parameters:
   ///   - layers: Nil: all that have experts.
+  ///   - low: Copies of all experts besides.
   ///   - memoryByteCount: All that the process may hold; nil: as much as it takes.
   package init(
     _ source: PackSource, to path: String, codec: CodecEntry, layers: ClosedRange<Int>? = nil,
-    threadCount: Int, memoryByteCount: Int? = nil, cancellation: CancellationFlag? = nil
+    low: LowCopy? = nil, threadCount: Int, memoryByteCount: Int? = nil,
+    cancellation: CancellationFlag? = nil
   ) throws(PackError) {
     self.source = source
     self.path = path
     self.codec = codec
+    self.low = low
     self.cancellation = cancellation
     self.layers = source.routedLayers.filter { layers?.contains($0) ?? true }
     if let layers, self.layers.isEmpty {
@@ -91,7 +96,7 @@ package final class Packer {
   }
 
   private init(_ packer: Packer, layers: [Int]) {
-    (source, path, codec) = (packer.source, packer.path, packer.codec)
+    (source, path, codec, low) = (packer.source, packer.path, packer.codec, packer.low)
     (room, cancellation) = (packer.room, packer.cancellation)
     self.layers = layers
   }
@@ -145,6 +150,66 @@ package final class Packer {
     }
   }
 
+  /// Layers of which copies are packed.
+  private var lowLayers: [Int] { low == nil ? [] : source.routedLayers }
+
+  /// A layer of whose records nothing is known yet.
+  private func emptyLayer(_ number: Int, isLow: Bool) -> Bundle.Layer {
+    let experts = source.experts.layers[number]
+    var parts = experts.bundleParts
+    if isLow, let low {
+      for (index, shape) in source.shapes(ofLayer: number).enumerated() {
+        parts[index].formatID = low.format(shape).ggmlType
+      }
+    }
+    let unknown = BundleRecord(
+      extent: FileExtent(fileIndex: 0, offset: 0, byteCount: 0), headerChecksum: 0,
+      parts: parts.map { _ in BundleRecord.Part(codecID: 0, offset: 0, byteCount: 0) })
+    return Bundle.Layer(
+      number: number, isLow: isLow, parts: parts,
+      records: Array(repeating: unknown, count: experts.expertCount))
+  }
+
+  /// An expert's parts, or their copies, in the codes that they are kept in.
+  private func codes(
+    of parts: [ByteView], _ item: PackItem
+  ) throws(PackError) -> [(codecID: UInt32, bytes: [UInt8])] {
+    var codes: [(codecID: UInt32, bytes: [UInt8])] = []
+    for (part, shape) in zip(parts, source.shapes(ofLayer: item.expert.layer)) {
+      guard item.isLow, let low else {
+        codes.append(try stored(part, shape))
+        continue
+      }
+      let copy = try lowCopy(of: part, shape, by: low)
+      codes.append(try stored(copy.bytes(count: copy.byteCount), low.shape(of: shape)))
+    }
+    return codes
+  }
+
+  private func lowCopy(
+    of part: ByteView, _ shape: CodedShape, by low: LowCopy
+  ) throws(PackError) -> AlignedBuffer {
+    do {
+      let bytes = try low.make(part, shape)
+      let buffer = try AlignedBuffer(byteCount: bytes.count)
+      buffer.bytes(count: bytes.count).copy(from: bytes)
+      return buffer
+    } catch let error as OutOfMemory {
+      throw .outOfMemory("\(error)")
+    } catch {
+      throw .quantization("\(error)")
+    }
+  }
+
+  private func stored(
+    _ part: ByteView, _ shape: CodedShape
+  ) throws(PackError) -> (codecID: UInt32, bytes: [UInt8]) {
+    if codec.id != CodecRegistry.none.id, let code = try encode(part, shape) {
+      return (codec.id, code)
+    }
+    return (CodecRegistry.none.id, part.slice(0, count: shape.byteCount).array())
+  }
+
   /// Writes the bundle.
   ///
   /// - Parameters:
@@ -171,19 +236,12 @@ package final class Packer {
   ) throws(PackError) -> Result {
     var bundle = Bundle(
       file: StoreFile(path: path, byteCount: 0), marks: marks,
-      layers: layers.map { layer in
-        let experts = source.experts.layers[layer]
-        let unknown = BundleRecord(
-          extent: FileExtent(fileIndex: 0, offset: 0, byteCount: 0), headerChecksum: 0,
-          parts: experts.parts.map { _ in
-            BundleRecord.Part(codecID: 0, offset: 0, byteCount: 0)
-          })
-        return Bundle.Layer(
-          number: layer, parts: experts.bundleParts,
-          records: Array(repeating: unknown, count: experts.expertCount))
-      })
-    var writer = PackWriter(bundle, codec: codec, file: file, room: room)
-    let all = layers.flatMap(experts(ofLayer:))
+      layers: layers.map { emptyLayer($0, isLow: false) }
+        + lowLayers.map { emptyLayer($0, isLow: true) })
+    var writer = PackWriter(bundle, codec: codec, low: low, file: file, room: room)
+    let all =
+      layers.flatMap(experts(ofLayer:)).map { PackItem(expert: $0, isLow: false) }
+      + lowLayers.flatMap(experts(ofLayer:)).map { PackItem(expert: $0, isLow: true) }
     var result = Result()
     do throws(FileError) {
       result.resumedCount = try writer.resume(all)
@@ -191,25 +249,20 @@ package final class Packer {
     } catch {
       throw PackError(error)
     }
-    let total = source.byteCount(ofLayers: layers)
+    let total = source.byteCount(ofLayers: layers) + source.byteCount(ofLayers: lowLayers)
     var done = all.prefix(result.resumedCount).reduce(0) {
-      $0 + source.experts.layers[$1.layer].slotByteCountPerExpert
+      $0 + source.experts.layers[$1.expert.layer].slotByteCountPerExpert
     }
     progress(done, total)
-    try source.forEachExpert(Array(all.dropFirst(result.resumedCount))) {
-      expert, parts throws(PackError) in
+    let rest = Array(all.dropFirst(result.resumedCount))
+    var number = 0
+    try source.forEachExpert(rest.map(\.expert)) { expert, parts throws(PackError) in
       if cancellation?.isCancelled ?? false { throw .cancelled(partialPath: file.partialPath) }
-      let shapes = source.shapes(ofLayer: expert.layer)
-      var codes: [(codecID: UInt32, bytes: [UInt8])] = []
-      for (part, shape) in zip(parts, shapes) {
-        if let code = try encode(part, shape), codec.id != CodecRegistry.none.id {
-          codes.append((codec.id, code))
-        } else {
-          codes.append((CodecRegistry.none.id, part.array()))
-        }
-      }
+      let item = rest[number]
+      number += 1
+      let codes = try codes(of: parts, item)
       do {
-        try writer.append(codes, expert)
+        try writer.append(codes, item)
       } catch let error as FileError {
         throw PackError(error)
       } catch {

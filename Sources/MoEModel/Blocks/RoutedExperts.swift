@@ -152,7 +152,7 @@ struct RoutedExpertsScratch: Sendable {
     selectedWeights = arena.rows(rowCount, columns: perToken)
     groupTokens = arena.rows(1, columns: rowCount * perToken)
     groupWeights = arena.rows(1, columns: rowCount * perToken)
-    let matrices = tensors.experts.layers[layer].matrices
+    let matrices = tensors.expertMatrices(layer: layer)
     var forms: [ActivationForm: ScratchRegion] = [:]
     for form in Set(matrices.filter { $0.role != .down }.map { $0.format.activation })
       .sorted(by: { $0.index < $1.index })

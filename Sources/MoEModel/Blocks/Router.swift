@@ -16,6 +16,8 @@ package struct Selection {
 
   /// In place of an expert where a token takes fewer.
   private static let none = UInt32.max
+  /// Set beside an expert whose copy in fewer bits the token takes.
+  private static let lowBit = StepRows.lowBit
 
   /// - Parameters:
   ///   - experts: (token, expertStride)
@@ -50,8 +52,15 @@ package struct Selection {
 
   /// - Parameter rank: Below `count(token:)`.
   package func expert(token: Int, rank: Int) -> Int {
-    Int(experts[token * expertStride + rank])
+    Int(experts[token * expertStride + rank] & ~Self.lowBit)
   }
+
+  /// Whether the token takes the expert's copy in fewer bits.
+  package func isLow(token: Int, rank: Int) -> Bool {
+    experts[token * expertStride + rank] & Self.lowBit != 0
+  }
+
+  func setLow(token: Int, rank: Int) { experts[token * expertStride + rank] |= Self.lowBit }
 
   package func weight(token: Int, rank: Int) -> Float { weights[token * weightStride + rank] }
 
@@ -131,6 +140,9 @@ package struct Router {
           into: weights(selection, token, choice.count), scratch: row)
       }
       finish(selection, token: token, count: choice.count, expertScales)
+      for rank in 0..<choice.count where choice.isLow(rank) {
+        selection.setLow(token: token, rank: rank)
+      }
       total += choice.count
     }
     return total

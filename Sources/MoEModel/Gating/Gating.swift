@@ -31,17 +31,22 @@ package struct GatingShape: Sendable, Equatable {
   package var expertCount: Int
   /// Experts that a token takes in each layer as the model is.
   package var expertsPerToken: Int
+  /// Whether copies of the experts in fewer bits are in memory.
+  package var hasLowCopies: Bool
 
-  package init(layerCount: Int, expertCount: Int, expertsPerToken: Int) {
+  package init(
+    layerCount: Int, expertCount: Int, expertsPerToken: Int, hasLowCopies: Bool = false
+  ) {
+    self.hasLowCopies = hasLowCopies
     self.layerCount = layerCount
     self.expertCount = expertCount
     self.expertsPerToken = expertsPerToken
   }
 
-  package init(_ description: ModelDescription) {
+  package init(_ description: ModelDescription, hasLowCopies: Bool = false) {
     self.init(
       layerCount: description.layerCount, expertCount: description.expertCountMax,
-      expertsPerToken: description.expertsPerTokenMax)
+      expertsPerToken: description.expertsPerTokenMax, hasLowCopies: hasLowCopies)
   }
 }
 
@@ -59,6 +64,8 @@ package struct ExpertChoice {
   private let experts: IndexView
   private let weights: FloatView
   private let residency: any ExpertResidency
+  /// A bit for each rank whose expert is taken in fewer bits.
+  private var lowRanks: UInt64 = 0
 
   /// - Parameters:
   ///   - scratch: (expertCount)
@@ -90,6 +97,16 @@ package struct ExpertChoice {
 
   package func isResident(_ expert: Int) -> Bool {
     residency.isResident(layer: layer, expert: expert)
+  }
+
+  /// Takes the copy of an expert in fewer bits. The last that is done to a choice: ranks must stay.
+  package mutating func takeLow(_ rank: Int) {
+    precondition(rank < count)
+    if rank < UInt64.bitWidth { lowRanks |= 1 << UInt64(rank) }
+  }
+
+  package func isLow(_ rank: Int) -> Bool {
+    rank < UInt64.bitWidth && lowRanks & (1 << UInt64(rank)) != 0
   }
 
   /// Leaves the experts below a rank, at least the best.

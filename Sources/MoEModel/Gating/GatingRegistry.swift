@@ -40,6 +40,10 @@ package enum GatingRegistry {
       summary: "Skips absent experts once better ones carry T of the weight.",
       parse: MissSkipping.parse),
     GatingEntry(
+      name: "miss-low", usage: "miss-low:H[,S]",
+      summary: "Takes absent experts in fewer bits past H of the weight.",
+      parse: MissLowering.parse),
+    GatingEntry(
       name: "prototypes", usage: "prototypes:Z",
       summary: "Takes the best expert of each of Z groups, for models built so.",
       parse: Prototypes.parse),

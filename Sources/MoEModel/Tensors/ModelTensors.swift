@@ -10,12 +10,19 @@ package struct ModelTensors: Sendable {
   /// By layer.
   package var layers: [TensorSet]
   package var experts: ExpertLayout
+  /// Copies of all experts in fewer bits, which a bundle has; nil without them.
+  package var lowExperts: ExpertLayout?
 
   package var sets: [TensorSet] { [ends] + layers }
 
   /// The matrix that turns hidden states into logits: the embedding itself where the model ties
   /// them.
   package var output: DenseTensor? { ends[.output] ?? ends[.embedding] }
+
+  /// The experts' matrices of one layer, copies included.
+  func expertMatrices(layer: Int) -> [ExpertPart] {
+    experts.layers[layer].matrices + (lowExperts?.layers[layer].matrices ?? [])
+  }
 
   /// The dense tensors, each once, in the order in which they lie in the files.
   package var dense: [DenseTensor] {

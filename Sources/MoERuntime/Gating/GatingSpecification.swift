@@ -63,6 +63,8 @@ extension Engine {
 
 extension EngineCore {
   func makeGating(_ specification: GatingSpecification) throws(EngineError) -> (any Gating)? {
-    try specification.make(for: GatingShape(header.description))
+    try specification.make(
+      for: GatingShape(
+        header.description, hasLowCopies: header.tensors.lowExperts != nil))
   }
 }

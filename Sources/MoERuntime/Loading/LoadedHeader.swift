@@ -36,11 +36,17 @@ struct LoadedHeader {
   }
 
   /// The same model, its experts being read from a bundle.
-  func reading(from bundle: Bundle) throws(EngineError) -> LoadedHeader {
+  ///
+  /// - Parameter lowCopies: Whether its copies in fewer bits are wanted.
+  func reading(from bundle: Bundle, lowCopies: Bool) throws(EngineError) -> LoadedHeader {
     var header = self
     do throws(BundleError) {
       try bundle.check(isOf: files)
       header.tensors.experts = try tensors.experts.stored(in: bundle, fileIndex: files.count)
+      if lowCopies {
+        header.tensors.lowExperts = try tensors.experts.lowCopies(
+          in: bundle, fileIndex: files.count)
+      }
     } catch {
       throw .store(error.description)
     }

@@ -109,7 +109,9 @@ package struct ModelInspection: Sendable {
     do {
       bundle = try BundleChoice.automatic.bundle(ofModelAt: files[0].path, mirrors: []).map {
         bundle throws(EngineError) in
-        BundleSummary(bundle, of: try header.reading(from: bundle).tensors.experts).description
+        BundleSummary(
+          bundle, of: try header.reading(from: bundle, lowCopies: false).tensors.experts
+        ).description
       }
     } catch {
       bundle = "not to be used: \(error)"

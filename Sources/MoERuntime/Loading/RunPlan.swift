@@ -59,7 +59,12 @@ struct PreparedRun {
     if let bundle = try options.bundle.bundle(
       ofModelAt: loaded.files[0].path, mirrors: options.mirrors)
     {
-      loaded = try loaded.reading(from: bundle)
+      loaded = try loaded.reading(from: bundle, lowCopies: options.holdsLowCopies)
+    }
+    if options.holdsLowCopies, loaded.tensors.lowExperts == nil {
+      throw .invalidOption(
+        name: "the copies in fewer bits", wanted: "in a bundle of the model",
+        found: loaded.bundle.map { "none in \($0.file.path)" } ?? "no bundle")
     }
     self.options = options
     processors = .current
@@ -180,6 +185,11 @@ extension EngineOptions {
     try require("the count of logit rows", logitRowCount, 1...1 << 12)
     try require("the count of requests at the same time", parallelRequestCount, 1...256)
     try require("the count of kept states", keptStateCount, 0...256)
+    guard readBehindCount >= 0 && readBehindCount <= 65_536 else {
+      throw .invalidOption(
+        name: "the count of experts to read behind", wanted: "from 0 to 65536",
+        found: "\(readBehindCount)")
+    }
     try require("the length of the queue", queueLength, 0...1 << 20)
     guard prefillShare > 0 && prefillShare <= 1 else {
       throw .invalidOption(

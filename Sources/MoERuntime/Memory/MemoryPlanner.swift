@@ -109,6 +109,12 @@ package struct MemoryPlanner {
           name: "files", byteCount: modelByteCount, basis: .user,
           note: "whole, for the store '\(options.store)'"))
     }
+    if let low = tensors.lowExperts, options.placement != .resident {
+      rows.append(
+        MemoryPlan.Row(
+          name: "low copies", byteCount: ResidentExperts.byteCount(low), basis: .user,
+          note: "all experts once more, in fewer bits"))
+    }
     let predictorByteCount = options.predictor.entry.byteCount(
       description.predictorShape(
         rowCountMax: min(options.chunkTokenCount ?? Self.chunkSizes[0], contextLength),
@@ -155,7 +161,9 @@ package struct MemoryPlanner {
 
   /// Memory in which weights are converted that files have in another form.
   private var conversionByteCount: Int {
-    max(tensors.experts.finishByteCount, DenseWeights.conversionByteCount(tensors))
+    max(
+      tensors.experts.finishByteCount, tensors.lowExperts?.finishByteCount ?? 0,
+      DenseWeights.conversionByteCount(tensors))
   }
 
   /// Eight bytes for each page of four KiB: huge pages need fewer, but are not certain. Tables of

@@ -56,8 +56,7 @@ final class GenerationMeter {
     result.decodeSeconds = Double(lastToken - firstToken) * 1e-9
     result.prefill = ExpertTraffic(traffic.prefill)
     result.decode = ExpertTraffic(traffic.decode)
-    result.warmedExpertCount =
-      (core.decoder.experts as? OffloadedExperts)?.warmedExpertCount ?? 0
+    result.warmedExpertCount = core.offloaded?.warmedExpertCount ?? 0
     result.peakByteCount = ProcessMemory.peakByteCount()
     result.budgetByteCount = core.plan.budgetByteCount
     return result
@@ -74,6 +73,8 @@ extension ExpertTraffic {
     prefetchWastedByteCount = counts.prefetchWastedByteCount
     guessCount = counts.guessCount
     rightGuessCount = counts.rightGuessCount
+    lowCount = counts.lowCount
+    behindCount = counts.behindCount
     readByteCount = counts.readByteCount
     stallSeconds = Double(counts.stallNanoseconds) * 1e-9
   }

@@ -7,14 +7,14 @@ import MoEPlatform
 /// Numbers have their lowest byte first. The mark, 8 bytes; the version, in 32 bits; the counts of
 /// the model's files and of layers, in 32 bits each; 32 bits of zero; the bytes of the table, in 64
 /// bits: the first record begins at the next multiple of 4096. For each file its size in 64 bits
-/// and two checksums in 32 (`ModelMark`). For each layer its number and the counts of parts and
-/// experts in 32 bits each; for each part its role and format in 32 bits each, rows and columns in
+/// and two checksums in 32 (`ModelMark`). For each layer its number, 1 where these are copies in
+/// fewer bits and else 0, and the counts of parts and experts, in 32 bits each; for each part its role and format in 32 bits each, rows and columns in
 /// 64; for each expert the record's offset and size in 64 bits each, the checksum of its header in
 /// 32, and for each part the codec in 32 bits, offset in the record and size in 64. At last CRC-32C
 /// of all this, in 32 bits.
 extension Bundle {
   private static let mark: [UInt8] = [0x93] + Array("MOEBNDL".utf8)
-  package static let version: UInt32 = 1
+  package static let version: UInt32 = 2
   private static let fixedByteCount = 32
   /// The table of a model with 100 layers of 1000 experts has 10 MiB.
   private static let tableByteCountMax = 1 << 28
@@ -22,7 +22,7 @@ extension Bundle {
   /// Bytes of the table: known before any record is.
   package var tableByteCount: Int {
     layers.reduce(Self.fixedByteCount + 16 * marks.count + 4) { sum, layer in
-      sum + 12 + 24 * layer.parts.count + layer.records.count * (20 + 20 * layer.parts.count)
+      sum + 16 + 24 * layer.parts.count + layer.records.count * (20 + 20 * layer.parts.count)
     }
   }
 
@@ -42,7 +42,9 @@ extension Bundle {
       bytes.append(littleEndian: mark.sampleChecksum)
     }
     for layer in layers {
-      for count in [layer.number, layer.parts.count, layer.records.count] {
+      for count in [
+        layer.number, layer.isLow ? 1 : 0, layer.parts.count, layer.records.count,
+      ] {
         bytes.append(littleEndian: UInt32(count))
       }
       for part in layer.parts {
@@ -149,10 +151,11 @@ extension Bundle {
   }
 
   private static func parseLayer(_ reader: inout LittleEndianReader) -> Layer? {
-    guard let number = reader.nextCount(UInt32.self), let partCount = reader.nextCount(UInt32.self),
+    guard let number = reader.nextCount(UInt32.self), let copy = reader.nextCount(UInt32.self),
+      copy <= 1, let partCount = reader.nextCount(UInt32.self),
       let expertCount = reader.nextCount(UInt32.self), partCount <= RecordLayout.partCountMax
     else { return nil }
-    var layer = Layer(number: number, parts: [])
+    var layer = Layer(number: number, isLow: copy == 1, parts: [])
     for _ in 0..<partCount {
       guard let role = reader.next(UInt32.self), let format = reader.next(UInt32.self),
         let rowCount = reader.nextCount(UInt64.self),
@@ -184,7 +187,8 @@ extension Bundle {
   /// known and of a size that it can have.
   private func checkRecords() throws(BundleError) {
     let damaged = BundleError.damagedTable(path: file.path)
-    guard !marks.isEmpty, zip(layers, layers.dropFirst()).allSatisfy({ $0.number < $1.number })
+    func place(_ layer: Layer) -> (Int, Int) { (layer.isLow ? 1 : 0, layer.number) }
+    guard !marks.isEmpty, zip(layers, layers.dropFirst()).allSatisfy({ place($0) < place($1) })
     else { throw damaged }
     for layer in layers {
       var shapes: [CodedShape] = []

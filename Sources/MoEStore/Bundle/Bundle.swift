@@ -38,11 +38,16 @@ package struct Bundle: Hashable, Sendable {
   package struct Layer: Hashable, Sendable {
     /// The block's number in the model's file.
     package var number: Int
+    /// Whether these are copies in fewer bits, besides the layer's experts as they are.
+    package var isLow: Bool
     package var parts: [Part]
     /// (expert)
     package var records: [BundleRecord]
 
-    package init(number: Int, parts: [Part], records: [BundleRecord] = []) {
+    package init(
+      number: Int, isLow: Bool = false, parts: [Part], records: [BundleRecord] = []
+    ) {
+      self.isLow = isLow
       self.number = number
       self.parts = parts
       self.records = records
@@ -52,7 +57,7 @@ package struct Bundle: Hashable, Sendable {
   package var file: StoreFile
   /// Of the model's files, in order.
   package var marks: [ModelMark]
-  /// Ascending by number.
+  /// Ascending by number, copies in fewer bits behind the others.
   package var layers: [Layer]
 
   /// Records begin at multiples of this, as direct reads want.
@@ -66,7 +71,12 @@ package struct Bundle: Hashable, Sendable {
     self.layers = layers
   }
 
-  package func layer(_ number: Int) -> Layer? { layers.first { $0.number == number } }
+  package func layer(_ number: Int, isLow: Bool = false) -> Layer? {
+    layers.first { $0.number == number && $0.isLow == isLow }
+  }
+
+  /// Whether it has copies in fewer bits.
+  package var hasLowCopies: Bool { layers.contains(where: \.isLow) }
 
   package var recordCount: Int { layers.reduce(0) { $0 + $1.records.count } }
 

@@ -54,6 +54,15 @@ struct Generate: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "What becomes of an expert that is not in memory: wait, low[:H] (its copy in fewer bits "
+        + "answers once better ones carry H of the weight; without H always) or skip[:T] (it is left "
+        + "out once better ones carry T, usually 0.9). Short for --gating. (default: wait)",
+      valueName: "what"),
+    transform: GatingRequest.onMiss)
+  var onMiss: GatingRequest?
+
+  @Option(
+    help: ArgumentHelp(
       "A file with the text that --gating auto measures on. (default: one that comes with the "
         + "program: a story, dialogue, German, code and sums)", valueName: "file"),
     completion: .file())
@@ -95,6 +104,9 @@ struct Generate: AsyncParsableCommand {
   var quiet = false
 
   func validate() throws {
+    if onMiss != nil, gating != .fixed(.off) {
+      throw ValidationError("give --on-miss or --gating, not both")
+    }
     if case .fixed = gating, calibration != nil {
       throw ValidationError("--calibration has no meaning without --gating auto:B%")
     }
@@ -153,10 +165,9 @@ struct Generate: AsyncParsableCommand {
     try Interruption.check()
   }
 
-  private var isGated: Bool {
-    if case .fixed(.off) = gating { return false }
-    return true
-  }
+  private var wantedGating: GatingRequest { onMiss ?? gating }
+
+  private var isGated: Bool { wantedGating != .fixed(.off) }
 
   /// 24 MiB: some hundred tokens of most models.
   private static let timelineEventCount = 1 << 19
@@ -171,7 +182,7 @@ struct Generate: AsyncParsableCommand {
   private func chosenGating(
     _ engine: Engine, _ text: String?
   ) async throws -> GatingSpecification {
-    switch gating {
+    switch wantedGating {
     case .fixed(let gating): return gating
     case .automatic(let bound):
       let outcome = try await GatingCalibration(engine: engine, bound: bound, isQuiet: quiet)

@@ -37,8 +37,8 @@ enum FlagValue {
   }
 
   /// A bound as people write it: 1, not 1.0.
-  private static func short(_ value: Float) -> String {
-    Int(exactly: value).map { "\($0)" } ?? "\(value)"
+  static func short(_ value: some BinaryFloatingPoint & CustomStringConvertible) -> String {
+    Int(exactly: value).map { "\($0)" } ?? value.description
   }
 
   static func size(_ text: String) throws -> SizeSpecification {

@@ -39,6 +39,21 @@ enum GatingRequest: Sendable, Equatable {
   }
 }
 
+extension GatingRequest {
+  /// What `--on-miss` stands for.
+  static func onMiss(_ text: String) throws -> GatingRequest {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    let score = parts.count > 1 ? String(parts[1]) : nil
+    switch parts[0] {
+    case "wait" where score == nil: return .fixed(.off)
+    // Even what has no better expert is not waited for.
+    case "low": return .fixed(try FlagValue.gating("miss-low:\(score ?? "-1")"))
+    case "skip": return .fixed(try FlagValue.gating("miss-skip:\(score ?? "0.9")"))
+    default: throw ValidationError("give wait, low, low:H, skip or skip:T")
+    }
+  }
+}
+
 extension FlagValue {
   static func gating(_ text: String) throws -> GatingSpecification {
     do {

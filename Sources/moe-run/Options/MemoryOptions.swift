@@ -22,9 +22,19 @@ struct MemoryOptions: ParsableArguments {
     transform: { try FlagValue.integer($0, in: 1...256) })
   var threads: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Who guesses tokens, so that a step verifies several: off, or ngram (the text itself, where it "
+        + "repeats what it said); does not change results. (default: off)", valueName: "name"),
+    transform: { try FlagValue.name($0, among: Speculation.allCases.map(\.rawValue)) })
+  var speculate = Speculation.off.rawValue
+
   /// - Parameter contextLength: Nil: the engine's default.
   func engineOptions(contextLength: Int?) -> EngineOptions {
-    experts.engineOptions(memory: memory, threadCount: threads, contextLength: contextLength)
+    var options = experts.engineOptions(
+      memory: memory, threadCount: threads, contextLength: contextLength)
+    options.speculation = Speculation(rawValue: speculate) ?? .off
+    return options
   }
 }
 
@@ -84,6 +94,20 @@ struct ExpertOptions: ParsableArguments {
   @Flag(help: "Read experts from the model's own file, whatever is beside it.")
   var noBundle = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Hold the bundle's copies of all experts in fewer bits in memory, for --on-miss and "
+        + "--gating miss-low."))
+  var lowResident = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Experts that such copies have answered for and that are read all the same, for the next "
+        + "time: so many a token at most. (default: \(FlagValue.short(defaults.readBehindCount)))",
+      valueName: "n"),
+    transform: { Double(try FlagValue.number($0, in: 0...65536)) })
+  var readBehind = defaults.readBehindCount
+
   @Option(
     help: ArgumentHelp(
       "Who guesses which experts are prefetched, read before they are asked for: "
@@ -141,6 +165,8 @@ struct ExpertOptions: ParsableArguments {
     options.inputDepth = ioDepth
     options.mirrors = mirror
     options.bundle = noBundle ? .none : bundle.map { .file($0) } ?? .automatic
+    options.holdsLowCopies = lowResident
+    options.readBehindCount = readBehind
     options.predictor = predictor
     options.stagingSlotCount = stagingSlots
     options.cachePolicy = cachePolicy

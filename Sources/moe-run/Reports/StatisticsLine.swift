@@ -15,6 +15,8 @@ enum StatisticsLine {
       "hit rate \(Decimals.text(100 * decode.hitRate, 1)) %",
       "read \(mebibytes(read, 2)) MiB per token",
       ahead(decode),
+      decode.lowCount > 0
+        ? "\(decode.lowCount) answered in fewer bits, \(decode.behindCount) read behind" : nil,
       "stalled \(Decimals.text(decode.stallSeconds, 2)) s",
       "peak \(mebibytes(Double(statistics.peakByteCount), 1)) of "
         + "\(mebibytes(Double(statistics.budgetByteCount), 1)) MiB",

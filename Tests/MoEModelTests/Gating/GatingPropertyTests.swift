@@ -12,7 +12,8 @@ import Testing
     "top-k:1", "top-k:3", "schedule:4,2,1,2", "schedule:1,4,3,1", "top-p:0", "top-p:0.4",
     "top-p:0.8", "threshold:0.2", "threshold:0.7", "threshold:1", "cache-prior:0.2",
     "cache-prior:1,1", "cache-prior:3,4", "miss-skip:0", "miss-skip:0.5", "miss-skip:0.8",
-    "prototypes:1", "prototypes:4",
+    "miss-low:-1", "miss-low:0.5", "miss-low:0,0.5", "miss-low:0.4,0.8", "prototypes:1",
+    "prototypes:4",
   ]
 
   @Test func everyKindIsTried() {
@@ -50,6 +51,8 @@ import Testing
       let expected = naive(text, draw, expertsPerToken: 4)
       guard !expected.isCloseCall else { continue }
       #expect(found.experts[0] == expected.experts, "\(text), seed \(seed)")
+      #expect(
+        found.isLow[0] == expected.experts.map(expected.lowered.contains), "\(text), seed \(seed)")
       let sum = renormalizes ? expected.weights.reduce(0, +) : 1
       for (weight, wanted) in zip(found.weights[0], expected.weights) {
         #expect(abs(Double(weight) - wanted / sum) < 1e-5, "\(text), seed \(seed)")
@@ -60,6 +63,8 @@ import Testing
   private struct Choice {
     var experts: [Int]
     var weights: [Double]
+    /// Experts of which copies in fewer bits are taken.
+    var lowered: Set<Int> = []
     /// Whether rounding may decide.
     var isCloseCall = false
   }
@@ -119,6 +124,24 @@ import Testing
       }
       return Choice(
         experts: experts, weights: experts.map { probabilities[$0] }, isCloseCall: isClose)
+    case "miss-low":
+      let total = own.reduce(0) { $0 + probabilities[$1] }
+      var (sum, choice) = (0.0, Choice(experts: [], weights: []))
+      for (rank, expert) in own.enumerated() {
+        let score = sum / total
+        sum += probabilities[expert]
+        let bounds = [numbers[0], numbers.count > 1 ? numbers[1] : 1]
+        if rank > 0, bounds.contains(where: { abs(score - $0) < 1e-6 }) {
+          choice.isCloseCall = true
+        }
+        if !draw.residents.contains(expert), score > bounds[0] {
+          if score > bounds[1] && rank > 0 { continue }
+          choice.lowered.insert(expert)
+        }
+        choice.experts.append(expert)
+        choice.weights.append(probabilities[expert])
+      }
+      return choice
     default:
       let size = logits.count / Int(numbers[0])
       let chosen = (0..<Int(numbers[0])).map { group -> (expert: Int, weight: Double) in
@@ -155,7 +178,7 @@ import Testing
   @Test(
     arguments: [
       "top-k:4", "schedule:4,4,4,2", "top-p:1", "threshold:0", "cache-prior:0", "cache-prior:0,4",
-      "miss-skip:1",
+      "miss-skip:1", "miss-low:1",
     ], [false, true])
   func neutralSettingsChangeNoBit(_ text: String, renormalizes: Bool) throws {
     for seed in 0..<100 as Range<UInt64> {
@@ -172,7 +195,7 @@ import Testing
   }
 
   /// With all experts in memory, cache-aware gatings have nothing to prefer.
-  @Test(arguments: ["cache-prior:2", "miss-skip:0"])
+  @Test(arguments: ["cache-prior:2", "miss-skip:0", "miss-low:-1"])
   func residentExpertsAreChosenAsTheModelDoes(_ text: String) throws {
     for seed in 0..<50 as Range<UInt64> {
       var random = SeededGenerator(seed: seed)

@@ -17,6 +17,8 @@ import Testing
     ("top-p:-0.1", "but is '-0.1'"), ("threshold:2", "T must be"), ("threshold:inf", "T must be"),
     ("cache-prior", "write it as cache-prior:LAMBDA[,J]"), ("cache-prior:-1", "LAMBDA must be"),
     ("cache-prior:1,-1", "J must be"), ("cache-prior:1,1,1", "write it as"),
+    ("miss-low:2", "H must be a number from -1 to 1, but is '2'"),
+    ("miss-low:0.5,0.2", "H must not be above S"),
     ("miss-skip:x", "T must be a number from 0 to 1, but is 'x'"),
     ("prototypes:0", "Z must be a whole number from 1"),
   ])

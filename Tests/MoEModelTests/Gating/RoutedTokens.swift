@@ -8,6 +8,8 @@ import MoESynthetic
 struct RoutedTokens {
   /// (token): experts, best first.
   var experts: [[Int]] = []
+  /// (token): whether copies in fewer bits are taken of these.
+  var isLow: [[Bool]] = []
   /// (token): weights of these.
   var weights: [[Float]] = []
 
@@ -88,6 +90,7 @@ struct RoutedTokens {
     for token in 0..<tokenCount {
       let ranks = 0..<selection.count(token: token)
       experts.append(ranks.map { selection.expert(token: token, rank: $0) })
+      isLow.append(ranks.map { selection.isLow(token: token, rank: $0) })
       weights.append(ranks.map { selection.weight(token: token, rank: $0) })
     }
     precondition(experts.reduce(0) { $0 + $1.count } == total)
@@ -110,7 +113,8 @@ struct RoutedTokens {
   ) throws -> (any Gating)? {
     try GatingRegistry.parse(text)?(
       GatingShape(
-        layerCount: layerCount, expertCount: expertCount, expertsPerToken: expertsPerToken))
+        layerCount: layerCount, expertCount: expertCount, expertsPerToken: expertsPerToken,
+        hasLowCopies: true))
   }
 }
 

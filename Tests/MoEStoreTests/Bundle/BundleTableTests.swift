@@ -23,8 +23,9 @@ import Testing
         Bundle.Layer(
           number: 1, parts: [part("BF16", 8, 64), part("Q8_0", 4, 32)]),
         Bundle.Layer(number: 3, parts: [part("F32", 2, 16)]),
+        Bundle.Layer(number: 1, isLow: true, parts: [part("Q8_0", 8, 64), part("Q8_0", 4, 32)]),
       ])
-    let counts = [3, 2]
+    let counts = [3, 2, 3]
     for (index, count) in counts.enumerated() {
       let empty = BundleRecord(
         extent: FileExtent(fileIndex: 0, offset: 0, byteCount: 0), headerChecksum: 0,
