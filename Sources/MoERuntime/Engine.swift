@@ -16,6 +16,7 @@ public final class Engine: Sendable {
   public let tokenizer: Tokenizer
   /// The model's chat templates by their names; the usual one is `default`.
   package let chatTemplates: [String: String]
+  let grammars: GrammarShelf
   private let driver: DriverThread
   private let box: CoreBox
   /// Requests that may run at a time, and that may wait besides.
@@ -55,9 +56,11 @@ public final class Engine: Sendable {
           })
       }
     }
+    let vocabularySize: Int
     do {
       let header: LoadedHeader
       (plan, header) = try loaded.get()
+      vocabularySize = header.description.vocabularySize
       (tokenizer, chatTemplates) = (header.tokenizer, header.chatTemplates)
     } catch {
       driver.stop()
@@ -65,6 +68,8 @@ public final class Engine: Sendable {
     }
     self.driver = driver
     self.box = box
+    grammars = GrammarShelf(
+      tokenizer, vocabularySize: vocabularySize, isPlanned: options.holdsGrammars)
     (parallelRequestCount, queueLength) = (options.parallelRequestCount, options.queueLength)
     if options.warmStart { Self.warmUp(box, on: driver) }
   }
@@ -238,6 +243,13 @@ public final class Engine: Sendable {
     _ body: @escaping @Sendable (Decoder) throws -> Value
   ) async throws -> Value {
     try await withCore { core in try body(core.decoder) }
+  }
+
+  /// Looks at the decoder between two steps, whoever is being computed for; changes nothing.
+  package func snapshot<Value: Sendable>(
+    _ body: @escaping @Sendable (Decoder) -> Value
+  ) async throws(EngineError) -> Value {
+    try await request(alone: false) { core, _ in body(core.decoder) }
   }
 
   /// Runs a closure with the core on the driver thread, after what was asked for before.

@@ -45,6 +45,7 @@ extension EngineCore {
         (states.makeSequence(on: decoder), 0)
       }
     sequence.gating = gating
+    options.promptProgress?(heldCount, prompt.count)
     timeline?.startRecording()
     decoder.observer = recorder
     let room = decoder.contextLength - prompt.count + 1

@@ -82,13 +82,7 @@ final class EngineCore {
           options.warmStart
           ? WarmStart(header, environment: ProcessInfo.processInfo.environment) : nil
         if let warmStart { offloaded.warmUp(warmStart.experts()) }
-        if let layout = tensors.lowExperts {
-          let low = try ResidentExperts(layout, reader: reader, team: team, progress: report)
-          experts = TwoPrecisionExperts(
-            offloaded, low: low, behindCountPerStep: options.readBehindCount)
-        } else {
-          experts = offloaded
-        }
+        experts = try Self.withLowCopies(offloaded, tensors, options, reader, team, report)
       }
     } catch {
       throw .experts(error)
@@ -103,6 +97,18 @@ final class EngineCore {
       throw .outOfMemory("the sequences' state and scratch do not fit in memory: \(error)")
     }
     decoder.populate()
+  }
+
+  /// The same with copies of all experts in fewer bits, where the bundle's are wanted.
+  private static func withLowCopies(
+    _ offloaded: OffloadedExperts, _ tensors: ModelTensors, _ options: EngineOptions,
+    _ reader: ExtentReader, _ team: WorkerTeam, _ progress: (_ byteCount: Int) -> Void
+  ) throws(ExpertError) -> any ExpertSource {
+    guard let layout = tensors.lowExperts else { return offloaded }
+    return TwoPrecisionExperts(
+      offloaded,
+      low: try ResidentExperts(layout, reader: reader, team: team, progress: progress),
+      behindCountPerStep: options.readBehindCount)
   }
 
   private static func makeTeam(

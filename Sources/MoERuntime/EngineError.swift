@@ -21,6 +21,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
   case trace(String)
   /// A chat template is none, or refuses the conversation; with its own words then.
   case template(String)
+  /// A grammar cannot be used, or the text cannot go on by it.
+  case grammar(String)
   case outOfMemory(String)
   /// The budget cannot hold what the run needs; the plan says who needs what.
   case budgetTooSmall(MemoryPlan)
@@ -51,7 +53,7 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case .experts(let error): return error.description
     case .incompleteFile(let hole): return hole.description
     case .store(let text), .gating(let text), .trace(let text), .template(let text),
-      .outOfMemory(let text):
+      .grammar(let text), .outOfMemory(let text):
       return text
     case .budgetTooSmall(let plan):
       return

@@ -22,6 +22,9 @@ public struct EngineOptions: Sendable {
   /// Of the time in which texts are generated, the share that reading other prompts may take; above
   /// 0, up to 1.
   public var prefillShare = 0.5
+  /// Whether there is to be memory for grammars (`Engine.grammar`), which take it out of the
+  /// budget.
+  public var holdsGrammars = false
   /// Whether tokens are guessed and verified several at a time. Does not change results.
   public var speculation = Speculation.off
   /// Nil: one per processor that the process may run on, or as many as its quota of processor time
@@ -43,8 +46,8 @@ public struct EngineOptions: Sendable {
   /// Whether the bundle's copies of all experts in fewer bits are held in memory, for gatings that
   /// answer misses from them (`miss-low`). By itself changes no result.
   public var holdsLowCopies = false
-  /// Experts that such copies have answered for and that are read all the same, for the next time: so
-  /// many for each step at most.
+  /// Experts that such copies have answered for and that are read all the same, for the next time:
+  /// so many for each step at most.
   public var readBehindCount = 2.0
   /// Reads in flight at once, 1 to 1024.
   public var inputDepth = 32

@@ -26,6 +26,8 @@ public struct GenerationOptions: Sendable {
   public var keepsState = false
   /// Say of each token how probable it was, and name so many of the most probable ones. Nil: don't.
   public var logProbabilityCount: Int?
+  /// The form that the text must have; nil: any.
+  public var grammar: OutputGrammar?
   /// Sees the logits, one for each token of the vocabulary, before a token is drawn, and the tokens
   /// of the text so far, prompt included; may change the logits. Called on the engine's thread.
   public var changesLogits:
@@ -33,7 +35,8 @@ public struct GenerationOptions: Sendable {
   /// Leading tokens of the prompt that are run before the statistics begin: they are the context in
   /// which a benchmark measures what follows. Does not change the text.
   package var contextTokenCount = 0
-  /// Called on the engine's thread while the prompt is read: tokens done, tokens in all.
+  /// Called on the engine's thread while the prompt is read: tokens done, tokens in all. The first
+  /// call is before the reading and has the tokens that were held already.
   public var promptProgress: (@Sendable (_ done: Int, _ total: Int) -> Void)?
 
   public init() {}

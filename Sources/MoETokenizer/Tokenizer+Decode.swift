@@ -25,6 +25,14 @@ extension Tokenizer {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// What a token writes in the middle of a text; nil for one that writes nothing of its own, such
+  /// as a control token.
+  package func bytes(of token: Int32) -> [UInt8]? {
+    var (bytes, isRunStart) = ([UInt8](), false)
+    appendBytes(of: token, renderSpecial: false, isRunStart: &isRunStart, to: &bytes)
+    return bytes.isEmpty ? nil : bytes
+  }
+
   /// `isRunStart` says whether the token is the first of a run of text, and is carried from token
   /// to token.
   func appendBytes(

@@ -106,16 +106,23 @@ package struct ChatFormat: Sendable {
     return !first.hasPrefix(beginText)
   }
 
+  /// Where the content of the answer to a prompt begins; nil: at once.
+  package func contentStart(after prompt: [PromptSegment]) -> ContentStart? {
+    OutputStyle.contentStart(styles: styles, startsInThinking: opensThinking(prompt))
+  }
+
+  private func opensThinking(_ prompt: [PromptSegment]) -> Bool {
+    guard case .markup(let end)? = prompt.last else { return false }
+    return OutputStyle.opensThinking(prompt: end, styles: styles)
+  }
+
   /// A reader of the answer to a prompt.
   package func parser(
     after prompt: [PromptSegment], tools: [OutputTool] = []
   ) throws(EngineError) -> OutputParser {
-    var end = ""
-    if case .markup(let text)? = prompt.last { end = text }
     do {
       return try OutputParser(
-        styles: styles, tools: tools,
-        startsInThinking: OutputStyle.opensThinking(prompt: end, styles: styles))
+        styles: styles, tools: tools, startsInThinking: opensThinking(prompt))
     } catch {
       throw .template("\(error)")
     }

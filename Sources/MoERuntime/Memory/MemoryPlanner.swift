@@ -115,6 +115,15 @@ package struct MemoryPlanner {
           name: "low copies", byteCount: ResidentExperts.byteCount(low), basis: .user,
           note: "all experts once more, in fewer bits"))
     }
+    if options.holdsGrammars {
+      rows.append(
+        MemoryPlan.Row(
+          name: "grammars",
+          byteCount: GrammarShelf.byteCount(
+            vocabularySize: description.vocabularySize,
+            parallelRequestCount: options.parallelRequestCount), basis: .user,
+          note: "the vocabulary as grammars see it, and what these learn"))
+    }
     let predictorByteCount = options.predictor.entry.byteCount(
       description.predictorShape(
         rowCountMax: min(options.chunkTokenCount ?? Self.chunkSizes[0], contextLength),

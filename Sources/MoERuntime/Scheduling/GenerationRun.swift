@@ -33,6 +33,7 @@ final class GenerationRun {
   private var stops: StopMatcher
   private var detokenizer: Detokenizer
   private let tokenizer: Tokenizer
+  private var grammar: GrammarStage?
   private let tokenCountLimit: Int
   private var generatedCount = 0
   private var servedCount = 0
@@ -62,6 +63,7 @@ final class GenerationRun {
     detokenizer = Detokenizer(
       tokenizer: tokenizer, renderSpecial: options.rendersSpecialTokens, continuesText: true)
     meter = GenerationMeter(heldTokenCount: heldCount)
+    grammar = options.grammar.map { GrammarStage($0, tokenizer: tokenizer) }
     drafter = draftCountMax > 0 ? PromptLookup(countMax: draftCountMax) : nil
   }
 
@@ -147,8 +149,10 @@ final class GenerationRun {
       LogProbabilities(logits, alternativeCount: $0)
     }
     changeLogits(logits)
+    try grammar?.restrict(logits)
     let token = core.decoder.timed(.sample) { sampler.sample(logits, history: text) }
-    if tokenizer.isEnd(token) && !request.options.ignoresEnd {
+    try grammar?.accept(token)
+    if tokenizer.isEnd(token) && (!request.options.ignoresEnd || grammar != nil) {
       // What an unfinished character leaves must not be lost.
       let (found, stop) = stops.push(detokenizer.finish())
       let rest = stop == nil ? found + stops.finish() : found

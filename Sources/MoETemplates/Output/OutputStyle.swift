@@ -9,6 +9,8 @@ package struct OutputStyle: Sendable {
   var tools: OutputToolSyntax?
   /// Markers that say nothing, such as those around content.
   var ignored: [String] = []
+  /// What stands before content in every turn, in a style that is not made of sections.
+  var contentMarker: String?
   /// A machine for a style that is not made of sections. It gets whether the prompt opened
   /// thinking.
   var makeMachine: (@Sendable (_ startsInThinking: Bool) -> any OutputMachine)?

@@ -258,6 +258,6 @@ import Testing
     var options = GenerationOptions.greedy(1)
     options.promptProgress = { reading.append([$0, $1]) }
     _ = try await engine.generate(tokens: Array(0..<10), options).collect()
-    #expect(reading.all == [[2, 10], [4, 10], [6, 10], [8, 10], [9, 10], [10, 10]])
+    #expect(reading.all == [[0, 10], [2, 10], [4, 10], [6, 10], [8, 10], [9, 10], [10, 10]])
   }
 }

@@ -1,5 +1,6 @@
 extension OutputStyle {
   static let harmony = OutputStyle(
     name: "harmony", summary: "Messages in channels, as gpt-oss writes them.",
-    signs: [["<|channel|>", "<|message|>"]], makeMachine: { _ in OutputHarmony() })
+    signs: [["<|channel|>", "<|message|>"]],
+    contentMarker: "<|channel|>final<|message|>", makeMachine: { _ in OutputHarmony() })
 }
