@@ -8,6 +8,9 @@ package protocol DecoderObserver: AnyObject {
   func didBegin(_ tokens: IndexView, _ sequences: [SequenceRows])
   /// The input of layer 0: (row, hiddenSize).
   func didEmbed(_ hidden: FloatRows)
+  /// The rows that a layer's routed experts read, some of the step's, the first of which is row
+  /// `start`: (row, hiddenSize). `didRoute` for the same rows follows.
+  func willRoute(layer: Int, start: Int, input: FloatRows)
   /// Raw router logits of a layer for some of the step's rows, the first of which is row `start`:
   /// (row, expertCount); and what was chosen from them.
   func didRoute(layer: Int, start: Int, logits: FloatRows, selection: Selection)
@@ -19,4 +22,5 @@ package protocol DecoderObserver: AnyObject {
 
 extension DecoderObserver {
   package func didBegin(_ tokens: IndexView, _ sequences: [SequenceRows]) {}
+  package func willRoute(layer: Int, start: Int, input: FloatRows) {}
 }

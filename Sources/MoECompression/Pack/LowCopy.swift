@@ -3,17 +3,17 @@ package import MoEKernels
 package import MoEStore
 
 /// How copies of experts in fewer bits are made.
-package struct LowCopy: Sendable {
+package struct LowCopy {
   package let name: String
-  /// The format of a part's copy; that of the part where it is a vector, or has rows that the format
-  /// cannot keep.
-  let format: @Sendable (CodedShape) -> QuantFormat
+  /// The format of a part's copy; that of the part where it is a vector, or has rows that the
+  /// format cannot keep.
+  let format: (CodedShape) -> QuantFormat
   /// The part's copy, in that format.
-  let make: @Sendable (_ part: ByteView, CodedShape) throws -> [UInt8]
+  let make: (_ part: ByteView, CodedShape) throws -> [UInt8]
 
   package init(
-    name: String, format: @escaping @Sendable (CodedShape) -> QuantFormat,
-    make: @escaping @Sendable (_ part: ByteView, CodedShape) throws -> [UInt8]
+    name: String, format: @escaping (CodedShape) -> QuantFormat,
+    make: @escaping (_ part: ByteView, CodedShape) throws -> [UInt8]
   ) {
     self.name = name
     self.format = format

@@ -223,6 +223,7 @@ struct RoutedExpertsBlock {
     let own = scratch.ownRows.map { decoder.scratch.rows($0, count: count) }
     guard let rows = normed ?? own else { preconditionFailure("the layout has rows to read") }
     if normed == nil { norm(hidden, into: rows, team) }
+    decoder.observer?.willRoute(layer: layer, start: start, input: rows)
     for form in scratch.inputForms.keys {
       team.quantize(rows, into: input.rows(form, count: start + count).rows(start, count: count))
     }

@@ -2,8 +2,8 @@
 /// weight that better-ranked experts carry. An expert that is not in memory is skipped where it is
 /// above a threshold, 0.9 in the paper. The weights of the others stay what they were.
 ///
-/// The paper takes a copy in fewer bits between 0.6 and the threshold (`MissLowering`); here such an
-/// expert is loaded as it is.
+/// The paper takes a copy in fewer bits between 0.6 and the threshold (`MissLowering`); here such
+/// an expert is loaded as it is.
 package struct MissSkipping: Gating {
   /// What HOBBIT does about an expert that is not in memory.
   package enum MissAction: Sendable, Equatable {

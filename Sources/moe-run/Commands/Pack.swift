@@ -1,17 +1,20 @@
 import ArgumentParser
 import MoECompression
 import MoECore
+import MoEKernels
 import MoERuntime
 import MoEStore
 
 /// `moe-run pack`: a model's experts once more, coded.
 struct Pack: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a bundle: a model's experts once more, each in one piece and coded.",
+    abstract: "Write a bundle of a model's experts, coded; or the model in other formats.",
     discussion: """
       A bundle beside its model, under the model's name with .moebundle in place of .gguf, is used \
       by every other command. A few experts are coded first, to say what a bundle would gain on \
       this disk; where that is nothing, none is written unless --force is given.
+
+      With --quantize a model file is written instead, its experts in another format.
 
       An interrupted run leaves a file that ends in .part, which the same command goes on with.
       """)
@@ -32,6 +35,16 @@ struct Pack: AsyncParsableCommand {
         + ". (default: auto)", valueName: "name"),
     transform: { try FlagValue.name($0, among: ["auto"] + CodecRegistry.all.map(\.name)) })
   var codec = "auto"
+
+  @Option(
+    help: ArgumentHelp(
+      "Also write copies of all experts in a format of fewer bits, which --low-resident holds in "
+        + "memory: " + BlockEncoderRegistry.all.map(\.name).joined(separator: ", ") + ".",
+      valueName: "format"),
+    transform: { try FlagValue.name($0, among: BlockEncoderRegistry.all.map(\.name)) })
+  var low: String?
+
+  @OptionGroup(title: "Other formats") var quantization: QuantizationFlags
 
   @Option(
     help: ArgumentHelp("Layers to pack, such as 0-15. (default: all)", valueName: "first-last"),
@@ -70,7 +83,15 @@ struct Pack: AsyncParsableCommand {
     let cancellation = CancellationFlag()
     Interruption.onFirstSignal { cancellation.cancel() }
     do {
-      try pack(path, cancellation)
+      if quantization.isGiven {
+        try await quantize(path, cancellation)
+      } else {
+        try pack(path, cancellation)
+      }
+    } catch QuantizeError.cancelled {
+      try Interruption.check()
+    } catch let error as QuantizeError {
+      throw Failure.runtime(error.description)
     } catch let error as PackError {
       if case .cancelled = error, let signal = Interruption.received {
         StandardError.write("moe-run: \(error)\n")
@@ -87,15 +108,19 @@ struct Pack: AsyncParsableCommand {
     let entry = CodecRegistry.entry(named: codec) ?? CodecRegistry.zstd
     let threadCount = threads ?? ProcessorCount.current.count
     let memoryByteCount = memory?.byteCount(of: source.byteCount(ofLayers: source.routedLayers))
+    let copies = try low.flatMap(BlockEncoderRegistry.entry(named:)).map {
+      LowCopy.nearest(
+        $0, quantizer: MatrixQuantizer(team: try WorkerTeam(workerCount: threadCount)))
+    }
     var packer = try Packer(
-      source, to: output, codec: entry, layers: layers, threadCount: threadCount,
+      source, to: output, codec: entry, layers: layers, low: copies, threadCount: threadCount,
       memoryByteCount: memoryByteCount, cancellation: cancellation)
     let samples = try packer.samples()
     let forecast = try PackForecast(
       samples, of: packer, modelAt: path, isAutomatic: isAutomatic,
       memoryByteCount: memoryByteCount)
     try StandardOutput.write(forecast.text)
-    if !forecast.pays && entry.id != CodecRegistry.none.id && !force {
+    if !forecast.pays && entry.id != CodecRegistry.none.id && !force && low == nil {
       return try StandardOutput.write(
         "not packed: it would gain nothing here (--force packs all the same)\n")
     }

@@ -56,6 +56,9 @@ struct GatingCalibration {
   private static let decodedTokenCount = 192
   private static let roundCount = 3
 
+  /// The text that comes with the program.
+  static var ownText: String { String(decoding: PackageResources.calibration_txt, as: UTF8.self) }
+
   let engine: Engine
   let bound: Double
   let isQuiet: Bool
@@ -63,7 +66,7 @@ struct GatingCalibration {
   /// - Parameter text: Nil: the one that comes with the program.
   func run(on text: String?) async throws -> Outcome {
     // The program's own text has a chat in it; a person's text is text alone.
-    let own = String(decoding: PackageResources.calibration_txt, as: UTF8.self)
+    let own = Self.ownText
     let tokens = engine.tokenizer.encode(
       text ?? own, addSpecial: false, parseSpecial: text == nil
     ).prefix(Self.tokenCountMax)
