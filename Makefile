@@ -9,6 +9,9 @@ MOE_FUZZ_ITERATIONS ?= 200000
 TRACES ?= $(addprefix $(or $(MOE_TRACES),../shared/traces)/,real nano-moe)
 # A fresh build takes an eighth less without debug information; profilers want `swift build -c release`.
 RELEASE := -c release -debug-info-format none
+# With what only serving needs, in a build folder of its own.
+WITH_SERVER := MOE_SERVER=1
+SERVER_FOLDER := --scratch-path .build-server
 PROCESSOR := $(shell sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1 | tr -c '[:alnum:]\n' '-')
 # Every kernel on a worker's stack, which holds more without optimisation.
 KERNELS_IN_DEBUG := OperationTeamTests|sharingOfSegmentsChangesNoBit|spansOfSeveralSequencesAreShared
@@ -21,7 +24,7 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEFormatsTests|$(SUITES_WITH_THREADS)
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run build tests test test-dependent test-debug test-solver test-neon check fuzz simulate golden bench \
+.PHONY: help run serve build tests test test-server test-dependent test-debug test-solver test-neon check fuzz simulate golden bench \
 	bench-record record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
@@ -31,12 +34,23 @@ run: deps ## Builds, then lets a small model tell a story with 30 % of its exper
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
 	@$(SWIFT) run $(RELEASE) --skip-build moe-run $(MODEL) --expert-pool 30% -p "Once upon a time" -n 200 --temp 0.7 --seed $(SEED)
 
+serve: deps ## Serves the embedded model at 127.0.0.1:8080, with a page.
+	@$(WITH_SERVER) .ci/quietly $(SWIFT) build $(RELEASE) $(SERVER_FOLDER) --product moe-run
+	@$(WITH_SERVER) $(SWIFT) run $(RELEASE) $(SERVER_FOLDER) --skip-build moe-run serve $(MODEL)
+
+test-server: deps ## Builds the server and runs its tests.
+	@$(WITH_SERVER) .ci/quietly $(SWIFT) build $(RELEASE) $(SERVER_FOLDER) --product moe-runtimePackageTests
+	@$(WITH_SERVER) $(SWIFT) test $(RELEASE) $(SERVER_FOLDER) --skip-build --filter MoEServerTests
+
 build: deps ## Builds everything for release.
 	$(SWIFT) build $(RELEASE)
 
 # Tests are built here alone: `swift test` would build everything again, its way.
+# By their product: `--build-tests` would build all that the packages have which this one uses.
 tests: deps
-	@.ci/quietly $(SWIFT) build $(RELEASE) --build-tests
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-bench
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-runtimePackageTests
 
 test: tests ## Builds quietly for release and runs all tests.
 	@$(SWIFT) test $(RELEASE) --skip-build
@@ -45,8 +59,8 @@ test-dependent: deps ## Builds and runs a package that depends on this one by it
 	@.ci/quietly Tests/Fixtures/dependent/run.sh
 
 test-debug: deps ## Runs the fast suites in a debug build, with assertions on.
-	@.ci/quietly $(SWIFT) build --build-tests
-	@$(SWIFT) test --skip-build --filter '$(SUITES_IN_DEBUG)' --skip '$(SLOW_IN_DEBUG)'
+	@$(DEBUG) .ci/quietly $(SWIFT) build --product moe-runtimePackageTests
+	@$(DEBUG) $(SWIFT) test $(SMALL) --skip-build --filter '$(SUITES_IN_DEBUG)' --skip '$(SLOW_IN_DEBUG)'
 
 test-solver: deps ## Builds with the trait GLPK and compares placements with the solver's.
 	@.ci/install-packages libglpk-dev
@@ -111,4 +125,4 @@ deps: ## Installs the system packages that are missing (Debian, Ubuntu).
 	@.ci/install-packages pkg-config liburing-dev zlib1g-dev libzstd-dev
 
 clean: ## Removes everything that was built.
-	rm -rf .build .build-thread .build-address .build-solver
+	rm -rf .build .build-thread .build-address .build-solver .build-server

@@ -19,6 +19,73 @@ func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
+// Networking takes minutes to build and is wanted by `moe-run serve` alone: with MOE_SERVER=1 the
+// package has it (`make serve`, `make test-server`).
+let servesHTTP = Context.environment["MOE_SERVER"] != nil
+let ifServer = TargetDependencyCondition.when(traits: ["Server"])
+let serverTargets: [Target] =
+  servesHTTP
+  ? [
+    .target(
+      name: "MoEServer",
+      dependencies: [
+        "MoERuntime", "MoEExperts", "MoETemplates", "MoETokenizer", "MoECore", "MoEPlatform",
+        .product(name: "HummingbirdCore", package: "hummingbird", condition: ifServer),
+        .product(
+          name: "HummingbirdTLS", package: "hummingbird", condition: .when(traits: ["TLS"])),
+        .product(name: "Logging", package: "swift-log", condition: ifServer),
+        .product(name: "NIOCore", package: "swift-nio", condition: ifServer),
+        .product(name: "NIOPosix", package: "swift-nio", condition: ifServer),
+        .product(name: "HTTPTypes", package: "swift-http-types", condition: ifServer),
+      ],
+      resources: [.embedInCode("Resources/page.html")],
+      swiftSettings: swiftSettings),
+    suite(
+      "MoEServerTests",
+      [
+        "MoEServer", "MoERuntime", "MoETemplates", "MoETokenizer", "MoECore", "MoETestSupport",
+        .product(name: "Logging", package: "swift-log", condition: ifServer),
+      ]),
+  ] : []
+let serverTraits: Set<Trait> =
+  servesHTTP
+  ? [
+    .default(enabledTraits: ["Server"]),
+    .trait(name: "Server", description: "`moe-run serve`: HTTP on Hummingbird."),
+    // Off by default: building BoringSSL takes longer than all of the server, and a reverse proxy
+    // is where certificates usually are.
+    .trait(name: "TLS", description: "HTTPS for `moe-run serve`.", enabledTraits: ["Server"]),
+  ] : []
+let serverPackages: [Package.Dependency] =
+  servesHTTP
+  ? [
+    // HTTP: connections, streaming bodies and TLS on SwiftNIO, kept by its authors' circle.
+    .package(
+      url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    // The access log goes where the program's log goes.
+    .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+    // Hummingbird's own vocabulary: channels and header fields.
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+  ] : []
+let servingProgram: [Target.Dependency] =
+  servesHTTP
+  ? [
+    .target(name: "MoEServer", condition: ifServer),
+    .product(name: "Logging", package: "swift-log", condition: ifServer),
+  ] : []
+
+// The suites that `make test-debug` runs; the others need not be built for it.
+let debugSuites: Set = [
+  "MoEPlatformTests", "MoECoreTests", "MoEKernelsTests", "MoEFormatsTests", "MoECacheTests",
+  "MoEStoreTests",
+]
+let isDebugChore = Context.environment["MOE_DEBUG_SUITES"] != nil
+
+func chosen(_ targets: [Target]) -> [Target] {
+  targets.filter { !isDebugChore || $0.type != .test || debugSuites.contains($0.name) }
+}
+
 let package = Package(
   name: "moe-runtime",
   products: [
@@ -31,23 +98,28 @@ let package = Package(
       ]),
     .executable(name: "moe-run", targets: ["moe-run", "AMoEKernels"]),
     .executable(name: "moe-bench", targets: ["moe-bench", "AMoEKernels"]),
-  ],
-  traits: [
+  ] + (servesHTTP ? [.library(name: "MoEServer", targets: ["MoEServer", "AMoEKernels"])] : []),
+  traits: serverTraits.union([
+    // Off by default: it links a library of tens of megabytes that only quantising uses.
+    .trait(
+      name: "Compression",
+      description: "Factors the matrices of GPTQ by OpenBLAS's LAPACK (libopenblas-dev)."),
     // Off by default: a program with GLPK in it is passed on under the GNU General Public License.
     .trait(
-      name: "GLPK", description: "Places experts on devices by integer programming (libglpk-dev).")
-  ],
+      name: "GLPK", description: "Places experts on devices by integer programming (libglpk-dev)."),
+  ]),
   dependencies: [
     // Flags, help and completion of the command line: Apple's own, kept current.
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     // Heaps: Apple's own, tested exhaustively; one module of it is linked.
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-  ],
-  targets: [
+  ] + serverPackages,
+  targets: chosen([
     // C. No flags: instruction sets are chosen per function and at run time.
     // Swift's modules need the kernels' headers alone. The objects are named by what is linked
-    // (products and test support), so that no module waits for sixty files of C; and the build takes
-    // what is ready from the end of the alphabet, so their name leaves them for when a core is idle.
+    // (products and test support), so that no module waits for sixty files of C; and the build
+    // takes what is ready from the end of the alphabet, so their name leaves them for when a core
+    // is idle.
     .target(name: "CMoEKernelsInterface"),
     .target(
       name: "AMoEKernels", dependencies: ["CMoEKernelsInterface"], path: "Sources/CMoEKernels"),
@@ -59,6 +131,9 @@ let package = Package(
     // zstd: the fastest entropy coder in every distribution, its format frozen (RFC 8878).
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     // GLPK: the one solver of integer programs in Debian 12 with a C interface and no other parts.
+    // LAPACK as OpenBLAS has it: two and a half times as fast as our loops on processors that it
+    // knows, slower on others.
+    .systemLibrary(name: "CLAPACK", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CGLPK", providers: [.apt(["libglpk-dev"])]),
 
     // The operating system.
@@ -76,12 +151,13 @@ let package = Package(
     module("MoEFormats", ["MoECore", "MoEPlatform"]),
     module("MoETokenizer", ["MoECore"]),
     module("MoETemplates", ["MoECore"]),
+    module("MoEGrammar", ["MoECore"]),
     // Engine and public API.
     module(
       "MoERuntime",
       [
         "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel",
-        "MoEFormats", "MoETokenizer", "MoETemplates",
+        "MoEFormats", "MoETokenizer", "MoETemplates", "MoEGrammar",
         .product(name: "HeapModule", package: "swift-collections"),
       ]),
 
@@ -101,6 +177,7 @@ let package = Package(
       "MoECompression",
       [
         "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoEExperts", "MoEModel", "MoEFormats",
+        .target(name: "CLAPACK", condition: .when(traits: ["Compression"])),
       ]),
 
     // Models with random weights, for benchmarks and tests.
@@ -114,8 +191,9 @@ let package = Package(
       dependencies: [
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         "MoERuntime", "MoECompression", "MoEAnalysis", "MoEReport", "MoETokenizer",
-        "MoETemplates", "MoECache", "MoEStore", "MoECore", "MoEPlatform",
-      ],
+        "MoETemplates", "MoECache", "MoEStore", "MoEModel", "MoEExperts", "MoEKernels", "MoECore",
+        "MoEPlatform",
+      ] + servingProgram,
       // The text that gatings are calibrated on, in the program itself.
       resources: [.embedInCode("Resources/calibration.txt")],
       swiftSettings: swiftSettings),
@@ -144,6 +222,7 @@ let package = Package(
       ["MoESynthetic", "MoEFormats", "MoEModel", "MoECore", "MoEPlatform", "MoETestSupport"]),
     suite("MoETokenizerTests", ["MoETokenizer", "MoEFormats", "MoECore", "MoETestSupport"]),
     suite("MoETemplatesTests", ["MoETemplates", "MoECore", "MoETestSupport"]),
+    suite("MoEGrammarTests", ["MoEGrammar", "MoECore", "MoETestSupport"]),
     suite("MoECacheTests", ["MoECache", "MoECore", "MoETestSupport"]),
     suite("MoEAnalysisTests", ["MoEAnalysis", "MoECache", "MoECore", "MoETestSupport"]),
     suite(
@@ -153,6 +232,12 @@ let package = Package(
       [
         "MoESynthetic", "MoEExperts", "MoEStore", "MoECache", "MoEKernels", "MoECore",
         "MoETestSupport",
+      ]),
+    suite(
+      "MoECompressionTests",
+      [
+        "MoESynthetic", "MoECompression", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats",
+        "MoECore", "MoEPlatform", "MoETestSupport",
       ]),
     suite(
       "MoEModelTests",
@@ -192,6 +277,6 @@ let package = Package(
         "MoETestSupport",
       ]),
     suite("TidyTests", []),
-  ],
+  ]) + serverTargets,
   cLanguageStandard: .gnu17
 )

@@ -5,8 +5,8 @@ package import MoECore
 /// need not wait for the disk (HOBBIT, arXiv 2411.01433). Who needs which is decided above.
 ///
 /// What a copy has answered is read behind the step and used from the next time on: of each layer
-/// the expert with the most weight, as often as the share of reading says. What is in memory follows
-/// from what was asked for alone, so the same run gives the same text.
+/// the expert with the most weight, as often as the share of reading says. What is in memory
+/// follows from what was asked for alone, so the same run gives the same text.
 package final class TwoPrecisionExperts: ExpertSource {
   package let high: OffloadedExperts
   package let low: ResidentExperts

@@ -13,10 +13,18 @@ struct MoERun: AsyncParsableCommand {
       output was closed early; 143 after SIGTERM.
       """,
     version: "0.1.0",
-    subcommands: [
+    subcommands: commands, defaultSubcommand: Generate.self)
+
+  private static var commands: [any ParsableCommand.Type] {
+    let all: [any ParsableCommand.Type] = [
       Generate.self, Plan.self, Inspect.self, Perplexity.self, Tokenize.self, Bench.self,
       Trace.self, Report.self, Policies.self, Frontier.self, Pack.self, BundleCommands.self,
       Chat.self,
-    ],
-    defaultSubcommand: Generate.self)
+    ]
+    #if Server
+      return all + [Serve.self]
+    #else
+      return all
+    #endif
+  }
 }

@@ -12,19 +12,23 @@ import Testing
 /// and the same text from run to run, however fast the disk is.
 @Suite struct TwoPrecisionTests {
   /// Copies that are what they are copies of.
-  private static let same = LowCopy(
-    name: "same", format: { $0.format },
-    make: { part, shape in part.slice(0, count: shape.byteCount).array() })
+  private static var same: LowCopy {
+    LowCopy(
+      name: "same", format: { $0.format },
+      make: { part, shape in part.slice(0, count: shape.byteCount).array() })
+  }
 
   /// Blocks of 8 bits of which two are left.
-  private static let coarse = LowCopy(
-    name: "coarse", format: { $0.format },
-    make: { part, shape in
-      var bytes = part.slice(0, count: shape.byteCount).array()
-      guard shape.format.name == "Q8_0" else { return bytes }
-      for index in bytes.indices where index % 34 >= 2 { bytes[index] &= 0xC0 }
-      return bytes
-    })
+  private static var coarse: LowCopy {
+    LowCopy(
+      name: "coarse", format: { $0.format },
+      make: { part, shape in
+        var bytes = part.slice(0, count: shape.byteCount).array()
+        guard shape.format.name == "Q8_0" else { return bytes }
+        for index in bytes.indices where index % 34 >= 2 { bytes[index] &= 0xC0 }
+        return bytes
+      })
+  }
 
   private static func pack(
     _ model: String, _ low: LowCopy, codec: CodecEntry = CodecRegistry.none,

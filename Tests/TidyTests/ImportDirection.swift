@@ -5,7 +5,7 @@ enum ImportDirection {
     ["moe-run", "moe-bench"],
     ["MoEServer", "MoEReport"],
     ["MoERuntime", "MoECompression", "MoEAnalysis", "MoESynthetic"],
-    ["MoEModel", "MoEFormats", "MoETokenizer", "MoETemplates"],
+    ["MoEModel", "MoEFormats", "MoETokenizer", "MoETemplates", "MoEGrammar"],
     ["MoEExperts"],
     ["MoEStore", "MoECache"],
     ["MoEKernels"],
@@ -16,7 +16,7 @@ enum ImportDirection {
   /// The one Swift module that imports each C module, and shows none of it to others.
   static let ownersOfC = [
     "CMoEKernelsInterface": "MoEKernels", "COpenBLAS": "MoEKernels", "CMoERing": "MoEStore",
-    "CZstd": "MoEStore", "CGLPK": "MoEAnalysis", "CZlib": "MoECore",
+    "CZstd": "MoEStore", "CLAPACK": "MoECompression", "CGLPK": "MoEAnalysis", "CZlib": "MoECore",
   ]
 
   /// C targets and system libraries, which no Swift import reaches but through the table above.

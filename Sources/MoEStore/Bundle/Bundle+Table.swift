@@ -8,10 +8,10 @@ import MoEPlatform
 /// the model's files and of layers, in 32 bits each; 32 bits of zero; the bytes of the table, in 64
 /// bits: the first record begins at the next multiple of 4096. For each file its size in 64 bits
 /// and two checksums in 32 (`ModelMark`). For each layer its number, 1 where these are copies in
-/// fewer bits and else 0, and the counts of parts and experts, in 32 bits each; for each part its role and format in 32 bits each, rows and columns in
-/// 64; for each expert the record's offset and size in 64 bits each, the checksum of its header in
-/// 32, and for each part the codec in 32 bits, offset in the record and size in 64. At last CRC-32C
-/// of all this, in 32 bits.
+/// fewer bits and else 0, and the counts of parts and experts, in 32 bits each; for each part its
+/// role and format in 32 bits each, rows and columns in 64; for each expert the record's offset and
+/// size in 64 bits each, the checksum of its header in 32, and for each part the codec in 32 bits,
+/// offset in the record and size in 64. At last CRC-32C of all this, in 32 bits.
 extension Bundle {
   private static let mark: [UInt8] = [0x93] + Array("MOEBNDL".utf8)
   package static let version: UInt32 = 2

@@ -100,6 +100,7 @@ final class Conversation {
   func answer(_ each: (OutputEvent) throws -> Void) async throws -> Answer {
     let prompt = try format.prompt(messages, tools: tools.definitions, variables: variables)
     var options = options
+    options.grammar = options.grammar?.beginning(behind: format.contentStart(after: prompt))
     options.addsSpecialTokens = format.wantsBeginToken(prompt)
     // Markers of thinking and calls are special tokens of many models.
     options.rendersSpecialTokens = true

@@ -65,6 +65,7 @@ struct Chat: AsyncParsableCommand {
   var stop: [String] = []
 
   @OptionGroup(title: "Sampling") var sampling: SamplingFlags
+  @OptionGroup(title: "Sampling") var grammar: GrammarOptions
   @OptionGroup(title: "Memory and machine") var context: ContextOptions
   @OptionGroup(title: "Memory and machine") var memory: MemoryOptions
 
@@ -91,9 +92,10 @@ struct Chat: AsyncParsableCommand {
   func run() async throws {
     let path = try model.path()
     let chatTools = try tools.map { path throws(Failure) in try ChatTools(file: path) } ?? .none
-    let source = try templateSource()
+    let source = try ChatFormat.Source(flag: chatTemplate)
     var engineOptions = memory.engineOptions(contextLength: context.ctxSize)
     engineOptions.warmStart = true
+    engineOptions.holdsGrammars = grammar.isGiven
     let loading = ProgressBar("loading", isQuiet: quiet, format: ProgressBar.sizes)
     let engine = try await Engine(
       modelAt: path, options: engineOptions, progress: loading.update)
@@ -108,6 +110,7 @@ struct Chat: AsyncParsableCommand {
     options.tokenCountMax = predict == -1 ? nil : predict
     options.sampling = sampling.samplingOptions()
     options.stops = stop
+    options.grammar = try grammar.outputGrammar(engine)
     options.promptProgress = ProgressBar("reading", isQuiet: quiet).update
     let conversation = Conversation(
       engine, format: format, options: options, tools: chatTools,
@@ -120,12 +123,14 @@ struct Chat: AsyncParsableCommand {
     if isTyped, !quiet { StandardError.write("/help lists the commands\n") }
     try await loop.run()
   }
+}
 
-  private func templateSource() throws -> ChatFormat.Source? {
-    guard let chatTemplate else { return nil }
-    if BuiltInTemplateRegistry.all.contains(where: { $0.name == chatTemplate }) {
-      return .builtIn(chatTemplate)
-    }
-    return .text(try InputText.file(chatTemplate))
+extension ChatFormat.Source {
+  /// What `--chat-template` names: a common form, or a file. Nil without it.
+  init?(flag: String?) throws {
+    guard let flag else { return nil }
+    self =
+      BuiltInTemplateRegistry.all.contains { $0.name == flag }
+      ? .builtIn(flag) : .text(try InputText.file(flag))
   }
 }

@@ -55,8 +55,8 @@ struct Generate: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "What becomes of an expert that is not in memory: wait, low[:H] (its copy in fewer bits "
-        + "answers once better ones carry H of the weight; without H always) or skip[:T] (it is left "
-        + "out once better ones carry T, usually 0.9). Short for --gating. (default: wait)",
+        + "answers once better ones carry H of the weight; without H always) or skip[:T] (it is "
+        + "left out once better ones carry T, usually 0.9). Short for --gating. (default: wait)",
       valueName: "what"),
     transform: GatingRequest.onMiss)
   var onMiss: GatingRequest?
@@ -69,6 +69,7 @@ struct Generate: AsyncParsableCommand {
   var calibration: String?
 
   @OptionGroup(title: "Sampling") var sampling: SamplingFlags
+  @OptionGroup(title: "Sampling") var grammar: GrammarOptions
   @OptionGroup(title: "Memory and machine") var context: ContextOptions
   @OptionGroup(title: "Memory and machine") var memory: MemoryOptions
 
@@ -128,6 +129,7 @@ struct Generate: AsyncParsableCommand {
     var engineOptions = memory.engineOptions(contextLength: context.ctxSize)
     // What is in memory may decide what a gating chooses, and the same run must give the same text.
     engineOptions.warmStart = !startsCold && !isGated
+    engineOptions.holdsGrammars = grammar.isGiven
     if timeline != nil { engineOptions.timelineEventCount = Self.timelineEventCount }
 
     let loadStart = MonotonicClock.nanoseconds()
@@ -141,6 +143,7 @@ struct Generate: AsyncParsableCommand {
     }
 
     var options = generationOptions()
+    options.grammar = try grammar.outputGrammar(engine)
     options.gating = try await chosenGating(engine, calibrationText)
     guard let statistics = try await write(engine.generate(text, options), after: text) else {
       throw CancellationError()

@@ -41,6 +41,7 @@ extension EngineError {
     "the chunk of prompt tokens": "--chunk", "the I/O depth": "--io-depth",
     "the count of staging slots": "--staging-slots", "the cache policy": "--cache-policy",
     "the predictor": "--predictor", "the perplexity window": "-c", "the stride": "--stride",
+    "a grammar": "--grammar, --json-schema",
     "the bundle": "--bundle", "the copies in fewer bits": "--low-resident",
     "the sequence length": "--sequence-length",
     "the type of keys and values": "--kv-type",

@@ -24,8 +24,8 @@ struct MemoryOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Who guesses tokens, so that a step verifies several: off, or ngram (the text itself, where it "
-        + "repeats what it said); does not change results. (default: off)", valueName: "name"),
+      "Who guesses tokens, so that a step verifies several: off, or ngram (the text itself, where "
+        + "it repeats what it said); does not change results. (default: off)", valueName: "name"),
     transform: { try FlagValue.name($0, among: Speculation.allCases.map(\.rawValue)) })
   var speculate = Speculation.off.rawValue
 

@@ -124,24 +124,7 @@ import Testing
       }
       return Choice(
         experts: experts, weights: experts.map { probabilities[$0] }, isCloseCall: isClose)
-    case "miss-low":
-      let total = own.reduce(0) { $0 + probabilities[$1] }
-      var (sum, choice) = (0.0, Choice(experts: [], weights: []))
-      for (rank, expert) in own.enumerated() {
-        let score = sum / total
-        sum += probabilities[expert]
-        let bounds = [numbers[0], numbers.count > 1 ? numbers[1] : 1]
-        if rank > 0, bounds.contains(where: { abs(score - $0) < 1e-6 }) {
-          choice.isCloseCall = true
-        }
-        if !draw.residents.contains(expert), score > bounds[0] {
-          if score > bounds[1] && rank > 0 { continue }
-          choice.lowered.insert(expert)
-        }
-        choice.experts.append(expert)
-        choice.weights.append(probabilities[expert])
-      }
-      return choice
+    case "miss-low": return lowering(numbers, draw, probabilities, own)
     default:
       let size = logits.count / Int(numbers[0])
       let chosen = (0..<Int(numbers[0])).map { group -> (expert: Int, weight: Double) in
@@ -155,6 +138,28 @@ import Testing
       let isClose = zip(weights, weights.dropFirst()).contains { abs($0 - $1) < 1e-6 }
       return Choice(experts: order.map(\.expert), weights: weights, isCloseCall: isClose)
     }
+  }
+
+  private func lowering(
+    _ numbers: [Double], _ draw: Draw, _ probabilities: [Double], _ own: [Int]
+  ) -> Choice {
+    let total = own.reduce(0) { $0 + probabilities[$1] }
+    var (sum, choice) = (0.0, Choice(experts: [], weights: []))
+    for (rank, expert) in own.enumerated() {
+      let score = sum / total
+      sum += probabilities[expert]
+      let bounds = [numbers[0], numbers.count > 1 ? numbers[1] : 1]
+      if rank > 0, bounds.contains(where: { abs(score - $0) < 1e-6 }) {
+        choice.isCloseCall = true
+      }
+      if !draw.residents.contains(expert), score > bounds[0] {
+        if score > bounds[1] && rank > 0 { continue }
+        choice.lowered.insert(expert)
+      }
+      choice.experts.append(expert)
+      choice.weights.append(probabilities[expert])
+    }
+    return choice
   }
 
   private func prior(
