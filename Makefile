@@ -24,8 +24,8 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEFormatsTests|$(SUITES_WITH_THREADS)
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run serve build tests test test-server test-dependent test-debug test-solver test-neon check fuzz simulate golden bench \
-	bench-record record-folder race policies model-check sanitize format format-check deps clean
+.PHONY: help run serve build tests test test-server test-dependent test-debug test-solver test-neon \
+	check fuzz simulate golden bench bench-record record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
@@ -59,8 +59,8 @@ test-dependent: deps ## Builds and runs a package that depends on this one by it
 	@.ci/quietly Tests/Fixtures/dependent/run.sh
 
 test-debug: deps ## Runs the fast suites in a debug build, with assertions on.
-	@$(DEBUG) .ci/quietly $(SWIFT) build --product moe-runtimePackageTests
-	@$(DEBUG) $(SWIFT) test $(SMALL) --skip-build --filter '$(SUITES_IN_DEBUG)' --skip '$(SLOW_IN_DEBUG)'
+	@MOE_DEBUG_SUITES=1 .ci/quietly $(SWIFT) build --product moe-runtimePackageTests
+	@MOE_DEBUG_SUITES=1 $(SWIFT) test --skip-build --filter '$(SUITES_IN_DEBUG)' --skip '$(SLOW_IN_DEBUG)'
 
 test-solver: deps ## Builds with the trait GLPK and compares placements with the solver's.
 	@.ci/install-packages libglpk-dev
