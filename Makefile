@@ -9,13 +9,15 @@ MOE_FUZZ_ITERATIONS ?= 200000
 TRACES ?= $(addprefix $(or $(MOE_TRACES),../shared/traces)/,real nano-moe)
 # A fresh build takes an eighth less without debug information; profilers want `swift build -c release`.
 RELEASE := -c release -debug-info-format none
-# With what only serving needs, in a build folder of its own.
-WITH_SERVER := MOE_SERVER=1
-SERVER_FOLDER := --scratch-path .build-server
+# Without networking, which takes minutes: in a folder of its own, or each would rebuild the other's.
+WITHOUT_SERVER := --disable-default-traits --scratch-path .build-run
+WITH_SOLVER := --scratch-path .build-solver --traits GLPK
+SOLVER_SUITE := MOE_SUITES=MoEAnalysisTests
 PROCESSOR := $(shell sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1 | tr -c '[:alnum:]\n' '-')
 # Every kernel on a worker's stack, which holds more without optimisation.
 KERNELS_IN_DEBUG := OperationTeamTests|sharingOfSegmentsChangesNoBit|spansOfSeveralSequencesAreShared
 SUITES_IN_DEBUG := MoECoreTests|MoECacheTests|MoEFormatsTests|ExtentReaderTests|$(KERNELS_IN_DEBUG)
+TARGETS_IN_DEBUG := MoEPlatformTests|MoECoreTests|MoEKernelsTests|MoEFormatsTests|MoECacheTests|MoEStoreTests
 # Millions of requests, weights of every family: minutes in debug, seconds in release.
 SLOW_IN_DEBUG := RecordedTraceTests|SyntheticModelTests
 SUITES_WITH_THREADS := MoEStoreTests|MoEKernelsTests|MoEExpertsTests|SimulationTests
@@ -24,23 +26,19 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEFormatsTests|$(SUITES_WITH_THREADS)
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run serve build tests test test-server test-dependent test-debug test-solver test-neon \
+.PHONY: help run serve build tests test test-dependent test-debug test-solver test-neon \
 	check fuzz simulate golden bench bench-record record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 16
 
 run: deps ## Builds, then lets a small model tell a story with 30 % of its experts in memory.
-	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
-	@$(SWIFT) run $(RELEASE) --skip-build moe-run $(MODEL) --expert-pool 30% -p "Once upon a time" -n 200 --temp 0.7 --seed $(SEED)
+	@.ci/quietly $(SWIFT) build $(RELEASE) $(WITHOUT_SERVER) --product moe-run
+	@$(SWIFT) run $(RELEASE) $(WITHOUT_SERVER) --skip-build moe-run $(MODEL) --expert-pool 30% -p "Once upon a time" -n 200 --temp 0.7 --seed $(SEED)
 
 serve: deps ## Serves the embedded model at 127.0.0.1:8080, with a page.
-	@$(WITH_SERVER) .ci/quietly $(SWIFT) build $(RELEASE) $(SERVER_FOLDER) --product moe-run
-	@$(WITH_SERVER) $(SWIFT) run $(RELEASE) $(SERVER_FOLDER) --skip-build moe-run serve $(MODEL)
-
-test-server: deps ## Builds the server and runs its tests.
-	@$(WITH_SERVER) .ci/quietly $(SWIFT) build $(RELEASE) $(SERVER_FOLDER) --product moe-runtimePackageTests
-	@$(WITH_SERVER) $(SWIFT) test $(RELEASE) $(SERVER_FOLDER) --skip-build --filter MoEServerTests
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	@$(SWIFT) run $(RELEASE) --skip-build moe-run serve $(MODEL)
 
 build: deps ## Builds everything for release.
 	$(SWIFT) build $(RELEASE)
@@ -59,13 +57,13 @@ test-dependent: deps ## Builds and runs a package that depends on this one by it
 	@.ci/quietly Tests/Fixtures/dependent/run.sh
 
 test-debug: deps ## Runs the fast suites in a debug build, with assertions on.
-	@MOE_DEBUG_SUITES=1 .ci/quietly $(SWIFT) build --product moe-runtimePackageTests
-	@MOE_DEBUG_SUITES=1 $(SWIFT) test --skip-build --filter '$(SUITES_IN_DEBUG)' --skip '$(SLOW_IN_DEBUG)'
+	@MOE_SUITES='$(TARGETS_IN_DEBUG)' .ci/quietly $(SWIFT) build --product moe-runtimePackageTests
+	@MOE_SUITES='$(TARGETS_IN_DEBUG)' $(SWIFT) test --skip-build --filter '$(SUITES_IN_DEBUG)' --skip '$(SLOW_IN_DEBUG)'
 
 test-solver: deps ## Builds with the trait GLPK and compares placements with the solver's.
 	@.ci/install-packages libglpk-dev
-	@.ci/quietly $(SWIFT) build $(RELEASE) --scratch-path .build-solver --traits GLPK --build-tests
-	@$(SWIFT) test $(RELEASE) --scratch-path .build-solver --traits GLPK --skip-build --filter PlacementTests
+	@$(SOLVER_SUITE) .ci/quietly $(SWIFT) build $(RELEASE) $(WITH_SOLVER) --product moe-runtimePackageTests
+	@$(SOLVER_SUITE) $(SWIFT) test $(RELEASE) $(WITH_SOLVER) --skip-build --filter PlacementTests
 
 test-neon: ## Compares the Arm kernels, in an emulator, with AVX2's bits.
 	@.ci/install-packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
@@ -125,4 +123,4 @@ deps: ## Installs the system packages that are missing (Debian, Ubuntu).
 	@.ci/install-packages pkg-config liburing-dev zlib1g-dev libzstd-dev
 
 clean: ## Removes everything that was built.
-	rm -rf .build .build-thread .build-address .build-solver .build-server
+	rm -rf .build .build-run .build-thread .build-address .build-solver

@@ -19,71 +19,16 @@ func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-// Networking takes minutes to build and is wanted by `moe-run serve` alone: with MOE_SERVER=1 the
-// package has it (`make serve`, `make test-server`).
-let servesHTTP = Context.environment["MOE_SERVER"] != nil
+// Networking takes minutes to build and only `moe-run serve` wants it.
 let ifServer = TargetDependencyCondition.when(traits: ["Server"])
-let serverTargets: [Target] =
-  servesHTTP
-  ? [
-    .target(
-      name: "MoEServer",
-      dependencies: [
-        "MoERuntime", "MoEExperts", "MoETemplates", "MoETokenizer", "MoECore", "MoEPlatform",
-        .product(name: "HummingbirdCore", package: "hummingbird", condition: ifServer),
-        .product(
-          name: "HummingbirdTLS", package: "hummingbird", condition: .when(traits: ["TLS"])),
-        .product(name: "Logging", package: "swift-log", condition: ifServer),
-        .product(name: "NIOCore", package: "swift-nio", condition: ifServer),
-        .product(name: "NIOPosix", package: "swift-nio", condition: ifServer),
-        .product(name: "HTTPTypes", package: "swift-http-types", condition: ifServer),
-      ],
-      resources: [.embedInCode("Resources/page.html")],
-      swiftSettings: swiftSettings),
-    suite(
-      "MoEServerTests",
-      [
-        "MoEServer", "MoERuntime", "MoETemplates", "MoETokenizer", "MoECore", "MoETestSupport",
-        .product(name: "Logging", package: "swift-log", condition: ifServer),
-      ]),
-  ] : []
-let serverTraits: Set<Trait> =
-  servesHTTP
-  ? [
-    .default(enabledTraits: ["Server"]),
-    .trait(name: "Server", description: "`moe-run serve`: HTTP on Hummingbird."),
-    // Off by default: building BoringSSL takes longer than all of the server, and a reverse proxy
-    // is where certificates usually are.
-    .trait(name: "TLS", description: "HTTPS for `moe-run serve`.", enabledTraits: ["Server"]),
-  ] : []
-let serverPackages: [Package.Dependency] =
-  servesHTTP
-  ? [
-    // HTTP: connections, streaming bodies and TLS on SwiftNIO, kept by its authors' circle.
-    .package(
-      url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
-    // The access log goes where the program's log goes.
-    .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
-    // Hummingbird's own vocabulary: channels and header fields.
-    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
-    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
-  ] : []
-let servingProgram: [Target.Dependency] =
-  servesHTTP
-  ? [
-    .target(name: "MoEServer", condition: ifServer),
-    .product(name: "Logging", package: "swift-log", condition: ifServer),
-  ] : []
 
-// The suites that `make test-debug` runs; the others need not be built for it.
-let debugSuites: Set = [
-  "MoEPlatformTests", "MoECoreTests", "MoEKernelsTests", "MoEFormatsTests", "MoECacheTests",
-  "MoEStoreTests",
-]
-let isDebugChore = Context.environment["MOE_DEBUG_SUITES"] != nil
+// Where MOE_SUITES names suites, separated by bars, the others are left out and need not be built.
+let chosenSuites = Context.environment["MOE_SUITES"].map {
+  Set($0.split(separator: "|").map(String.init))
+}
 
 func chosen(_ targets: [Target]) -> [Target] {
-  targets.filter { !isDebugChore || $0.type != .test || debugSuites.contains($0.name) }
+  targets.filter { $0.type != .test || chosenSuites?.contains($0.name) != false }
 }
 
 let package = Package(
@@ -98,8 +43,15 @@ let package = Package(
       ]),
     .executable(name: "moe-run", targets: ["moe-run", "AMoEKernels"]),
     .executable(name: "moe-bench", targets: ["moe-bench", "AMoEKernels"]),
-  ] + (servesHTTP ? [.library(name: "MoEServer", targets: ["MoEServer", "AMoEKernels"])] : []),
-  traits: serverTraits.union([
+    .library(name: "MoEServer", targets: ["MoEServer", "AMoEKernels"]),
+  ],
+  traits: [
+    .default(enabledTraits: ["Server"]),
+    // Without it products are built one by one, not all at once: MoEServer itself needs it.
+    .trait(name: "Server", description: "`moe-run serve`: HTTP on Hummingbird."),
+    // Off by default: building BoringSSL takes longer than all of the server, and a reverse proxy
+    // is where certificates usually are.
+    .trait(name: "TLS", description: "HTTPS for `moe-run serve`.", enabledTraits: ["Server"]),
     // Off by default: it links a library of tens of megabytes that only quantising uses.
     .trait(
       name: "Compression",
@@ -107,13 +59,21 @@ let package = Package(
     // Off by default: a program with GLPK in it is passed on under the GNU General Public License.
     .trait(
       name: "GLPK", description: "Places experts on devices by integer programming (libglpk-dev)."),
-  ]),
+  ],
   dependencies: [
     // Flags, help and completion of the command line: Apple's own, kept current.
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     // Heaps: Apple's own, tested exhaustively; one module of it is linked.
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-  ] + serverPackages,
+    // HTTP: connections, streaming bodies and TLS on SwiftNIO, kept by its authors' circle.
+    .package(
+      url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    // The access log goes where the program's log goes.
+    .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+    // Hummingbird's own vocabulary: channels and header fields.
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+  ],
   targets: chosen([
     // C. No flags: instruction sets are chosen per function and at run time.
     // Swift's modules need the kernels' headers alone. The objects are named by what is linked
@@ -130,10 +90,10 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // zstd: the fastest entropy coder in every distribution, its format frozen (RFC 8878).
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-    // GLPK: the one solver of integer programs in Debian 12 with a C interface and no other parts.
     // LAPACK as OpenBLAS has it: two and a half times as fast as our loops on processors that it
     // knows, slower on others.
     .systemLibrary(name: "CLAPACK", providers: [.apt(["libopenblas-dev"])]),
+    // GLPK: the one solver of integer programs in Debian 12 with a C interface and no other parts.
     .systemLibrary(name: "CGLPK", providers: [.apt(["libglpk-dev"])]),
 
     // The operating system.
@@ -185,6 +145,22 @@ let package = Package(
       "MoESynthetic",
       ["MoECore", "MoEPlatform", "MoEKernels", "MoEExperts", "MoEModel", "MoEFormats"]),
 
+    // HTTP over the engine.
+    .target(
+      name: "MoEServer",
+      dependencies: [
+        "MoERuntime", "MoEExperts", "MoETemplates", "MoETokenizer", "MoECore", "MoEPlatform",
+        .product(name: "HummingbirdCore", package: "hummingbird", condition: ifServer),
+        .product(
+          name: "HummingbirdTLS", package: "hummingbird", condition: .when(traits: ["TLS"])),
+        .product(name: "Logging", package: "swift-log", condition: ifServer),
+        .product(name: "NIOCore", package: "swift-nio", condition: ifServer),
+        .product(name: "NIOPosix", package: "swift-nio", condition: ifServer),
+        .product(name: "HTTPTypes", package: "swift-http-types", condition: ifServer),
+      ],
+      resources: [.embedInCode("Resources/page.html")],
+      swiftSettings: swiftSettings),
+
     // Programs.
     .executableTarget(
       name: "moe-run",
@@ -193,7 +169,9 @@ let package = Package(
         "MoERuntime", "MoECompression", "MoEAnalysis", "MoEReport", "MoETokenizer",
         "MoETemplates", "MoECache", "MoEStore", "MoEModel", "MoEExperts", "MoEKernels", "MoECore",
         "MoEPlatform",
-      ] + servingProgram,
+        .target(name: "MoEServer", condition: ifServer),
+        .product(name: "Logging", package: "swift-log", condition: ifServer),
+      ],
       // The text that gatings are calibrated on, in the program itself.
       resources: [.embedInCode("Resources/calibration.txt")],
       swiftSettings: swiftSettings),
@@ -268,6 +246,12 @@ let package = Package(
         "MoERuntime", "MoEAnalysis", "MoEModel", "MoEExperts", "MoEStore", "MoECache", "MoEKernels",
         "MoEFormats", "MoECore", "MoEPlatform", "MoETestSupport",
       ]),
+    suite(
+      "MoEServerTests",
+      [
+        "MoEServer", "MoERuntime", "MoETemplates", "MoETokenizer", "MoECore", "MoETestSupport",
+        .product(name: "Logging", package: "swift-log", condition: ifServer),
+      ]),
     // Depends on the program so that it is built before the tests that run it.
     suite(
       "MoERunTests",
@@ -277,6 +261,6 @@ let package = Package(
         "MoETestSupport",
       ]),
     suite("TidyTests", []),
-  ]) + serverTargets,
+  ]),
   cLanguageStandard: .gnu17
 )

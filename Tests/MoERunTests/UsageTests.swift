@@ -15,7 +15,7 @@ import Testing
     #expect(
       names == [
         "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "report",
-        "policies", "frontier", "pack", "bundle", "chat",
+        "policies", "frontier", "pack", "bundle", "chat", "serve",
       ])
   }
 

@@ -21,6 +21,8 @@ package enum QuantizeError: Error, CustomStringConvertible {
   case changed(path: String, FileChange)
   case calibration(CalibrationError)
   case pruning(PruningError)
+  /// Bytes of the file, and of the smallest that the formats here make of the model.
+  case sizeTooSmall(wanted: Int, least: Int)
   /// The caller wanted it to end; what was done stays for the next time.
   case cancelled(partialPath: String)
 
@@ -43,6 +45,9 @@ package enum QuantizeError: Error, CustomStringConvertible {
         + "it is"
     case .calibration(let error): error.description
     case .pruning(let error): error.description
+    case .sizeTooSmall(let wanted, let least):
+      "no formats make the model fit \(ByteSize(wanted)); give a size of at least "
+        + "\(ByteSize(least)), or leave experts out"
     case .cancelled(let path):
       "interrupted; what is done is in \(path), and the same command goes on from there"
     }

@@ -19,25 +19,18 @@ extension Endpoint {
 /// The page, and what a browser may do with it: run and show what the page itself has, told by a
 /// word that is another each time, and ask this server.
 enum Page {
-  /// The page, cut before the `>` of each `<script>` and `<style>`.
+  /// The page, cut where the word stands.
   private static let parts: [String] = {
-    var parts = [""]
+    var parts: [String] = []
     var rest = String(decoding: PackageResources.page_html, as: UTF8.self)[...]
-    while let next = ["<script>", "<style>"].compactMap({ rest.firstRange(of: $0) })
-      .min(by: { $0.lowerBound < $1.lowerBound })
-    {
-      let cut = rest.index(before: next.upperBound)
-      parts[parts.count - 1] += rest[..<cut]
-      parts.append("")
-      rest = rest[cut...]
+    while let next = rest.firstRange(of: "{{NONCE}}") {
+      parts.append(String(rest[..<next.lowerBound]))
+      rest = rest[next.upperBound...]
     }
-    parts[parts.count - 1] += rest
-    return parts
+    return parts + [String(rest)]
   }()
 
-  static func bytes(_ nonce: String) -> [UInt8] {
-    Array(parts.joined(separator: " nonce=\"\(nonce)\"").utf8)
-  }
+  static func bytes(_ nonce: String) -> [UInt8] { Array(parts.joined(separator: nonce).utf8) }
 
   static func policy(_ nonce: String) -> String {
     "default-src 'none'; script-src 'nonce-\(nonce)'; style-src 'nonce-\(nonce)'; img-src data:; "

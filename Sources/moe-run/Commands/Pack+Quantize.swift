@@ -6,25 +6,26 @@ import MoEModel
 import MoEReport
 import MoERuntime
 
-/// `moe-run pack --quantize`: the model in other formats.
+/// `moe-run pack --quantize`, `--size` and `--keep-experts`: the model in other formats, or with
+/// fewer experts.
 extension Pack {
   func quantize(_ path: String, _ cancellation: CancellationFlag) async throws {
     guard let output else {
-      throw Failure.usage("--quantize wants -o: the file to write the model to")
+      throw Failure.usage("give -o with \(quantization.givenFlag): the file to write the model to")
     }
     let source = try QuantizationSource(modelAt: path)
-    let plan = try QuantizationPlan(quantization.mix(), of: source)
-    for (name, encoder) in plan.substitutes {
-      StandardError.write(
-        "moe-run: note: rows of \(name) are no whole blocks of that format: "
-          + (encoder.map { "written as \($0.name)" } ?? "it stays as it is") + "\n")
-    }
     let threadCount = threads ?? ProcessorCount.current.count
-    let team = try WorkerTeam(workerCount: threadCount)
-    let quantizer = MatrixQuantizer(team: team)
+    let quantizer = MatrixQuantizer(team: try WorkerTeam(workerCount: threadCount))
     if let note = quantizer.factorizer.note { StandardError.write("moe-run: note: \(note)\n") }
-    let isCalibrated = quantization.method == .gptq
-    let text = isCalibrated ? try calibrationText() : ""
+    let text = quantization.wantsCalibration ? try calibrationText() : ""
+    let calibration =
+      quantization.wantsCalibration
+      ? try await CalibrationRun(
+        modelAt: path, memory: memory, threadCount: threadCount,
+        tokenCountMax: quantization.calibrationTokens, folder: Self.folder(of: output)
+      ).calibration(text) : CalibrationRun.Calibration()
+    let plan = try quantizationPlan(source, calibration, quantizer)
+    let isCalibrated = quantization.method == .gptq && !plan.encoders.isEmpty
     let writer = try QuantizedModelWriter(
       source, plan, to: output,
       recipe: isCalibrated
@@ -36,14 +37,84 @@ extension Pack {
       bar.erase()
       return try say(result, nil)
     }
-    let rows = try await CalibrationRun(
-      modelAt: path, memory: memory, threadCount: threadCount,
-      tokenCountMax: quantization.calibrationTokens, folder: Self.folder(of: output)
-    ).rows(of: text)
-    let maker = CalibratedExperts(source, writer: writer, rows: rows, quantizer: quantizer)
+    let maker = CalibratedExperts(
+      source, writer: writer, rows: calibration.rows, quantizer: quantizer)
     let result = try writer.write(progress: bar.update, makeExpert: maker.make)
     bar.erase()
     try say(result, maker.report)
+  }
+
+  /// What becomes of each tensor, and a note for those that become something else than was asked
+  /// for.
+  private func quantizationPlan(
+    _ source: QuantizationSource, _ calibration: CalibrationRun.Calibration,
+    _ quantizer: MatrixQuantizer
+  ) throws -> QuantizationPlan {
+    let pruning = try expertPruning(source, calibration.uses)
+    var mix = quantization.mix()
+    if let size = quantization.size {
+      let measure = LayerLosses(source, quantizer: quantizer)
+      let bar = ProgressBar("measuring formats")
+      var losses: [Int: [Double]] = [:]
+      for layer in source.experts.routedLayers {
+        losses[layer] = try calibration.rows[layer].map {
+          try measure.losses($0, SizedMix.expertEncoders)
+        }
+        bar.update(losses.count, source.experts.routedLayers.count)
+        try Interruption.check()
+      }
+      bar.erase()
+      let sized = try SizedMix(
+        of: source, pruning: pruning, losses: losses,
+        byteCountMax: size.byteCount(of: source.byteCount))
+      try StandardOutput.write(Self.text(sized.chosen))
+      mix = sized.mix
+    }
+    let plan = try QuantizationPlan(mix, pruning: pruning, of: source)
+    for (name, encoder) in plan.substitutes {
+      StandardError.write(
+        "moe-run: note: rows of \(name) are no whole blocks of that format: "
+          + (encoder.map { "written as \($0.name)" } ?? "it stays as it is") + "\n")
+    }
+    return plan
+  }
+
+  /// The experts that stay.
+  private func expertPruning(
+    _ source: QuantizationSource, _ uses: [Int: ExpertUses]
+  ) throws -> ExpertPruning {
+    guard let kept = quantization.keepExperts else { return ExpertPruning() }
+    let layers = source.experts.routedLayers
+    let counts: [Int]
+    do {
+      counts = try kept.counts(layerCount: layers.count)
+    } catch {
+      throw Failure.usage("--keep-experts: \(error)")
+    }
+    let byLayer = Dictionary(uniqueKeysWithValues: zip(layers, counts))
+    let used = Dictionary(
+      uniqueKeysWithValues: layers.map { layer in
+        let uses =
+          uses[layer] ?? ExpertUses(expertCount: source.experts.layers[layer].expertCount)
+        return (layer, quantization.keepBy == .hard ? uses.hard : uses.soft)
+      })
+    return ExpertPruning(counts: used) { byLayer[$0] ?? 0 }
+  }
+
+  /// One line for each run of layers with experts in the same format.
+  private static func text(_ chosen: [(layer: Int, encoder: BlockEncoder?)]) -> String {
+    var lines: [String] = []
+    var start = 0
+    for (place, (layer, encoder)) in chosen.enumerated() {
+      let next = place + 1 < chosen.count ? chosen[place + 1].encoder?.name : nil
+      if place + 1 < chosen.count, next == encoder?.name { continue }
+      let first = chosen[start].layer
+      lines.append(
+        "experts of layer \(first == layer ? "\(layer)" : "\(first) to \(layer)"): "
+          + (encoder?.name ?? "as they are"))
+      start = place + 1
+    }
+    return lines.joined(separator: "\n") + "\n"
   }
 
   private func calibrationText() throws -> String {
@@ -76,61 +147,5 @@ extension Pack {
           + "\(first.expert.index) of layer \(first.expert.layer): \(first.reason)")
     }
     try StandardOutput.write(lines.joined(separator: "\n") + "\n")
-  }
-}
-
-/// Quantises experts as a file's writer asks for them.
-private final class CalibratedExperts {
-  private let source: QuantizationSource
-  private let writer: QuantizedModelWriter
-  private let rows: [Int: CalibrationRows]
-  private let quantizer: MatrixQuantizer
-  /// Of the layer whose experts come.
-  private var layer = -1
-  private var floats: ExpertFloats?
-  private var experts: ExpertQuantizer?
-  private(set) var report = QuantizationReport()
-
-  init(
-    _ source: QuantizationSource, writer: QuantizedModelWriter, rows: [Int: CalibrationRows],
-    quantizer: MatrixQuantizer
-  ) {
-    self.source = source
-    self.writer = writer
-    self.rows = rows
-    self.quantizer = quantizer
-  }
-
-  func make(_ expert: ExpertID) throws(QuantizeError) -> [ExpertPartRole: [UInt8]] {
-    if layer != expert.layer { try begin(expert.layer) }
-    guard let floats, let experts else { preconditionFailure("the layer has experts") }
-    try source.read(expert, into: floats, team: quantizer.team)
-    var targets: [ExpertPartRole: WeightTarget] = [:]
-    for part in floats.parts {
-      if let encoder = writer.encoder(of: part.role, expert) {
-        targets[part.role] = .blocks(encoder)
-      }
-    }
-    let parts = try experts.quantize(
-      floats, index: expert.index, rows: rows[expert.layer], targets: targets)
-    report.add(expert, parts)
-    return Dictionary(uniqueKeysWithValues: parts.map { ($0.role, $0.weights.bytes) })
-  }
-
-  private func begin(_ number: Int) throws(QuantizeError) {
-    (floats, experts) = (nil, nil)
-    guard let routed = source.description.layers[number].feedForward?.routed else {
-      preconditionFailure("layer \(number) has no experts")
-    }
-    do throws(OutOfMemory) {
-      floats = try ExpertFloats(source.experts.layers[number])
-      experts = try ExpertQuantizer(
-        hiddenSize: source.description.hiddenSize, width: routed.width,
-        activation: routed.activation, quantizer: quantizer,
-        scalesInput: routed.router.weightPlacement == .input)
-    } catch {
-      throw .outOfMemory(error)
-    }
-    layer = number
   }
 }

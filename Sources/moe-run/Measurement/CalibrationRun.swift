@@ -18,13 +18,14 @@ struct CalibrationRun {
   /// For rows, of each layer.
   private static let rowByteCount = 8 << 20
 
-  /// What comes back from the engine's thread, which has let go of it.
-  private struct Kept: @unchecked Sendable {
-    let rows: [Int: CalibrationRows]
+  /// What a text has told: it comes back from the engine's thread, which has let go of it.
+  struct Calibration: @unchecked Sendable {
+    /// By layer: what its experts read, and how much they are used.
+    var rows: [Int: CalibrationRows] = [:]
+    var uses: [Int: ExpertUses] = [:]
   }
 
-  /// (layer): rows of its experts.
-  func rows(of text: String) async throws -> [Int: CalibrationRows] {
+  func calibration(_ text: String) async throws -> Calibration {
     var options = EngineOptions()
     options.memory = memory
     options.threadCount = threadCount
@@ -60,11 +61,11 @@ struct CalibrationRun {
         start = end
         bar.update(start, tokens.count)
       }
-      return Kept(rows: recorder.rows)
+      return Calibration(rows: recorder.rows, uses: recorder.uses)
     }
     bar.erase()
     await engine.unload()
-    return kept.rows
+    return kept
   }
 
   private func makeRows(

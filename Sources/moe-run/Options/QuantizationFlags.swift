@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoECompression
+import MoECore
 
 /// How a model is written in other formats.
 struct QuantizationFlags: ParsableArguments {
@@ -47,11 +48,55 @@ struct QuantizationFlags: ParsableArguments {
     transform: { try FlagValue.integer($0, in: 1...1 << 24) })
   var calibrationTokens = 8192
 
-  var isGiven: Bool { quantize != nil }
+  @Option(
+    help: ArgumentHelp(
+      "Pick the formats so that the file fits, such as 8G or 40% of it: experts first, each "
+        + "layer's by what it loses on the calibration text, attention last.",
+      valueName: "size"),
+    transform: FlagValue.size)
+  var size: SizeSpecification?
+
+  @Option(
+    help: ArgumentHelp(
+      "Leave out the experts that the calibration text uses least: how many stay in each layer, as "
+        + "one number, one for each layer with experts (48,48,32), or schedule:B,H,E,P, which goes "
+        + "on straight lines from B in the first to H in the Pth and E in the last "
+        + "(arXiv 2505.03531).",
+      valueName: "n"),
+    transform: KeptExperts.init)
+  var keepExperts: KeptExperts?
+
+  @Option(
+    help: ArgumentHelp(
+      "What tells how much an expert is used: soft (the sum of its weights) or hard (how often it "
+        + "is taken). (default: soft)", valueName: "counts"))
+  var keepBy = Counts.soft
+
+  enum Counts: String, CaseIterable, ExpressibleByArgument {
+    case soft, hard
+  }
+
+  var isGiven: Bool { quantize != nil || size != nil || keepExperts != nil }
+
+  /// The first of the flags that ask for another model file.
+  var givenFlag: String {
+    quantize != nil ? "--quantize" : size != nil ? "--size" : "--keep-experts"
+  }
+
+  /// Whether a text has to be read to know what to write.
+  var wantsCalibration: Bool {
+    size != nil || keepExperts != nil || quantize != nil && method == .gptq
+  }
 
   func validate() throws {
-    if quantize == nil, dense != nil || attention != nil || calibration != nil {
-      throw ValidationError("--dense, --attention and --calibration want --quantize")
+    if quantize == nil, dense != nil || attention != nil {
+      throw ValidationError("--dense and --attention want --quantize")
+    }
+    if quantize != nil, size != nil {
+      throw ValidationError("give --quantize with a format, or --size, which picks formats itself")
+    }
+    if !isGiven, calibration != nil {
+      throw ValidationError("--calibration wants --quantize, --size or --keep-experts")
     }
   }
 

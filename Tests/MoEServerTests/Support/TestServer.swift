@@ -40,7 +40,8 @@ struct TestServer {
   static func engine(_ change: (inout EngineOptions) -> Void) async throws -> Engine {
     var options = EngineOptions()
     options.contextLength = contextLength
-    options.memory = .bytes(1 << 30)
+    // What the process of all suites holds counts as well.
+    options.memory = .bytes(12 << 30)
     change(&options)
     return try await Engine(modelAt: TrainedModel.path, options: options)
   }

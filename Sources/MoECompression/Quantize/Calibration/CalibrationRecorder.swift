@@ -2,13 +2,16 @@ package import MoECore
 package import MoEKernels
 package import MoEModel
 
-/// Keeps what the routed experts of some layers read while a decoder runs a calibration text.
+/// Keeps what the routed experts of some layers read while a decoder runs a calibration text, and
+/// counts how much those of all layers are used.
 ///
 /// An observer cannot throw: what went wrong is in `failure`, and nothing is kept from then on.
 package final class CalibrationRecorder: DecoderObserver {
   /// By layer.
   package let rows: [Int: CalibrationRows]
   package private(set) var failure: CalibrationError?
+  /// By layer, of all layers with experts: how much they are used.
+  package private(set) var uses: [Int: ExpertUses] = [:]
 
   /// Tokens whose rows do not count, nor those from which they are predicted: special ones, which
   /// no text has (QMoE, arXiv 2310.16795, section 3.2).
@@ -48,6 +51,8 @@ package final class CalibrationRecorder: DecoderObserver {
   }
 
   package func didRoute(layer: Int, start: Int, logits: FloatRows, selection: Selection) {
+    uses[layer, default: ExpertUses(expertCount: logits.columnCount)]
+      .add(selection) { row in isKept[start + row] }
     guard failure == nil, let kept = rows[layer], inputRowCount == selection.tokenCount else {
       return
     }

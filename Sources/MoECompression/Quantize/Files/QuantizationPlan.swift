@@ -19,6 +19,8 @@ package struct QuantizationMix: Sendable {
   package var attention: BlockEncoder?
   package var embedding: BlockEncoder?
   package var output: BlockEncoder?
+  /// Whether matrices stay as they are where they would not become smaller.
+  package var keepsSmaller = false
 
   package init() {}
 }
@@ -51,6 +53,12 @@ package struct QuantizationPlan: Sendable {
       let encoder = BlockEncoderRegistry.substitute(for: wanted, columnCount: tensor.shape[0])
       if encoder?.name != wanted.name { substitutes.append((tensor.name, encoder)) }
       guard let encoder, encoder.format.ggmlType != tensor.formatID else { continue }
+      if mix.keepsSmaller, let format = QuantFormat(ggmlType: tensor.formatID),
+        encoder.format.rowByteCount(columnCount: tensor.shape[0])
+          >= format.rowByteCount(columnCount: tensor.shape[0])
+      {
+        continue
+      }
       encoders[tensor.name] = encoder
     }
   }
@@ -101,6 +109,22 @@ package struct QuantizationPlan: Sendable {
           .tooFew(layer: layer, kept: kept.count, used: router.expertsPerToken))
       }
     }
+  }
+
+  /// Bytes of the file that is written, each tensor's as far as the next one: by layer those of its
+  /// routed experts' matrices, and all others.
+  func byteCounts(
+    _ source: QuantizationSource
+  ) throws(QuantizeError) -> (experts: [Int: Int], other: Int) {
+    let tensors = WrittenTensor.all(self, source)
+    let layers = Self.expertTensors(source)
+    var experts: [Int: Int] = [:]
+    let header = try WrittenHeader(tensors, self, source)
+    let ends = header.offsets.dropFirst() + [header.fileByteCount]
+    for (tensor, (start, end)) in zip(tensors, zip(header.offsets, ends)) {
+      if let layer = layers[tensor.name] { experts[layer, default: 0] += end - start }
+    }
+    return (experts, header.fileByteCount - experts.values.reduce(0, +))
   }
 
   /// The experts of a layer that are written, by their numbers in the source.

@@ -40,6 +40,9 @@ package final class QuantizationSource {
     try checkUnchanged()
   }
 
+  /// Size of all its files.
+  package var byteCount: Int { file.files.reduce(0) { $0 + $1.byteCount } }
+
   /// Throws where the model is not what it was when its header was read.
   func checkUnchanged() throws(QuantizeError) {
     for (shard, input) in zip(file.files, inputs) {
