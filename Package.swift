@@ -179,7 +179,7 @@ let package = Package(
       name: "moe-bench",
       dependencies: [
         "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel",
-        "MoEAnalysis", "MoEFormats", "MoETokenizer", "MoESynthetic",
+        "MoEAnalysis", "MoEFormats", "MoETokenizer", "MoERuntime", "MoESynthetic",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

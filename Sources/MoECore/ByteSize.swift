@@ -100,3 +100,31 @@ extension String {
     String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
   }
 }
+
+extension SizeSpecification: Codable {
+  /// From its text, such as `8G`; a number is one of bytes.
+  public init(from decoder: any Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    if let count = try? value.decode(Int.self) {
+      guard count > 0 else {
+        throw DecodingError.dataCorruptedError(in: value, debugDescription: SizeError.wanted)
+      }
+      self = .bytes(count)
+      return
+    }
+    do {
+      try self.init(parsing: try value.decode(String.self))
+    } catch let error as SizeError {
+      throw DecodingError.dataCorruptedError(in: value, debugDescription: error.description)
+    }
+  }
+
+  /// So that nothing is rounded: bytes as a number, a share as its percentage.
+  public func encode(to encoder: any Encoder) throws {
+    var value = encoder.singleValueContainer()
+    switch self {
+    case .bytes(let count): try value.encode(count)
+    case .fraction(let share): try value.encode("\(100 * share)%")
+    }
+  }
+}

@@ -14,6 +14,7 @@ public final class Engine: Sendable {
   /// What was decided at load: memory, store, kernels.
   public let plan: RunPlan
   public let tokenizer: Tokenizer
+  public let model: ModelInformation
   /// The model's chat templates by their names; the usual one is `default`.
   package let chatTemplates: [String: String]
   let grammars: GrammarShelf
@@ -62,6 +63,7 @@ public final class Engine: Sendable {
       (plan, header) = try loaded.get()
       vocabularySize = header.description.vocabularySize
       (tokenizer, chatTemplates) = (header.tokenizer, header.chatTemplates)
+      model = ModelInformation(header, plan)
     } catch {
       driver.stop()
       throw error

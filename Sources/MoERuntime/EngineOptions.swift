@@ -1,7 +1,7 @@
 public import MoECore
 
 /// How a model is to be loaded. Every value has a default that suits most runs.
-public struct EngineOptions: Sendable {
+public struct EngineOptions: Hashable, Sendable {
   /// Everything the process may make the machine hold: `8G`, or a share of the model's files. Nil:
   /// the cgroup's limit or the available memory, whichever is less, minus a reserve.
   public var memory: SizeSpecification?
@@ -74,6 +74,46 @@ public struct EngineOptions: Sendable {
   public init() {}
 }
 
+extension EngineOptions: Codable {
+  /// What is not there has its default.
+  public init(from decoder: any Swift.Decoder) throws {
+    self.init()
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    try values.read(&memory, .memory)
+    try values.read(&expertPool, .expertPool)
+    try values.read(&contextLength, .contextLength)
+    try values.read(&parallelRequestCount, .parallelRequestCount)
+    try values.read(&keptStateCount, .keptStateCount)
+    try values.read(&queueLength, .queueLength)
+    try values.read(&prefillShare, .prefillShare)
+    try values.read(&holdsGrammars, .holdsGrammars)
+    try values.read(&speculation, .speculation)
+    try values.read(&threadCount, .threadCount)
+    try values.read(&kvCacheType, .kvCacheType)
+    try values.read(&chunkTokenCount, .chunkTokenCount)
+    try values.read(&store, .store)
+    try values.read(&mirrors, .mirrors)
+    try values.read(&bundle, .bundle)
+    try values.read(&holdsLowCopies, .holdsLowCopies)
+    try values.read(&readBehindCount, .readBehindCount)
+    try values.read(&inputDepth, .inputDepth)
+    try values.read(&predictor, .predictor)
+    try values.read(&stagingSlotCount, .stagingSlotCount)
+    try values.read(&cachePolicy, .cachePolicy)
+    try values.read(&warmStart, .warmStart)
+    try values.read(&placement, .placement)
+    try values.read(&logitRowCount, .logitRowCount)
+    try values.read(&timelineEventCount, .timelineEventCount)
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// Replaces a value by the one that is there, if one is.
+  func read<Value: Decodable>(_ value: inout Value, _ key: Key) throws {
+    if let found = try decodeIfPresent(Value.self, forKey: key) { value = found }
+  }
+}
+
 /// Who guesses which tokens come next, so that a step verifies several.
 public enum Speculation: String, Sendable, CaseIterable, Codable {
   case off
@@ -90,7 +130,7 @@ public enum KVCacheType: String, Sendable, CaseIterable, Codable {
 }
 
 /// Whether experts are read from a bundle.
-public enum BundleChoice: Hashable, Sendable {
+public enum BundleChoice: Hashable, Sendable, Codable {
   /// From the one beside the model that has its name, with `.moebundle` instead of `.gguf`; from
   /// the model's own files where there is none, or where they have copies on other disks.
   case automatic

@@ -29,7 +29,7 @@ let benchmarkSubjects: [@Sendable (BenchmarkContext) -> [Benchmark]] = [
   RecurrenceBenchmark.benchmarks, CodecBenchmark.benchmarks,
   OperationBenchmark.benchmarks, CachePolicyBenchmark.benchmarks, PredictorBenchmark.benchmarks,
   DispatchBenchmark.benchmarks, ReadBenchmark.benchmarks, ReplayBenchmark.benchmarks,
-  TokenizeBenchmark.benchmarks,
+  TokenizeBenchmark.benchmarks, SamplingBenchmark.benchmarks,
 ]
 
 /// One thing to be timed. Its memory is allocated when it is prepared and freed after it ran.

@@ -99,3 +99,36 @@ public struct SamplingOptions: Sendable, Hashable {
     }
   }
 }
+
+extension SamplingOptions: Codable {
+  /// What is not there has its default.
+  public init(from decoder: any Decoder) throws {
+    self.init()
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    try values.read(&temperature, .temperature)
+    try values.read(&topK, .topK)
+    try values.read(&topP, .topP)
+    try values.read(&minP, .minP)
+    try values.read(&typicalP, .typicalP)
+    try values.read(&topNSigma, .topNSigma)
+    try values.read(&xtcProbability, .xtcProbability)
+    try values.read(&xtcThreshold, .xtcThreshold)
+    try values.read(&dynamicTemperatureRange, .dynamicTemperatureRange)
+    try values.read(&dynamicTemperatureExponent, .dynamicTemperatureExponent)
+    try values.read(&repeatPenalty, .repeatPenalty)
+    try values.read(&presencePenalty, .presencePenalty)
+    try values.read(&frequencyPenalty, .frequencyPenalty)
+    try values.read(&repeatLastCount, .repeatLastCount)
+    try values.read(&dryMultiplier, .dryMultiplier)
+    try values.read(&dryBase, .dryBase)
+    try values.read(&dryAllowedLength, .dryAllowedLength)
+    try values.read(&dryLastCount, .dryLastCount)
+    try values.read(&dryBreakers, .dryBreakers)
+    try values.read(&logitBiases, .logitBiases)
+    try values.read(&mirostat, .mirostat)
+    try values.read(&mirostatTarget, .mirostatTarget)
+    try values.read(&mirostatRate, .mirostatRate)
+    try values.read(&samplers, .samplers)
+    try values.read(&seed, .seed)
+  }
+}

@@ -26,7 +26,7 @@ package=$work/dependent
 mkdir -p "$package/Sources/dependent"
 sed "s|@URL@|file://$clone|" "$here/Package.swift.template" >"$package/Package.swift"
 cp "$here/main.swift.template" "$package/Sources/dependent/main.swift"
-cp "$root/Tests/MoERuntimeTests/GettingStartedExample.swift" "$package/Sources/dependent/"
+cp "$root/Tests/MoERuntimeTests/Examples/GettingStartedExample.swift" "$package/Sources/dependent/"
 
 cd "$package"
 swift build -c release
