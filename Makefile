@@ -26,7 +26,7 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEFormatsTests|$(SUITES_WITH_THREADS)
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run serve build tests test test-dependent test-debug test-solver test-neon \
+.PHONY: help run serve build tests test test-dependent test-clients test-page test-debug test-solver test-neon \
 	check fuzz simulate golden bench bench-record record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
@@ -55,6 +55,17 @@ test: tests ## Builds quietly for release and runs all tests.
 
 test-dependent: deps ## Builds and runs a package that depends on this one by its version.
 	@.ci/quietly Tests/Fixtures/dependent/run.sh
+
+test-clients: deps ## Talks with the server through the clients that people use, from pip.
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	@.ci/with-server .ci/skippable python3 Tests/Fixtures/clients/run.py
+
+test-page: deps ## Tests the server's page in headless Chromium.
+	@.ci/install-packages chromium
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	@cd Tests/Fixtures/page && MOE_PAGE=$(CURDIR)/Sources/MoEServer/Resources/page.html \
+		python3 -m unittest test_page
+	@.ci/with-server python3 Tests/Fixtures/page/test_served.py
 
 test-debug: deps ## Runs the fast suites in a debug build, with assertions on.
 	@MOE_SUITES='$(TARGETS_IN_DEBUG)' .ci/quietly $(SWIFT) build --product moe-runtimePackageTests

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import typing
 import venv
 
 PACKAGES = ["openai", "anthropic", "litellm", "langchain-openai", "llm"]
@@ -137,6 +138,32 @@ def openai_chat_tools():
             {"role": "tool", "tool_call_id": "call_1", "content": "Sun."},
         ])
     assert answer.choices[0].finish_reason in ("length", "stop")
+
+
+@check
+def contract_39_openai_parse():
+    import pydantic
+
+    class Animal(pydantic.BaseModel):
+        kind: typing.Literal["dog", "cat"]
+        legs: int = pydantic.Field(ge=2, le=4)
+
+    answer = openai_client().chat.completions.parse(
+        model="any", messages=QUESTION, max_tokens=60, response_format=Animal)
+    animal = answer.choices[0].message.parsed
+    assert animal.kind in ("dog", "cat") and 2 <= animal.legs <= 4
+
+
+@check
+def contract_36_json_object():
+    answer = openai_client().chat.completions.create(
+        model="any", messages=QUESTION, max_tokens=60, seed=1,
+        response_format={"type": "json_object"})
+    choice = answer.choices[0]
+    if choice.finish_reason == "stop":
+        assert isinstance(json.loads(choice.message.content), dict)
+    else:
+        assert choice.message.content.lstrip().startswith("{")
 
 
 @check
