@@ -1,3 +1,5 @@
+import MoECore
+
 /// Writes what happens to an answer as an interface's events.
 protocol AnswerEncoder: Sendable {
   /// What opens a stream.
@@ -7,6 +9,10 @@ protocol AnswerEncoder: Sendable {
   mutating func end() -> [ServerSentEvent]
   /// What closes it where something went wrong.
   mutating func fail(_ error: APIError) -> [ServerSentEvent]
+  /// The answer as a whole, of so many texts.
+  func json(
+    of events: AsyncThrowingStream<AnswerEvent, any Error>, count: Int, scope: RequestScope
+  ) async throws -> JSON
 }
 
 extension AnswerEncoder {

@@ -71,6 +71,12 @@ struct MessageEncoder: AnswerEncoder {
     .data(JSON.members(["type": .string(type)]).adding(members), name: type)
   }
 
+  func json(
+    of events: AsyncThrowingStream<AnswerEvent, any Error>, count: Int, scope: RequestScope
+  ) async throws -> JSON {
+    try await finished(events, scope: scope).json
+  }
+
   mutating func begin() -> [ServerSentEvent] { [event("message_start", ["message": json])] }
 
   mutating func encode(_ event: AnswerEvent) -> [ServerSentEvent] {

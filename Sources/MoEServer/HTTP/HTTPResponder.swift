@@ -22,7 +22,7 @@ struct HTTPResponder: Sendable {
       core.active.remove(scope)
     }
     var record = AccessRecord(method: request.method.rawValue, path: "")
-    var (reply, isBodyRead) = (Reply.error(.clientLeft), true)
+    var (reply, isBodyRead) = (Reply.error(.clientLeft, as: APIError.clientLeft.json), true)
     do {
       let entry = try admit(request)
       switch entry {
@@ -96,10 +96,7 @@ struct HTTPResponder: Sendable {
   }
 
   private func errorReply(_ error: APIError, _ form: Endpoint.ErrorForm) -> Reply {
-    switch form {
-    case .openAI: .error(error)
-    case .anthropic: .error(error, as: AnthropicError.json(error))
-    }
+    .error(error, as: form.json(error))
   }
 
   private func answer(
@@ -109,7 +106,8 @@ struct HTTPResponder: Sendable {
     do {
       let (reply, shown) = try await core.bodies.withBody(request.body) { body, memory in
         let exchange = Exchange(
-          core: core, scope: scope, parameter: match.parameter, body: body, memory: memory)
+          core: core, scope: scope, parameter: match.parameter, body: .text(body),
+          memory: memory)
         let shown = core.options.accessLogsPrompts ? AccessRecord.shown(body) : nil
         do {
           return (try await endpoint.respond(exchange), shown)

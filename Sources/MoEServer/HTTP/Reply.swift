@@ -26,8 +26,9 @@ struct Reply: Sendable {
       .bytes(Array(value.jsonText.utf8)))
   }
 
-  static func error(_ error: APIError, as json: JSON? = nil) -> Reply {
-    var reply = Reply.json(json ?? error.json, status: error.status)
+  /// - Parameter json: The error, in the form of who is told.
+  static func error(_ error: APIError, as json: JSON) -> Reply {
+    var reply = Reply.json(json, status: error.status)
     if let seconds = error.retrySeconds { reply.headers[.retryAfter] = "\(seconds)" }
     return reply
   }

@@ -60,6 +60,12 @@ struct LlamaCompletionEncoder: AnswerEncoder {
     ]
   }
 
+  func json(
+    of events: AsyncThrowingStream<AnswerEvent, any Error>, count: Int, scope: RequestScope
+  ) async throws -> JSON {
+    json(try await FinishedAnswer.collect(events, count: count, scope: scope))
+  }
+
   mutating func encode(_ event: AnswerEvent) -> [ServerSentEvent] {
     switch event {
     case .tick: return []

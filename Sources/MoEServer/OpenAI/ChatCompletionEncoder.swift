@@ -65,6 +65,12 @@ struct ChatCompletionEncoder: AnswerEncoder {
     ["content": .array(tokens.map(probabilities.chat)), "refusal": nil]
   }
 
+  func json(
+    of events: AsyncThrowingStream<AnswerEvent, any Error>, count: Int, scope: RequestScope
+  ) async throws -> JSON {
+    json(try await FinishedAnswer.collect(events, count: count, scope: scope))
+  }
+
   // MARK: In a stream
 
   mutating func begin() -> [ServerSentEvent] {

@@ -113,6 +113,12 @@ struct ResponseEncoder: AnswerEncoder {
     ]
   }
 
+  func json(
+    of events: AsyncThrowingStream<AnswerEvent, any Error>, count: Int, scope: RequestScope
+  ) async throws -> JSON {
+    try await finished(events, scope: scope).json
+  }
+
   // MARK: Its events
 
   private mutating func event(_ type: String, _ members: JSON) -> ServerSentEvent {

@@ -64,6 +64,12 @@ struct TextCompletionEncoder: AnswerEncoder {
     ]
   }
 
+  func json(
+    of events: AsyncThrowingStream<AnswerEvent, any Error>, count: Int, scope: RequestScope
+  ) async throws -> JSON {
+    json(try await FinishedAnswer.collect(events, count: count, scope: scope))
+  }
+
   mutating func begin() -> [ServerSentEvent] {
     beginnings.enumerated().compactMap { index, text in
       text.isEmpty ? nil : chunk(choice(index, text, .null, finish: .null))
