@@ -40,7 +40,8 @@ extension EngineCore {
       if let session = request.session {
         states.begin(session, prompt, on: decoder)
       } else if options.keepsState {
-        states.begin(prompt, on: decoder)
+        states.begin(
+          prompt, beside: runs.filter(\.leavesState).map { ($0.text, $0.sequence) }, on: decoder)
       } else {
         (states.makeSequence(on: decoder), 0)
       }

@@ -20,9 +20,9 @@ public struct GenerationOptions: Sendable {
   public var gating = GatingSpecification.off
   /// Record the routing of the generation, prompt included. Nil: not recorded.
   public var routingTrace: RoutingTraceOptions?
-  /// Go on from what an earlier request with the same beginning has left, and leave this one's
-  /// state to later ones, as long as there is room (`EngineOptions.keptStateCount`). Does not
-  /// change the text.
+  /// Go on from what an earlier request with the same beginning has left or has come to, and leave
+  /// this one's state to later ones, as long as there is room (`EngineOptions.keptStateCount`).
+  /// Does not change the text.
   public var keepsState = false
   /// Say of each token how probable it was, and name so many of the most probable ones. Nil: don't.
   public var logProbabilityCount: Int?

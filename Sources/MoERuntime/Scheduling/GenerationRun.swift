@@ -74,6 +74,9 @@ final class GenerationRun {
     return text[sequence.position..<end]
   }
 
+  /// Whether other requests may go on from what this one has come to.
+  var leavesState: Bool { request.session == nil && request.options.keepsState }
+
   var candidate: StepSchedule.Candidate {
     StepSchedule.Candidate(
       pendingCount: pending.count, isPrompt: isPrompt, servedCount: servedCount)

@@ -29,18 +29,35 @@ struct KeptStates {
     return takeUp(index, text, on: decoder)
   }
 
-  /// The same for a request that goes on with what any other has left.
+  /// The same for a request that goes on with what any other has left, or has come to.
   ///
   /// What began alike and then went on as this text does is taken up; of a text that went on
-  /// otherwise the beginning is copied, where there is room for both.
+  /// otherwise the beginning is copied, where there is room for both, and so is that of a text in
+  /// progress.
+  ///
+  /// - Parameter others: Texts in progress, between two steps.
   mutating func begin(
-    _ text: [Int32], on decoder: Decoder
+    _ text: [Int32], beside others: [(tokens: [Int32], sequence: SequenceState)] = [],
+    on decoder: Decoder
   ) -> (sequence: SequenceState, heldCount: Int) {
     var best: (index: Int, common: Int)?
     for (index, state) in kept.enumerated() where state.session == nil {
       let common = Self.commonCount(state.tokens, text)
       guard common > best?.common ?? 0, state.sequence.canGoOn(at: common) else { continue }
       best = (index, common)
+    }
+    var running: (sequence: SequenceState, common: Int)?
+    for (tokens, sequence) in others {
+      // Of a text in progress the first `position` tokens have been run.
+      let common = min(sequence.position, Self.commonCount(tokens, text))
+      guard common > max(best?.common ?? 0, running?.common ?? 0), sequence.canGoOn(at: common)
+      else { continue }
+      running = (sequence, common)
+    }
+    if let running {
+      let copy = makeSequence(on: decoder)
+      decoder.copyBeginning(of: running.sequence, to: copy, count: running.common)
+      return (copy, running.common)
     }
     guard let best else { return (makeSequence(on: decoder), 0) }
     let isContinued = best.common == kept[best.index].tokens.count

@@ -151,6 +151,42 @@ import Testing
     }
   }
 
+  /// One that begins like a text in progress goes on from what that has read, and both have the
+  /// texts that they have alone.
+  @Test func theBeginningOfATextInProgressIsCopied() async throws {
+    let begin = "Once upon a time there was a little girl named Lily. She had a dog."
+    let ends = [" The dog was big", " The dog was small. It", " One day the dog"]
+    let alone = try await Self.engine(parallel: 1)
+    var plain: [[GeneratedToken]] = []
+    for end in ends {
+      plain.append(
+        try await Self.run(alone.generate(begin + end, Self.options(0, count: 40))).tokens)
+    }
+    // Room for the texts in progress alone.
+    let engine = try await Self.engine(parallel: 3)
+    let (reads, read) = AsyncStream<Void>.makeStream()
+    let mayGoOn = Mutex(false)
+    var options = Self.options(0, count: 40)
+    options.keepsState = true
+    var first = options
+    first.promptProgress = { done, total in if done == total { read.yield() } }
+    // The first text is held at its second token until the others have begun.
+    first.changesLogits = { _, text in
+      if text.count > 40 { while !mayGoOn.withLock({ $0 }) {} }
+    }
+    let leading = engine.generate(begin + ends[0], first)
+    for await _ in reads { break }
+    let others = ends.dropFirst().map { engine.generate(begin + $0, options) }
+    mayGoOn.withLock { $0 = true }
+    let found = try await Self.run(leading)
+    #expect(found.tokens == plain[0] && found.statistics.heldTokenCount == 0)
+    for (number, generation) in others.enumerated() {
+      let found = try await Self.run(generation)
+      #expect(found.tokens == plain[number + 1])
+      #expect(found.statistics.heldTokenCount > 10)
+    }
+  }
+
   @Test func probabilitiesAreThoseOfTheLogits() async throws {
     let engine = try await Self.engine(parallel: 2)
     let seen = Mutex<[[Float]]>([])
