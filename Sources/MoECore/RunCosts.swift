@@ -90,8 +90,8 @@ package struct RunCosts: Sendable, Equatable {
   package var attentionSecondsPerPosition: Double
   /// The same where many tokens of a prompt are run together.
   package var chunkAttentionSecondsPerPosition: Double
-  /// Final norm and output matrix for one token.
-  package var outputSeconds: Double
+  /// Final norm and output matrix, for the tokens that are drawn together.
+  package var output: CostCurve
   package var outputByteCount: Int
   /// Drawing one token.
   package var samplingSeconds: Double
@@ -105,7 +105,7 @@ package struct RunCosts: Sendable, Equatable {
     layers: [Layer], slotCounts: [Int], ownSlotCounts: [Int]? = nil,
     promptSlotCounts: [[Int]] = [], expertCount: Int, expertsPerToken: Int, isResident: Bool,
     chunkTokenCount: Int, attentionSecondsPerPosition: Double,
-    chunkAttentionSecondsPerPosition: Double, outputSeconds: Double, outputByteCount: Int,
+    chunkAttentionSecondsPerPosition: Double, output: CostCurve, outputByteCount: Int,
     samplingSeconds: Double, forkSeconds: Double, memoryBytesPerSecond: Double, disk: Disk
   ) {
     self.layers = layers
@@ -118,13 +118,16 @@ package struct RunCosts: Sendable, Equatable {
     self.chunkTokenCount = chunkTokenCount
     self.attentionSecondsPerPosition = attentionSecondsPerPosition
     self.chunkAttentionSecondsPerPosition = chunkAttentionSecondsPerPosition
-    self.outputSeconds = outputSeconds
+    self.output = output
     self.outputByteCount = outputByteCount
     self.samplingSeconds = samplingSeconds
     self.forkSeconds = forkSeconds
     self.memoryBytesPerSecond = memoryBytesPerSecond
     self.disk = disk
   }
+
+  /// The output for one token.
+  package var outputSeconds: Double { output.seconds(1) }
 
   /// Slots of each size class while a chunk of a prompt is run.
   package func slotCounts(ofChunk index: Int) -> [Int] {

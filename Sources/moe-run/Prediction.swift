@@ -33,27 +33,10 @@ struct Prediction {
         "--prompt-tokens is \(wanted), but the context holds \(context); give fewer, or "
           + "a larger context (-c)")
     }
-    let trace = try options.trace.map { path throws(Failure) in
-      try Self.trace(at: path, planned: planned)
-    }
-    let architecture = planned.plan.architecture
-    func routing(_ costs: RunCosts) -> RoutingEstimate {
-      if let trace, let path = options.trace {
-        return .replayed(
-          trace, name: path, costs: costs, policy: planned.plan.cachePolicy.rawValue,
-          withOptimum: costs == planned.costs)
-      }
-      var estimate: RoutingEstimate
-      if let hitRate = options.hitRate {
-        estimate = .stated(hitRate, for: planned.costs, in: costs, architecture: architecture)
-      } else {
-        estimate = .assumed(architecture: architecture, costs: costs)
-      }
-      estimate.policy = planned.plan.cachePolicy.rawValue
-      return estimate
-    }
+    let routing = try RoutingKnowledge(options, plan: planned.plan, costs: planned.costs)
     func model(_ costs: RunCosts) -> PerformanceModel {
-      PerformanceModel(costs: costs, routing: routing(costs))
+      PerformanceModel(
+        costs: costs, routing: routing.estimate(costs, withOptimum: costs == planned.costs))
     }
     let main = model(planned.costs)
     prefill = main.prefill(promptTokenCount: promptTokenCount)
@@ -86,19 +69,5 @@ struct Prediction {
     self.promptTokenCount = promptTokenCount
     figures = planned.figures
     note = planned.note
-  }
-
-  private static func trace(
-    at path: String, planned: PlannedCosts
-  ) throws(Failure) -> RoutingTrace {
-    let trace = try TraceArgument.trace(at: path)
-    do {
-      try trace.check(
-        layerCount: planned.costs.routedLayerCount, expertCount: planned.costs.expertCount,
-        expertsPerToken: planned.costs.expertsPerToken, name: path)
-      return trace
-    } catch {
-      throw .runtime(error.description)
-    }
   }
 }

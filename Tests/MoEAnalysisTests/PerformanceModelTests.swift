@@ -12,7 +12,7 @@ import Testing
     return RunCosts(
       layers: [layer, layer], slotCounts: [2 * slots], expertCount: 8, expertsPerToken: 2,
       isResident: isResident, chunkTokenCount: 10, attentionSecondsPerPosition: 0.5,
-      chunkAttentionSecondsPerPosition: 0.25, outputSeconds: 7,
+      chunkAttentionSecondsPerPosition: 0.25, output: curve([(1, 7)]),
       outputByteCount: 60, samplingSeconds: 1, forkSeconds: 0.5, memoryBytesPerSecond: 100,
       disk: RunCosts.Disk(latencySeconds: 1, bytesPerSecond: 10, computeSlowdown: 1.25))
   }

@@ -19,7 +19,7 @@ import Testing
       ownSlotCounts: Array(repeating: slots, count: Self.layerCount),
       expertCount: Self.expertCount, expertsPerToken: Self.expertsPerToken, isResident: false,
       chunkTokenCount: chunk, attentionSecondsPerPosition: 0, chunkAttentionSecondsPerPosition: 0,
-      outputSeconds: 0, outputByteCount: 0, samplingSeconds: 0,
+      output: .zero, outputByteCount: 0, samplingSeconds: 0,
       forkSeconds: 0, memoryBytesPerSecond: 1e9,
       disk: RunCosts.Disk(latencySeconds: 0, bytesPerSecond: 1e6, computeSlowdown: 1))
   }

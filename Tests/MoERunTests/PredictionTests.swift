@@ -64,6 +64,44 @@ import Testing
     #expect(figures.contains { $0["name"] as? String == "disk" })
   }
 
+  /// The table of texts at a time: all counts with one context, and one of them chosen.
+  @Test func saysHowManyTextsAreWorthIt() async throws {
+    let scratch = try Scratch()
+    let cache = scratch.url("cache").path
+    let output = try await plan("--parallel", "-c", "256", "--hit-rate", "0.6", cache: cache)
+    #expect(output.code == 0, "\(output.errors)")
+    for text in ["texts at a time, each at position 256", "bound t/s", "; chosen", "\nchosen    "] {
+      #expect(output.text.contains(text), "\(text): \(output.text)")
+    }
+    let report = try await Program(
+      [
+        "plan", TrainedModel.path, "--memory", "64M", "--expert-pool", "40%", "--json",
+        "--parallel", "-c", "256", "--hit-rate", "0.6",
+      ], environment: ["XDG_CACHE_HOME": cache]
+    ).end().json()
+    let table = try #require(report["parallel"] as? [String: Any])
+    let rows = try #require(table["rows"] as? [[String: Any]])
+    let counts = rows.compactMap { $0["texts"] as? Int }
+    #expect(counts == counts.indices.map { 1 << $0 } && counts.count > 3)
+    #expect(counts.contains(try #require(table["chosen"] as? Int)))
+    #expect((table["why"] as? String)?.isEmpty == false)
+    let states = rows.compactMap { $0["state_bytes"] as? Int }
+    #expect(states.count == rows.count && zip(states, states.dropFirst()).allSatisfy { $0 < $1 })
+    for row in rows {
+      let (speed, bound) = (
+        try number(row, "tokens_per_second"), try number(row, "bound_tokens_per_second")
+      )
+      #expect(speed > 0 && speed <= bound * 1.001)
+    }
+    // One text is what is predicted without the flag.
+    let prediction = try #require(report["prediction"] as? [String: Any])
+    let (one, alone) = (
+      try number(rows[0], "tokens_per_second"),
+      try number(prediction, "decode", "tokens_per_second")
+    )
+    #expect(abs(one - alone) <= 0.2 * alone, "\(one) and \(alone)")
+  }
+
   @Test func measuresAnewWhereWhatWasKeptIsDamaged() async throws {
     let scratch = try Scratch()
     let cache = scratch.url("cache").path

@@ -103,8 +103,17 @@ package struct PerformanceModel: Sendable {
   func decodeStep(
     _ layer: RunCosts.Layer, dense: Double, missCount: Int
   ) -> (seconds: Double, diskSeconds: Double) {
-    let expert = layer.expert.seconds(1)
-    let experts = Double(costs.expertsPerToken) * expert
+    decodeStep(
+      layer, dense: dense, expertCount: Double(costs.expertsPerToken),
+      expertSeconds: layer.expert.seconds(1), missCount: missCount)
+  }
+
+  /// The same for rows that take some number of experts between them, each for its share of them.
+  func decodeStep(
+    _ layer: RunCosts.Layer, dense: Double, expertCount: Double, expertSeconds expert: Double,
+    missCount: Int
+  ) -> (seconds: Double, diskSeconds: Double) {
+    let experts = expertCount * expert
     guard missCount > 0 else { return (dense + experts, 0) }
     let disk = costs.disk.seconds(byteCount: Double(missCount * layer.expertByteCount))
     let early = overlapShare * dense
@@ -124,8 +133,6 @@ package struct PerformanceModel: Sendable {
 
   /// Misses of a step; none where the layer has no experts, or its slots hold them all.
   private func missDistribution(_ layer: RunCosts.Layer) -> [Double] {
-    guard let sizeClass = layer.sizeClass else { return [1] }
-    let holdsAll = costs.slotsPerLayer(sizeClass) >= Double(costs.expertCount)
-    return costs.isResident || holdsAll ? [1] : routing.missDistribution
+    holdsAll(layer) ? [1] : routing.missDistribution
   }
 }

@@ -194,10 +194,11 @@ package struct StateLayout: Sendable, Equatable {
     pageByteCount + AlignedBuffer.mappedByteCount(for: 4 * partialCount)
   }
 
-  /// What pages take while one sequence has so many positions.
-  package func heldByteCount(positions: Int) -> Int {
+  /// What pages take while so many sequences, at most those there may be, have so many positions.
+  package func heldByteCount(positions: Int, sequences: Int = 1) -> Int {
     groups.reduce(0) {
-      $0 + $1.mappedByteCount(pageCount: $1.pageCount(positions: min(positions, contextLength)))
+      let pageCount = $1.pageCount(positions: min(positions, contextLength))
+      return $0 + $1.mappedByteCount(pageCount: pageCount * min(sequences, sequenceCount))
     }
   }
 

@@ -123,6 +123,19 @@ struct PreparedRun {
     ).fittingPlan()
   }
 
+  /// How the same run would divide its budget with another count of texts at a time.
+  func plan(parallelRequestCount: Int) throws(EngineError) -> MemoryPlan {
+    var options = options
+    options.parallelRequestCount = parallelRequestCount
+    // That of the run, whether or not it was asked for: texts are not to end earlier for company.
+    options.contextLength = plan.contextLength
+    try options.check()
+    return try Self.planner(
+      header, options: options, tensors: header.tensors, threadCount: threadCount,
+      contextLength: plan.contextLength, processByteCount: processByteCount, budget: budget
+    ).fittingPlan()
+  }
+
   func runPlan(storeReport: String) -> RunPlan {
     let experts = header.tensors.experts
     let states = plan.stateLayout(header.description, type: options.kvCacheType.kvType)
@@ -183,7 +196,9 @@ extension EngineOptions {
     try require("the count of staging slots", stagingSlotCount, 1...256)
     try require("the count of timeline events", timelineEventCount, 0...1 << 28)
     try require("the count of logit rows", logitRowCount, 1...1 << 12)
-    try require("the count of requests at the same time", parallelRequestCount, 1...256)
+    try require(
+      "the count of requests at the same time", parallelRequestCount,
+      1...Engine.parallelRequestCountMax)
     try require("the count of kept states", keptStateCount, 0...256)
     guard readBehindCount >= 0 && readBehindCount <= 65_536 else {
       throw .invalidOption(

@@ -56,6 +56,11 @@ public struct MemoryPlan: Sendable, Codable, Equatable {
   /// The row of keys, values and other state of sequences.
   static let stateRowName = "KV cache"
 
+  /// What the state of all texts takes when each is as long as the context, lent or not.
+  package var stateByteCount: Int {
+    rows.first { $0.name == Self.stateRowName }?.byteCount ?? 0
+  }
+
   /// How the sequences' state is laid out.
   func stateLayout(_ description: ModelDescription, type: KVType) -> StateLayout {
     StateLayout(

@@ -31,20 +31,9 @@ extension Engine {
   ) throws(EngineError) -> BudgetTable {
     var prepared = try PreparedRun(path: path, options: options)
     guard prepared.plan.fits else { throw .budgetTooSmall(prepared.plan) }
-    let request = ProbeRequest(prepared)
-    let cache = ResultCache<ProbeRequest, ProbeResult>(prefix: "probe", environment: environment)
-    let result: ProbeResult
-    var notes: [String]
-    if probe == .cached, let kept = cache.result(for: request), kept.suits(request) {
-      result = kept
-      notes = ["measured before, on this machine"]
-    } else {
-      result = try MachineProbe(prepared, request: request).measure()
-      notes = ["measured now"] + [cache.store(result, for: request)].compactMap(\.self)
-      // Measuring has made the process larger, which a plan counts.
-      prepared = try PreparedRun(path: path, options: options)
-    }
-    notes += [result.warning].compactMap(\.self)
+    let (result, note, isNew) = try prepared.measured(probe, environment: environment)
+    // Measuring has made the process larger, which a plan counts.
+    if isNew { prepared = try PreparedRun(path: path, options: options) }
     let plan = prepared.runPlan(storeReport: try prepared.makeReader().report)
     let byteCounts =
       budgets.isEmpty
@@ -62,8 +51,7 @@ extension Engine {
             prepared.header.tensors, plan: memory, at: position(memory.contextLength),
             probe: result)))
     }
-    return BudgetTable(
-      plan: plan, rows: rows, note: notes.joined(separator: "; "))
+    return BudgetTable(plan: plan, rows: rows, note: note)
   }
 
   /// From a little above the smallest budget to a little above one that holds all experts; in whole
@@ -82,5 +70,26 @@ extension Engine {
       let unit = wanted >= 1 << 30 && share > 0 ? 1 << 28 : 1 << 20
       return (wanted + unit - 1) / unit * unit
     }
+  }
+}
+
+extension PreparedRun {
+  /// What the parts of a run cost on this machine.
+  ///
+  /// - Parameter probe: Never `.none`.
+  /// - Returns: The figures, when they were measured and what to think of them, and whether that
+  ///   was now.
+  func measured(
+    _ probe: ProbeMode, environment: [String: String]
+  ) throws(EngineError) -> (result: ProbeResult, note: String, isNew: Bool) {
+    let request = ProbeRequest(self)
+    let cache = ResultCache<ProbeRequest, ProbeResult>(prefix: "probe", environment: environment)
+    if probe == .cached, let kept = cache.result(for: request), kept.suits(request) {
+      let notes = ["measured before, on this machine", kept.warning]
+      return (kept, notes.compactMap(\.self).joined(separator: "; "), false)
+    }
+    let result = try MachineProbe(self, request: request).measure()
+    let notes = ["measured now", cache.store(result, for: request), result.warning]
+    return (result, notes.compactMap(\.self).joined(separator: "; "), true)
   }
 }

@@ -100,10 +100,11 @@ extension PreparedRun {
       note: note.compactMap(\.self).joined(separator: "; "))
   }
 
-  /// Puts measured parts together as the layers of a model need them, for a sequence that has come
-  /// to `position`.
+  /// Puts measured parts together as the layers of a model need them, for so many sequences that
+  /// have come to `position`.
   func costs(
-    _ tensors: ModelTensors, plan: MemoryPlan, at position: Int, probe: ProbeResult
+    _ tensors: ModelTensors, plan: MemoryPlan, at position: Int, sequences: Int = 1,
+    probe: ProbeResult
   ) -> RunCosts {
     func cost(_ shape: ProbeShape) -> CostCurve { probe.cost(of: shape) ?? .zero }
     let states = plan.stateLayout(header.description, type: options.kvCacheType.kvType)
@@ -133,7 +134,7 @@ extension PreparedRun {
         byteCount: plan.poolByteCount, stagingSlotCount: options.usedStagingSlotCount,
         loanByteCount: plan.loanByteCount)
     func slotCounts(_ positions: Int) -> [Int] {
-      let lent = loanByteCount(plan, positions: positions)
+      let lent = loanByteCount(plan, positions: positions, sequences: sequences)
       return slots?.counts(loanByteCount: lent, in: pool) ?? []
     }
     let chunkStarts = stride(from: 0, to: position, by: plan.chunkTokenCount)
@@ -149,7 +150,7 @@ extension PreparedRun {
       chunkTokenCount: plan.chunkTokenCount,
       attentionSecondsPerPosition: probe.attentionSecondsPerPosition,
       chunkAttentionSecondsPerPosition: probe.chunkAttentionSecondsPerPosition,
-      outputSeconds: tensors.output.map { cost(ProbeShape($0)).seconds(1) } ?? 0,
+      output: tensors.output.map { cost(ProbeShape($0)) } ?? .zero,
       outputByteCount: tensors.output?.byteCount ?? 0,
       samplingSeconds: probe.samplingSeconds,
       forkSeconds: probe.forkSeconds, memoryBytesPerSecond: probe.memoryBytesPerSecond,
@@ -167,11 +168,12 @@ extension PreparedRun {
 }
 
 extension PreparedRun {
-  /// What the KV cache still lends to the expert pool when it holds so many positions.
-  private func loanByteCount(_ plan: MemoryPlan, positions: Int) -> Int {
+  /// What the KV cache still lends to the expert pool when it holds so many positions of each of so
+  /// many sequences.
+  private func loanByteCount(_ plan: MemoryPlan, positions: Int, sequences: Int) -> Int {
     let states = plan.stateLayout(header.description, type: options.kvCacheType.kvType)
-    return min(
-      plan.loanByteCount, states.pageByteCount - states.heldByteCount(positions: positions))
+    let held = states.heldByteCount(positions: positions, sequences: sequences)
+    return min(plan.loanByteCount, states.pageByteCount - held)
   }
 }
 

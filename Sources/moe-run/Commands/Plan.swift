@@ -21,20 +21,46 @@ struct Plan: ParsableCommand {
 
   @OptionGroup(title: "Prediction") var prediction: PredictionOptions
 
+  @Flag(
+    help: ArgumentHelp(
+      "Say also how fast 1, 2, 4, ... texts at a time are together, as serve and batch run them, "
+        + "and how many are worth it."))
+  var parallel = false
+
   @Flag(help: "Write the plan as JSON.")
   var json = false
 
+  func validate() throws {
+    if parallel, prediction.mode == .none {
+      throw ValidationError("--parallel has no meaning with --probe none, which predicts nothing")
+    }
+  }
+
   func run() throws {
+    let path = try model.path()
+    let options = memory.engineOptions(contextLength: context.ctxSize)
+    let environment = ProcessInfo.processInfo.environment
     let (plan, planned) = try Engine.plannedCosts(
-      modelAt: model.path(), options: memory.engineOptions(contextLength: context.ctxSize),
-      promptTokenCount: prediction.promptTokens, probe: prediction.mode,
-      environment: ProcessInfo.processInfo.environment)
+      modelAt: path, options: options, promptTokenCount: prediction.promptTokens,
+      probe: prediction.mode, environment: environment)
     let predicted = try planned.map { planned throws(Failure) in
       try Prediction(planned, options: prediction)
     }
-    if json { return try StandardOutput.write(JSONReport.text(PlanReport(plan, predicted))) }
+    var texts: ParallelPrediction?
+    if parallel, plan.memory.fits {
+      // The figures are kept by now, or can't be.
+      let table = try Engine.parallelCosts(
+        modelAt: path, options: options,
+        counts: Engine.parallelCounts(upTo: Engine.parallelRequestCountMax),
+        position: prediction.promptTokens, probe: .cached, environment: environment)
+      texts = try ParallelPrediction(table, options: prediction)
+    }
+    if json {
+      return try StandardOutput.write(JSONReport.text(PlanReport(plan, predicted, texts)))
+    }
     try StandardOutput.write(
-      PlanReport.text(plan) + (predicted.map(PredictionReport.text) ?? ""))
+      PlanReport.text(plan) + (predicted.map(PredictionReport.text) ?? "")
+        + (texts.map(ParallelReport.text) ?? ""))
     guard plan.memory.fits else {
       throw Failure.runtime(EngineError.budgetTooSmall(plan.memory).flagDescription)
     }

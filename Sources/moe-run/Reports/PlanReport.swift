@@ -62,8 +62,10 @@ struct PlanReport: Encodable {
   let missing: String?
   /// Absent without a probe, and where the budget is too small to run.
   let prediction: PredictionReport?
+  /// Absent unless it was asked for.
+  let parallel: ParallelReport?
 
-  init(_ plan: RunPlan, _ prediction: Prediction?) {
+  init(_ plan: RunPlan, _ prediction: Prediction?, _ parallel: ParallelPrediction? = nil) {
     model = plan.path
     name = plan.modelName
     architecture = plan.architecture
@@ -98,6 +100,7 @@ struct PlanReport: Encodable {
     oomScoreAdj = OutOfMemoryOffer.score
     missing = plan.missing
     self.prediction = prediction.map(PredictionReport.init)
+    self.parallel = parallel.map(ParallelReport.init)
   }
 
   private static func experts(_ plan: RunPlan) -> String {

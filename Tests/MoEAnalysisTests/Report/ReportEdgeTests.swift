@@ -83,7 +83,8 @@ import Testing
     return RunCosts(
       layers: [layer, layer], slotCounts: [slots], expertCount: 7, expertsPerToken: 2,
       isResident: slots >= 14, chunkTokenCount: 8, attentionSecondsPerPosition: 0,
-      chunkAttentionSecondsPerPosition: 0, outputSeconds: 0.002,
+      chunkAttentionSecondsPerPosition: 0,
+      output: CostCurve([CostCurve.Point(tokenCount: 1, seconds: 0.002)]),
       outputByteCount: 10, samplingSeconds: 0.001, forkSeconds: 0, memoryBytesPerSecond: 1e9,
       disk: RunCosts.Disk(latencySeconds: 0.0001, bytesPerSecond: 1e6, computeSlowdown: 1))
   }
