@@ -22,7 +22,7 @@ struct MoERun: AsyncParsableCommand {
       Chat.self,
     ]
     #if Server
-      return all + [Serve.self]
+      return all + [Serve.self, BatchCommand.self]
     #else
       return all
     #endif

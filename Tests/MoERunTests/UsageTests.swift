@@ -12,11 +12,14 @@ import Testing
     let list = output.text.split(separator: "SUBCOMMANDS:").last ?? ""
     let names = list.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
       .compactMap { $0.split(separator: " ").first }.filter { $0 != "See" }
-    #expect(
-      names == [
-        "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "report",
-        "policies", "frontier", "pack", "bundle", "chat", "serve",
-      ])
+    var wanted = [
+      "generate", "plan", "inspect", "perplexity", "tokenize", "bench", "trace", "report",
+      "policies", "frontier", "pack", "bundle", "chat",
+    ]
+    #if Server
+      wanted += ["serve", "batch"]
+    #endif
+    #expect(names.map(String.init) == wanted)
   }
 
   @Test(arguments: [
@@ -87,6 +90,7 @@ import Testing
     (["plan", "MODEL", "--hit-rate", "1.5"], 64, ["--hit-rate", "0 to 1"]),
     (["plan", "MODEL", "--hit-rate", "0.5", "--trace", "a.npz"], 64, ["--trace", "--hit-rate"]),
     (["plan", "MODEL", "--hit-rate", "0.5", "--probe", "none"], 64, ["--hit-rate", "none"]),
+    (["plan", "MODEL", "--parallel", "--probe", "none"], 64, ["--parallel", "none"]),
     (["plan", "MODEL", "--prompt-tokens", "0"], 64, ["--prompt-tokens", "1"]),
     (["plan", "MODEL", "--prompt-tokens", "2000"], 64, ["--prompt-tokens", "2000", "1024"]),
     (["tokenize", "MODEL", "-p", "x", "--ids", "--json"], 64, ["--ids", "--json"]),

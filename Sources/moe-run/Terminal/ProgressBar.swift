@@ -33,7 +33,10 @@ final class ProgressBar: Sendable {
   }
 
   /// Safe from any thread.
-  func update(_ done: Int, _ total: Int) {
+  func update(_ done: Int, _ total: Int) { update(done, total) { format(done, total) } }
+
+  /// The same with another text behind the bar.
+  func update(_ done: Int, _ total: Int, text: () -> String) {
     guard isEnabled, total > 0 else { return }
     let now = MonotonicClock.nanoseconds()
     let isDue = state.withLock { state in
@@ -49,7 +52,7 @@ final class ProgressBar: Sendable {
     let cells =
       String(repeating: "#", count: filled)
       + String(repeating: ".", count: Self.cellCount - filled)
-    let line = "\(title) [\(cells)] \(Int(share * 100)) %, \(format(done, total))"
+    let line = "\(title) [\(cells)] \(Int(share * 100)) %, \(text())"
     Self.isShown.withLock { isShown in
       isShown = true
       StandardError.write("\r\u{1B}[K\(line)")
