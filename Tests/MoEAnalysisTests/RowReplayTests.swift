@@ -29,7 +29,8 @@ import Testing
 
   /// All rows take the same two experts in turn with two others.
   @Test func rowsThatAgreeNeedWhatOneNeeds() throws {
-    let experts = (0..<200).flatMap { [Int32(2 * ($0 % 2)), Int32(2 * ($0 % 2) + 1)] }
+    var experts: [Int32] = []
+    for token in 0..<200 as Range<Int32> { experts += [token % 2 * 2, token % 2 * 2 + 1] }
     let trace = RoutingTrace(layerCount: 1, expertsPerToken: 2, experts: experts)
     for rowCount in [1, 2, 4] {
       #expect(Self.rate(trace, rowCount: rowCount, slotsPerLayer: 4) == 1)
