@@ -3,6 +3,7 @@
 #else
   private import Musl
 #endif
+private import MoEPlatform
 
 /// The names under which one file is known: a path and, where that is a symbolic link, what it
 /// points to, and so on.
@@ -27,14 +28,7 @@ struct LinkChain {
 
   /// What a link points to, from where the link's own path starts; nil where `path` is no link.
   private static func target(of path: String) -> String? {
-    let byteCountMax = Int(PATH_MAX)
-    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: byteCountMax) { buffer, filledCount in
-      filledCount = unsafe buffer.withMemoryRebound(to: CChar.self) { characters in
-        guard let base = characters.baseAddress else { return 0 }
-        return max(0, unsafe readlink(path, base, byteCountMax))
-      }
-    }
-    guard let target = String(validating: bytes, as: UTF8.self), !target.isEmpty else { return nil }
+    guard let target = SymbolicLink.target(of: path) else { return nil }
     if target.hasPrefix("/") { return target }
     guard let slash = path.lastIndex(of: "/") else { return target }
     return path[...slash] + target

@@ -106,37 +106,3 @@ struct Shard {
     return integer
   }
 }
-
-/// The parts of a path such as `folder/NAME-00001-of-00003.gguf`.
-struct ShardName {
-  /// Everything before the first number: `folder/NAME-`.
-  private let prefix: Substring
-  /// From one.
-  let number: Int
-  let count: Int
-  /// `.gguf`, in the case in which it is written.
-  private let suffix: Substring
-
-  /// Nil where the path has another form.
-  init?(path: String) {
-    let form =
-      /(?<prefix>.*-)(?<number>[0-9]{5})-of-(?<count>[0-9]{5})(?<suffix>\.[Gg][Gg][Uu][Ff])/
-      .dotMatchesNewlines()
-    guard let match = path.wholeMatch(of: form), let number = Int(match.number),
-      let count = Int(match.count), (1...max(count, 1)).contains(number)
-    else { return nil }
-    prefix = match.prefix
-    suffix = match.suffix
-    self.number = number
-    self.count = count
-  }
-
-  func path(number: Int) -> String {
-    "\(prefix)\(Self.fiveDigits(number))-of-\(Self.fiveDigits(count))\(suffix)"
-  }
-
-  static func fiveDigits(_ number: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
-  }
-}

@@ -4,7 +4,7 @@
   private import Musl
 #endif
 
-/// A large file that is written beside its place, under its name and `.part`, and takes its place
+/// A large file that is written beside its place, under its name with a suffix, and takes its place
 /// when all of it is there. What is interrupted is still there for the next to go on with; two
 /// programs never write the same one.
 package final class ResumableFile: Sendable {
@@ -15,10 +15,12 @@ package final class ResumableFile: Sendable {
   private let descriptor: Int32
 
   /// Opens what an earlier run left, or makes a new one. Nil where another program writes it.
-  package static func open(_ path: String) throws(FileError) -> ResumableFile? {
+  package static func open(
+    _ path: String, suffix: String = ".part"
+  ) throws(FileError) -> ResumableFile? {
     // Checks what can be in the way of the place itself.
     try ReplacementFile.check(path)
-    let partialPath = path + ".part"
+    let partialPath = path + suffix
     // Another may put the file in its place between opening and locking.
     for _ in 0..<100 {
       let flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK
