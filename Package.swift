@@ -73,6 +73,10 @@ let package = Package(
     // Hummingbird's own vocabulary: channels and header fields.
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+    // HTTP the other way, for models from a hub: the client of Hummingbird's and NIO's authors.
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0", traits: []),
+    // SHA-256 by the processor's own instructions, of files as large as models.
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
   ],
   targets: chosen([
     // C. No flags: instruction sets are chosen per function and at run time.
@@ -161,6 +165,19 @@ let package = Package(
       resources: [.embedInCode("Resources/page.html")],
       swiftSettings: swiftSettings),
 
+    // Models from a hub.
+    .target(
+      name: "MoEHub",
+      dependencies: [
+        "MoEFormats", "MoECore", "MoEPlatform",
+        .product(name: "AsyncHTTPClient", package: "async-http-client", condition: ifServer),
+        .product(name: "Crypto", package: "swift-crypto", condition: ifServer),
+        .product(name: "NIOCore", package: "swift-nio", condition: ifServer),
+        .product(name: "NIOHTTP1", package: "swift-nio", condition: ifServer),
+        .product(name: "NIOPosix", package: "swift-nio", condition: ifServer),
+      ],
+      swiftSettings: swiftSettings),
+
     // Programs.
     .executableTarget(
       name: "moe-run",
@@ -170,6 +187,7 @@ let package = Package(
         "MoETemplates", "MoECache", "MoEStore", "MoEModel", "MoEExperts", "MoEKernels", "MoECore",
         "MoEPlatform",
         .target(name: "MoEServer", condition: ifServer),
+        .target(name: "MoEHub", condition: ifServer),
         .product(name: "Logging", package: "swift-log", condition: ifServer),
       ],
       // The text that gatings are calibrated on, in the program itself.
@@ -251,6 +269,13 @@ let package = Package(
       [
         "MoEServer", "MoERuntime", "MoETemplates", "MoETokenizer", "MoECore", "MoETestSupport",
         .product(name: "Logging", package: "swift-log", condition: ifServer),
+      ]),
+    suite(
+      "MoEHubTests",
+      [
+        "MoEHub", "moe-run", "MoESynthetic", "MoEFormats", "MoECore", "MoEPlatform",
+        "MoETestSupport",
+        .product(name: "Crypto", package: "swift-crypto", condition: ifServer),
       ]),
     // Depends on the program so that it is built before the tests that run it.
     suite(

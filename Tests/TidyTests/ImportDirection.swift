@@ -3,7 +3,7 @@ enum ImportDirection {
   /// From the programs at the top down to the operating system.
   static let rows: [[String]] = [
     ["moe-run", "moe-bench"],
-    ["MoEServer", "MoEReport"],
+    ["MoEServer", "MoEHub", "MoEReport"],
     ["MoERuntime", "MoECompression", "MoEAnalysis", "MoESynthetic"],
     ["MoEModel", "MoEFormats", "MoETokenizer", "MoETemplates", "MoEGrammar"],
     ["MoEExperts"],
