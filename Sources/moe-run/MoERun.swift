@@ -22,7 +22,7 @@ struct MoERun: AsyncParsableCommand {
       Chat.self,
     ]
     #if Server
-      return all + [Serve.self, BatchCommand.self]
+      return all + [Serve.self, BatchCommand.self, Pull.self]
     #else
       return all
     #endif

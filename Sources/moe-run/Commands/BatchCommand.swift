@@ -79,7 +79,7 @@
     }
 
     func run() async throws {
-      let (modelPath, inputPath) = try paths()
+      let (modelPath, inputPath) = try await paths()
       let job = Task { try await answer(modelAt: modelPath, inputPath) }
       Interruption.onFirstSignal { job.cancel() }
       do {
@@ -126,10 +126,14 @@
       say(progress)
     }
 
-    /// The two positional arguments, of which -m leaves one.
-    private func paths() throws -> (model: String, input: String) {
-      if let flag = model.flag, input == nil, let only = model.argument { return (flag, only) }
-      let path = try model.path()
+    /// The two positional arguments, of which -m and -hf leave one.
+    private func paths() async throws -> (model: String, input: String) {
+      if input == nil, model.isFlagged, let only = model.argument {
+        var named = model
+        named.argument = nil
+        return (try await named.path(), only)
+      }
+      let path = try await model.path()
       guard let input else {
         throw Failure.usage("give a file of requests: moe-run batch MODEL.gguf in.jsonl -o FILE")
       }

@@ -114,7 +114,7 @@ struct Bench: AsyncParsableCommand {
     guard !tests.isEmpty else {
       throw Failure.usage("nothing to measure: -p or -n must be above 0")
     }
-    let path = try model.path()
+    let path = try await model.path()
     let text = try file.map { path throws(Failure) in try InputText.file(path) }
     let csvFile = try csv.map { path throws(Failure) in try ReportFile(path, flag: "--csv") }
     let jsonFile = try json.map { path throws(Failure) in try ReportFile(path, flag: "--json") }

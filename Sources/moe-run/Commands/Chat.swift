@@ -90,7 +90,7 @@ struct Chat: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let path = try model.path()
+    let path = try await model.path()
     let chatTools = try tools.map { path throws(Failure) in try ChatTools(file: path) } ?? .none
     let source = try ChatFormat.Source(flag: chatTemplate)
     var engineOptions = memory.engineOptions(contextLength: context.ctxSize)

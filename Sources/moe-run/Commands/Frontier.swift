@@ -69,7 +69,7 @@ struct Frontier: AsyncParsableCommand {
   private static let pool = SizeSpecification.fraction(0.25)
 
   func run() async throws {
-    let path = try model.path()
+    let path = try await model.path()
     guard !text.isEmpty else { throw Failure.usage("give texts to predict, with --text FILE") }
     let contents = try text.map { path throws(Failure) in try InputText.file(path) }
     let outputFile = try output.map { path throws(Failure) in try ReportFile(path, flag: "-o") }

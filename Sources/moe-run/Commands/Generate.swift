@@ -114,7 +114,7 @@ struct Generate: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let path = try model.path()
+    let path = try await model.path()
     let text = try promptText()
     let calibrationText = try calibration.map { path throws(Failure) in
       try InputText.file(path)

@@ -3,7 +3,7 @@ import MoECore
 import MoERuntime
 
 /// `moe-run inspect`: what is in a model file.
-struct Inspect: ParsableCommand {
+struct Inspect: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract:
       "Show a model file's metadata, tensors and experts; reads no weights without --check.",
@@ -20,12 +20,13 @@ struct Inspect: ParsableCommand {
   /// More say no more.
   private static let damageCountMax = 20
 
-  func run() throws {
-    let path = try model.path()
-    var report = InspectionReport(try ModelInspection(path: path))
+  func run() async throws {
+    let header = check ? ModelHeader(path: try await model.path()) : try await model.header()
+    var report = InspectionReport(
+      try header.read { path throws(EngineError) in try ModelInspection(path: path) }, header)
     if check {
       report.damaged = try DamagedWeight.all(
-        inModelAt: path, countMax: Self.damageCountMax
+        inModelAt: header.path, countMax: Self.damageCountMax
       ).map(\.description)
     }
     try StandardOutput.write(json ? JSONReport.text(report) : report.text)

@@ -79,7 +79,7 @@ struct Pack: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let path = try model.path()
+    let path = try await model.path()
     let cancellation = CancellationFlag()
     Interruption.onFirstSignal { cancellation.cancel() }
     do {

@@ -58,7 +58,7 @@ struct Perplexity: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let path = try model.path()
+    let path = try await model.path()
     let text = try prompt.text()
     var engineOptions = memory.engineOptions(contextLength: ctxSize)
     // Every position's logits are wanted here; some at once save passes over the output matrix.

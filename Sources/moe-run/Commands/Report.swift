@@ -50,7 +50,8 @@ struct Report: AsyncParsableCommand {
     let page = try output.map { path throws(Failure) in try ReportFile(path, flag: "-o") }
     let frontier = try input.frontier.map { path throws(Failure) in try Self.frontier(path) }
     let runner = try runner()
-    var sides = [try await side(model: modelPath, trace: input.trace, runner)]
+    let path = model.isGiven ? try await model.path() : nil
+    var sides = [try await side(model: path, trace: input.trace, runner)]
     if let other = input.compare {
       let isTrace = Self.isTrace(other)
       sides.append(
@@ -69,11 +70,6 @@ struct Report: AsyncParsableCommand {
     try StandardOutput.write(json ? JSONReport.text(document) : ReportText.text(document))
   }
 
-  /// Nil where a trace stands alone.
-  private var modelPath: String? {
-    model.argument ?? model.flag
-  }
-
   private func side(
     model: String?, trace: String?, _ runner: ReportRunner
   ) async throws -> ReportSide {
@@ -85,22 +81,22 @@ struct Report: AsyncParsableCommand {
   }
 
   private func checkFlags() throws(Failure) {
-    guard modelPath != nil || input.trace != nil else {
+    guard model.isGiven || input.trace != nil else {
       throw .usage("give a model (moe-run report MODEL.gguf --text FILE) or --trace FILE")
     }
-    if modelPath != nil { _ = try model.path() }
+    if model.isGiven { try model.check() }
     let needsTexts =
-      (modelPath != nil && input.trace == nil) || input.compare.map { !Self.isTrace($0) } ?? false
+      (model.isGiven && input.trace == nil) || input.compare.map { !Self.isTrace($0) } ?? false
     guard !needsTexts || !input.text.isEmpty else {
       throw .usage("give texts that the model reads, with --text FILE, or its --trace")
     }
     guard needsTexts || input.text.isEmpty else {
       throw .usage("--text has no meaning with --trace, whose texts are recorded already")
     }
-    guard modelPath != nil || !table.measure else {
+    guard model.isGiven || !table.measure else {
       throw .usage("--measure needs a model to run")
     }
-    guard modelPath == nil || table.expertBytes == nil else {
+    guard !model.isGiven || table.expertBytes == nil else {
       throw .usage("--expert-bytes is for a trace without its model, which knows its own")
     }
   }

@@ -38,7 +38,7 @@
     var quiet = false
 
     func run() async throws {
-      let path = try model.path()
+      let path = try await model.path()
       var options = try server.serverOptions()
       options.sampling = sampling.samplingOptions()
       // Each request draws a seed of its own where it names none.

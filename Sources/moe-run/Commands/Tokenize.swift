@@ -4,7 +4,7 @@ import MoERuntime
 import MoETokenizer
 
 /// `moe-run tokenize`: a text's tokens.
-struct Tokenize: ParsableCommand {
+struct Tokenize: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show the tokens of a text; reads only the model's header.",
     discussion: "One token per line: its id and its text.")
@@ -28,10 +28,12 @@ struct Tokenize: ParsableCommand {
     if ids && json { throw ValidationError("give --ids or --json, not both") }
   }
 
-  func run() throws {
-    let path = try model.path()
+  func run() async throws {
+    let header = try await model.header()
     let text = try prompt.text()
-    let tokenizer = try Engine.tokenizer(ofModelAt: path)
+    let tokenizer = try header.read { path throws(EngineError) in
+      try Engine.tokenizer(ofModelAt: path)
+    }
     let tokens = tokenizer.encode(text, addSpecial: !noSpecial, parseSpecial: special.parsesSpecial)
     let report = TokenReport(tokens, tokenizer: tokenizer)
     try StandardOutput.write(

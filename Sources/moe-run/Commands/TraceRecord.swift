@@ -49,7 +49,7 @@ struct TraceRecord: AsyncParsableCommand {
   var quiet = false
 
   func run() async throws {
-    let path = try model.path()
+    let path = try await model.path()
     guard !text.isEmpty else { throw Failure.usage("give texts to record, with --text FILE") }
     let texts = try text.map { path throws(Failure) in
       (label: Self.stem(path), text: try InputText.file(path))

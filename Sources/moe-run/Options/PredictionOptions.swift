@@ -48,4 +48,9 @@ struct PredictionOptions: ParsableArguments {
   }
 
   var mode: ProbeMode { ProbeMode(rawValue: probe) ?? .cached }
+
+  /// Whether the command line asks for a prediction.
+  var isAsked: Bool {
+    trace != nil || hitRate != nil || promptTokens != nil || mode == .fresh
+  }
 }

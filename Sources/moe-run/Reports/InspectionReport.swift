@@ -63,8 +63,8 @@ struct InspectionReport: Encodable {
   let metadata: [MetadataReport]
   let tensors: [Tensor]
 
-  init(_ model: ModelInspection) {
-    files = model.files.map { File(path: $0.path, bytes: $0.byteCount) }
+  init(_ model: ModelInspection, _ header: ModelHeader) {
+    files = model.files.map { File(path: header.named($0.path), bytes: $0.byteCount) }
     bytes = model.byteCount
     format = model.formatName
     ggufVersion = model.ggufVersion
@@ -73,7 +73,7 @@ struct InspectionReport: Encodable {
     supported = model.obstacle == nil
     obstacle = model.obstacle
     bundle = model.bundle
-    missing = model.hole?.description
+    missing = header.missing ?? model.hole?.description
     experts = model.experts.map { experts in
       Experts(
         layers: experts.layers.map {

@@ -35,8 +35,9 @@ enum Interruption {
     unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
   }
 
-  /// From now on the first signal calls `stop`, on the main thread, instead of ending the program.
-  static func onFirstSignal(_ stop: @escaping @Sendable () -> Void) {
+  /// From now on the first signal calls `stop`, on the main thread, instead of ending the program;
+  /// nil: it ends the program.
+  static func onFirstSignal(_ stop: (@Sendable () -> Void)?) {
     state.withLock { $0.stop = stop }
   }
 
