@@ -43,7 +43,7 @@ import Testing
     let hub = try FakeHub(Self.files)
     let folder = try HubFolder()
     let pulled = try await Pulling.pull("Q8_0", try folder.settings(hub.endpoint))
-    let model = "\(folder.path)/models--Some-Owner--Some.Model-GGUF"
+    let model = folder.model
     try Data(String(repeating: "b", count: 40).utf8)
       .write(to: URL(fileURLWithPath: "\(model)/refs/main"))
     #expect(try path("Q8_0", in: folder) == pulled)

@@ -33,7 +33,7 @@ private final class Concurrency: Sendable {
     let hub = try FakeHub(["d/e/m-Q8_0.gguf": Self.content])
     let folder = try HubFolder()
     let path = try await Pulling.pull("Q8_0", try folder.settings(hub.endpoint))
-    let model = "\(folder.path)/models--Some-Owner--Some.Model-GGUF"
+    let model = folder.model
     #expect(path == "\(model)/snapshots/\(FakeHub.commit)/d/e/m-Q8_0.gguf")
     #expect([UInt8](try Data(contentsOf: URL(fileURLWithPath: path))) == Self.content)
     let target = try FileManager.default.destinationOfSymbolicLink(atPath: path)

@@ -28,15 +28,15 @@ struct HubFolder {
     return settings
   }
 
-  /// What is in the folder of contents.
-  func blobs(of model: HubModelName = .test) -> [String] {
-    let folder = "\(path)/models--\(model.owner)--\(model.name)/blobs"
-    return (try? FileManager.default.contentsOfDirectory(atPath: folder))?.sorted() ?? []
+  /// The folder of the model of the tests.
+  var model: String { "\(path)/models--Some-Owner--Some.Model-GGUF" }
+
+  /// What is in its folder of contents.
+  func blobs() -> [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: "\(model)/blobs"))?.sorted() ?? []
   }
 
-  func blobPath(_ name: String, of model: HubModelName = .test) -> String {
-    "\(path)/models--\(model.owner)--\(model.name)/blobs/\(name)"
-  }
+  func blobPath(_ name: String) -> String { "\(model)/blobs/\(name)" }
 
   /// Leaves what an earlier transfer would have.
   func leave(_ bytes: [UInt8], as name: String) throws {
@@ -49,8 +49,7 @@ struct HubFolder {
 
 extension HubModelName {
   static var test: HubModelName {
-    // The name is a good one.
-    try! HubModelName(parsing: "Some-Owner/Some.Model-GGUF")
+    get throws(HubError) { try HubModelName(parsing: "Some-Owner/Some.Model-GGUF") }
   }
 }
 
