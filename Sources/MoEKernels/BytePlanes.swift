@@ -89,10 +89,10 @@ package enum CRC32C {
       crc, bytes.pointer.assumingMemoryBound(to: UInt8.self), bytes.count, isPlain ? 1 : 0)
   }
 
-  package static func checksum(_ bytes: [UInt8]) -> UInt32 {
+  package static func checksum(_ bytes: [UInt8], after crc: UInt32 = 0) -> UInt32 {
     unsafe bytes.withUnsafeBufferPointer {
-      guard let start = $0.baseAddress else { return 0 }
-      return unsafe moe_crc32c(0, start, $0.count, 0)
+      guard let start = $0.baseAddress else { return crc }
+      return unsafe moe_crc32c(crc, start, $0.count, 0)
     }
   }
 }

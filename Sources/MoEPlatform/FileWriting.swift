@@ -30,6 +30,22 @@ package enum FileWriting {
     return 0
   }
 
+  /// Writes all bytes from an offset of a file on; returns 0 or the `errno` value of the failure.
+  package static func writeAll(
+    _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int
+  ) -> Int32 {
+    var done = 0
+    while done < bytes.count, let start = bytes.baseAddress {
+      let count = unsafe pwrite(descriptor, start + done, bytes.count - done, off_t(offset + done))
+      if count > 0 {
+        done += count
+      } else if count == 0 || errno != EINTR {
+        return count == 0 ? ENOSPC : errno
+      }
+    }
+    return 0
+  }
+
   /// Opens what is there, such as a pipe or a terminal, for writing; a negative `errno` value where
   /// that is refused. Whoever calls closes it.
   package static func openExisting(_ path: String) -> Int32 {

@@ -64,6 +64,15 @@ package final class ReplacementFile: Sendable {
     try check(unsafe FileWriting.writeAll(bytes, to: descriptor))
   }
 
+  /// Writes bytes to a place of their own, whatever was written before.
+  package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileError) {
+    try check(unsafe FileWriting.writeAll(bytes, to: descriptor, at: offset))
+  }
+
+  /// Lets the kernel begin to write to the disk what it holds of the file, and forget what it has
+  /// written: what it holds counts against the program's memory.
+  package func flush(byteCount: Int) { PageCacheAdvice.drop(0..<byteCount, of: descriptor) }
+
   private func check(_ code: Int32) throws(FileError) {
     guard code == 0 else { throw .system(path: path, code: code) }
   }

@@ -92,15 +92,8 @@ package final class ResumableFile: Sendable {
   }
 
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileError) {
-    var done = 0
-    while done < bytes.count, let start = bytes.baseAddress {
-      let count = unsafe pwrite(descriptor, start + done, bytes.count - done, off_t(offset + done))
-      if count > 0 {
-        done += count
-      } else if count == 0 || errno != EINTR {
-        throw .system(path: partialPath, code: count == 0 ? ENOSPC : errno)
-      }
-    }
+    let code = unsafe FileWriting.writeAll(bytes, to: descriptor, at: offset)
+    guard code == 0 else { throw .system(path: partialPath, code: code) }
   }
 
   package func write(_ bytes: [UInt8], at offset: Int) throws(FileError) {

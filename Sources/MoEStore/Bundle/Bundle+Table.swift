@@ -4,24 +4,28 @@ import MoEPlatform
 
 /// The table at the start of a bundle's file.
 ///
-/// Numbers have their lowest byte first. The mark, 8 bytes; the version, in 32 bits; the counts of
-/// the model's files and of layers, in 32 bits each; 32 bits of zero; the bytes of the table, in 64
-/// bits: the first record begins at the next multiple of 4096. For each file its size in 64 bits
-/// and two checksums in 32 (`ModelMark`). For each layer its number, 1 where these are copies in
-/// fewer bits and else 0, and the counts of parts and experts, in 32 bits each; for each part its
-/// role and format in 32 bits each, rows and columns in 64; for each expert the record's offset and
-/// size in 64 bits each, the checksum of its header in 32, and for each part the codec in 32 bits,
-/// offset in the record and size in 64. At last CRC-32C of all this, in 32 bits.
+/// Numbers have their lowest byte first. The mark, 8 bytes; the version, the counts of the model's
+/// files, of layers and of ranges, the order of records and zero, in 32 bits each; the bytes of the
+/// table, in 64 bits: the first record begins at the next multiple of 4096. For each file its size
+/// in 64 bits and two checksums in 32 (`ModelMark`). For each layer its number, 1 where these are
+/// copies in fewer bits and else 0, and the counts of parts and experts, in 32 bits each; for each
+/// part its role and format in 32 bits each, rows and columns in 64; for each expert the record's
+/// offset and size in 64 bits each, the checksum of its header in 32, and for each part the codec
+/// in 32 bits, offset in the record and size in 64. For each range the file's number and the bytes'
+/// checksum in 32 bits each, offset in that file, size and offset in the bundle in 64. At last
+/// CRC-32C of all this, in 32 bits.
 extension Bundle {
   private static let mark: [UInt8] = [0x93] + Array("MOEBNDL".utf8)
-  package static let version: UInt32 = 2
-  private static let fixedByteCount = 32
+  package static let version: UInt32 = 3
+  private static let fixedByteCount = 40
   /// The table of a model with 100 layers of 1000 experts has 10 MiB.
   private static let tableByteCountMax = 1 << 28
 
   /// Bytes of the table: known before any record is.
   package var tableByteCount: Int {
-    layers.reduce(Self.fixedByteCount + 16 * marks.count + 4) { sum, layer in
+    let fixed =
+      Self.fixedByteCount + 16 * marks.count + BundleRange.entryByteCount * ranges.count + 4
+    return layers.reduce(fixed) { sum, layer in
       sum + 16 + 24 * layer.parts.count + layer.records.count * (20 + 20 * layer.parts.count)
     }
   }
@@ -32,41 +36,43 @@ extension Bundle {
   package func table() -> [UInt8] {
     var bytes = Self.mark
     bytes.reserveCapacity(tableByteCount)
-    for word in [Self.version, UInt32(marks.count), UInt32(layers.count), 0] {
-      bytes.append(littleEndian: word)
-    }
+    let counts = [marks.count, layers.count, ranges.count].map { UInt32($0) }
+    for word in [Self.version] + counts + [order.rawValue, 0] { bytes.append(littleEndian: word) }
     bytes.append(littleEndian: UInt64(tableByteCount))
     for mark in marks {
       bytes.append(littleEndian: UInt64(mark.byteCount))
       bytes.append(littleEndian: mark.startChecksum)
       bytes.append(littleEndian: mark.sampleChecksum)
     }
-    for layer in layers {
-      for count in [
-        layer.number, layer.isLow ? 1 : 0, layer.parts.count, layer.records.count,
-      ] {
-        bytes.append(littleEndian: UInt32(count))
-      }
-      for part in layer.parts {
-        bytes.append(littleEndian: part.role)
-        bytes.append(littleEndian: part.formatID)
-        bytes.append(littleEndian: UInt64(part.rowCount))
-        bytes.append(littleEndian: UInt64(part.columnCount))
-      }
-      for record in layer.records {
-        bytes.append(littleEndian: UInt64(record.extent.offset))
-        bytes.append(littleEndian: UInt64(record.extent.byteCount))
-        bytes.append(littleEndian: record.headerChecksum)
-        for part in record.parts {
-          bytes.append(littleEndian: part.codecID)
-          bytes.append(littleEndian: UInt64(part.offset))
-          bytes.append(littleEndian: UInt64(part.byteCount))
-        }
-      }
-    }
+    for layer in layers { Self.append(layer, to: &bytes) }
+    for range in ranges { range.append(to: &bytes) }
     bytes.append(littleEndian: CRC32C.checksum(bytes))
     assert(bytes.count == tableByteCount)
     return bytes
+  }
+
+  private static func append(_ layer: Layer, to bytes: inout [UInt8]) {
+    for count in [
+      layer.number, layer.isLow ? 1 : 0, layer.parts.count, layer.records.count,
+    ] {
+      bytes.append(littleEndian: UInt32(count))
+    }
+    for part in layer.parts {
+      bytes.append(littleEndian: part.role)
+      bytes.append(littleEndian: part.formatID)
+      bytes.append(littleEndian: UInt64(part.rowCount))
+      bytes.append(littleEndian: UInt64(part.columnCount))
+    }
+    for record in layer.records {
+      bytes.append(littleEndian: UInt64(record.extent.offset))
+      bytes.append(littleEndian: UInt64(record.extent.byteCount))
+      bytes.append(littleEndian: record.headerChecksum)
+      for part in record.parts {
+        bytes.append(littleEndian: part.codecID)
+        bytes.append(littleEndian: UInt64(part.offset))
+        bytes.append(littleEndian: UInt64(part.byteCount))
+      }
+    }
   }
 
   /// Reads a bundle's table; the file may be anything.
@@ -93,6 +99,12 @@ extension Bundle {
     let file = StoreFile(
       path: path, byteCount: input.identity.byteCount, identity: input.identity)
     try self.init(bytes, file: file)
+  }
+
+  /// Whether a file begins as bundles do; false where it cannot be read.
+  package static func isBundle(at path: String) -> Bool {
+    guard let input = try? InputFile(path) else { return false }
+    return (try? input.bytes(at: 0, count: mark.count)) == mark
   }
 
   /// What the start of a file says of the table's size.
@@ -126,16 +138,19 @@ extension Bundle {
     else { throw .damagedTable(path: file.path) }
     self = table
     try checkRecords()
+    try checkRanges()
   }
 
   /// Nil where the bytes end before what they announce.
   private static func parse(_ bytes: [UInt8], file: StoreFile) -> Bundle? {
     var reader = LittleEndianReader(bytes, from: mark.count + 4)
     guard let fileCount = reader.nextCount(UInt32.self),
-      let layerCount = reader.nextCount(UInt32.self), reader.next(UInt32.self) == 0,
-      reader.next(UInt64.self) != nil
+      let layerCount = reader.nextCount(UInt32.self),
+      let rangeCount = reader.nextCount(UInt32.self),
+      let order = reader.next(UInt32.self).flatMap(RecordOrder.init(rawValue:)),
+      reader.next(UInt32.self) == 0, reader.next(UInt64.self) != nil
     else { return nil }
-    var bundle = Bundle(file: file, marks: [], layers: [])
+    var bundle = Bundle(file: file, marks: [], layers: [], order: order)
     for _ in 0..<fileCount {
       guard let byteCount = reader.nextCount(UInt64.self), let start = reader.next(UInt32.self),
         let sample = reader.next(UInt32.self)
@@ -146,6 +161,10 @@ extension Bundle {
     for _ in 0..<layerCount {
       guard let layer = parseLayer(&reader) else { return nil }
       bundle.layers.append(layer)
+    }
+    for _ in 0..<rangeCount {
+      guard let range = BundleRange(&reader) else { return nil }
+      bundle.ranges.append(range)
     }
     return bundle
   }

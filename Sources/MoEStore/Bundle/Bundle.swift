@@ -54,21 +54,37 @@ package struct Bundle: Hashable, Sendable {
     }
   }
 
+  /// In what order the records lie in the file.
+  package enum RecordOrder: UInt32, Sendable {
+    case byExpert = 0
+    /// Experts that a trace's tokens take together lie close to each other.
+    case byCoUse = 1
+  }
+
   package var file: StoreFile
   /// Of the model's files, in order.
   package var marks: [ModelMark]
   /// Ascending by number, copies in fewer bits behind the others.
   package var layers: [Layer]
+  package var order: RecordOrder
+  /// All bytes of the model's files that are in no record, ascending by file and offset; none where
+  /// the bundle stands beside the model. Each tensor among them is a range of its own.
+  package var ranges: [BundleRange]
 
   /// Records begin at multiples of this, as direct reads want.
   package static let recordAlignment = 4096
   /// What a bundle's name ends in.
   package static let suffix = ".moebundle"
 
-  package init(file: StoreFile, marks: [ModelMark], layers: [Layer]) {
+  package init(
+    file: StoreFile, marks: [ModelMark], layers: [Layer], order: RecordOrder = .byExpert,
+    ranges: [BundleRange] = []
+  ) {
     self.file = file
     self.marks = marks
     self.layers = layers
+    self.order = order
+    self.ranges = ranges
   }
 
   package func layer(_ number: Int, isLow: Bool = false) -> Layer? {

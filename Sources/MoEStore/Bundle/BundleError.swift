@@ -1,3 +1,4 @@
+package import MoECore
 package import MoEPlatform
 
 /// Why a bundle cannot be read or written: what is wrong, where, and what to do.
@@ -14,6 +15,8 @@ package enum BundleError: Error, Equatable, Sendable {
   case otherModel(path: String, model: String, difference: String)
   /// The bytes of an expert are not those that were packed.
   case damagedExpert(path: String, layer: Int, expert: Int)
+  /// Other bytes of the model that it keeps are not those that were packed.
+  case damagedRange(path: String, FileExtent)
   /// Another program is writing the same file.
   case inUse(path: String)
 }
@@ -38,6 +41,9 @@ extension BundleError: CustomStringConvertible {
     case .damagedExpert(let path, let layer, let expert):
       "\(path): expert \(expert) of layer \(layer) is damaged: its bytes are not those that were "
         + "packed; pack the model again"
+    case .damagedRange(let path, let extent):
+      "\(path): bytes \(extent.offset) to \(extent.offset + extent.byteCount - 1) are damaged: "
+        + "they are not those of the model that was packed; pack the model again"
     case .inUse(let path):
       "\(path): another program is writing this file; wait for it, or give another name"
     }

@@ -53,19 +53,39 @@ import Testing
     return bundle
   }
 
+  /// The same with all else of a model of two files: a header and two tensors, and a header.
+  private static func standalone() throws -> Bundle {
+    var bundle = try bundle()
+    bundle.order = .byCoUse
+    bundle.marks.append(ModelMark(byteCount: 300, startChecksum: 7, sampleChecksum: 8))
+    let extents = [(0, 0, 100), (0, 128, 700), (0, 828, 406), (1, 0, 300)]
+    bundle.ranges = extents.map { file, offset, count in
+      BundleRange(
+        extent: FileExtent(fileIndex: file, offset: offset, byteCount: count),
+        place: 1 << 20 + file << 12 + offset, checksum: UInt32(count))
+    }
+    // The table has grown; records lie where they did, behind it still.
+    let first = bundle.layers.flatMap(\.records).map(\.extent.offset).min() ?? 0
+    #expect(bundle.tableByteCount <= first)
+    return bundle
+  }
+
+  private static let bundles = [bundle, standalone]
+
   private static func signed(_ table: [UInt8]) -> [UInt8] {
     var bytes = Array(table.dropLast(4))
     bytes.append(littleEndian: CRC32C.checksum(bytes))
     return bytes
   }
 
-  @Test func whatWasWrittenIsRead() throws {
-    let bundle = try Self.bundle()
+  @Test(arguments: [0, 1]) func whatWasWrittenIsRead(_ number: Int) throws {
+    let bundle = try Self.bundles[number]()
     #expect(try Bundle(bundle.table(), file: bundle.file) == bundle)
+    #expect(bundle.isStandalone == (number == 1))
   }
 
-  @Test func everyCutAndEveryBitIsNoticed() throws {
-    let bundle = try Self.bundle()
+  @Test(arguments: [0, 1]) func everyCutAndEveryBitIsNoticed(_ number: Int) throws {
+    let bundle = try Self.bundles[number]()
     let table = bundle.table()
     for count in 0..<table.count {
       #expect(throws: BundleError.self, "\(count) bytes") {
@@ -108,8 +128,37 @@ import Testing
     expectRefusal("no model") { $0.marks = [] }
   }
 
-  @Test func tablesThatFuzzMadeDoNoHarm() throws {
-    let bundle = try Self.bundle()
+  /// Ranges lie in the model's files and in the bundle, each byte of the model in one at most, and
+  /// the header of each file is there.
+  @Test func rangesThatLieAreRefused() throws {
+    let bundle = try Self.standalone()
+    func expectRefusal(_ comment: Comment, _ change: (inout [BundleRange]) -> Void) {
+      var wrong = bundle
+      change(&wrong.ranges)
+      #expect(throws: BundleError.self, comment) {
+        try Bundle(wrong.table(), file: wrong.file)
+      }
+    }
+    expectRefusal("no header") { $0.removeFirst() }
+    expectRefusal("a file without any") { $0.removeLast() }
+    expectRefusal("a file twice") { $0.append($0[3]) }
+    expectRefusal("a file of nobody") { $0[3].extent.fileIndex = 2 }
+    expectRefusal("out of order") { $0.swapAt(1, 2) }
+    expectRefusal("the same bytes twice") {
+      ($0[2].extent.offset, $0[2].place) = (700, $0[1].place - 128 + 700)
+    }
+    expectRefusal("a byte of another") { $0[1].extent.byteCount += 1 }
+    expectRefusal("outside the model's file") { $0[2].extent.byteCount += 1 }
+    expectRefusal("far outside the model's file") { $0[2].extent.byteCount = .max }
+    expectRefusal("no bytes") { $0[1].extent.byteCount = 0 }
+    expectRefusal("outside the bundle") { $0[3].place = Self.fileByteCount }
+    expectRefusal("far outside the bundle") { $0[3].place = .max - 4095 }
+    expectRefusal("in the table") { $0[0].place = 0 }
+    expectRefusal("between blocks in another way") { $0[1].place += 32 }
+  }
+
+  @Test(arguments: [0, 1]) func tablesThatFuzzMadeDoNoHarm(_ number: Int) throws {
+    let bundle = try Self.bundles[number]()
     for seed in Fuzz.seeds(2000) {
       var random = SeededGenerator(seed: seed)
       var table = bundle.table()
