@@ -15,6 +15,9 @@ struct TraceStats: ParsableCommand {
       prev-token reuse: the share of a token's experts that the token before it took, too. \
       popularity reuse: the same if tokens were drawn independently. entropy: of the experts' \
       popularity, 1 where all are used alike.
+
+      between: how far apart a bundle has a token's experts, in the order of their numbers and in \
+      one by co-use ('pack --trace'), which every second sequence gives and the others measure.
       """)
 
   @OptionGroup var file: TraceArgument

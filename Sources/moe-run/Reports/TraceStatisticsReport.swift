@@ -20,6 +20,18 @@ struct TraceStatisticsReport: Encodable {
     let reuse: Double
   }
 
+  /// Means over the tokens and layers of one half of the trace.
+  struct Spread: Encodable {
+    /// Experts between the first and the last of a token's that it does not take.
+    let passedOver: Double
+    /// Pairs of a token's experts of which one lies right behind the other.
+    let neighbors: Double
+
+    init(_ spread: CoUse.Spread) {
+      (passedOver, neighbors) = (spread.passedOverCount, spread.neighborCount)
+    }
+  }
+
   let trace: String
   let model: String
   let tokens: Int
@@ -36,6 +48,10 @@ struct TraceStatisticsReport: Encodable {
   let entropy: Double
   let byLayer: [Layer]
   let overlap: [Overlap]
+  /// With the experts in the order of their numbers, and in the order by co-use that the other half
+  /// of the trace gives (`pack --trace`); absent where layers have thousands of experts.
+  let spreadByNumber: Spread?
+  let spreadByCoUse: Spread?
 
   init(_ trace: RoutingTrace, path: String, capacity: Int?, lags: [Int]) {
     let statistics = TraceStatistics(trace, capacity: capacity)
@@ -62,10 +78,23 @@ struct TraceStatisticsReport: Encodable {
         popularityReuse: figures.popularityReuse, entropy: figures.entropy)
     }
     overlap = lags.map { Overlap(lag: $0, reuse: TraceStatistics.reuse(trace, lag: $0)) }
+    let spreads = CoUse.heldOutSpreads(trace)
+    spreadByNumber = (spreads?.byNumber).map { Spread($0) }
+    spreadByCoUse = (spreads?.byCoUse).map { Spread($0) }
   }
 }
 
 extension TraceStatisticsReport {
+  private var spreadText: String {
+    guard let spreadByNumber, let spreadByCoUse else { return "" }
+    let (apart, near) = (
+      [spreadByNumber, spreadByCoUse].map { Decimals.text($0.passedOver, 1) },
+      [spreadByNumber, spreadByCoUse].map { Decimals.text($0.neighbors, 2) }
+    )
+    return "between   \(apart[0]) experts lie between those of a token by number, \(apart[1]) by "
+      + "co-use in the other half; \(near[0]) and \(near[1]) pairs of them are neighbors\n"
+  }
+
   var text: String {
     func row(_ name: String, _ figures: [Double]) -> [String] {
       [name] + figures.map { Decimals.text($0, 3) }
@@ -90,6 +119,7 @@ extension TraceStatisticsReport {
       each of \(layers) layers
       cache     \(capacity) experts of each layer
       \(Columns.text([head] + rows + [all], right: Set(0...5)))\
+      \(spreadText)\
       uniform   \(Decimals.text(uniformReuse, 3)), the reuse of an even and independent choice
       reuse by distance in tokens
       \(Columns.text([lags, reuses], right: Set(1...max(1, overlap.count))))
