@@ -112,7 +112,7 @@ let package = Package(
     module("MoEExperts", ["MoECore", "MoEKernels", "MoEStore", "MoECache"]),
     // Models, files, text.
     module("MoEModel", ["MoECore", "MoEKernels", "MoECache", "MoEExperts"]),
-    module("MoEFormats", ["MoECore", "MoEPlatform"]),
+    module("MoEFormats", ["MoECore", "MoEPlatform", "MoEStore"]),
     module("MoETokenizer", ["MoECore"]),
     module("MoETemplates", ["MoECore"]),
     module("MoEGrammar", ["MoECore"]),
@@ -232,8 +232,8 @@ let package = Package(
     suite(
       "MoECompressionTests",
       [
-        "MoESynthetic", "MoECompression", "MoEModel", "MoEExperts", "MoEKernels", "MoEFormats",
-        "MoECore", "MoEPlatform", "MoETestSupport",
+        "MoESynthetic", "MoECompression", "MoEModel", "MoEExperts", "MoEStore", "MoEKernels",
+        "MoEFormats", "MoECore", "MoEPlatform", "MoETestSupport",
       ]),
     suite(
       "MoEModelTests",

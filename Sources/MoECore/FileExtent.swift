@@ -1,6 +1,6 @@
 /// A run of bytes in one of a model's files (a model may be split into shards).
 public struct FileExtent: Hashable, Sendable {
-  /// Index into the model's list of files.
+  /// Index into the model's list of files; negative where the bytes are in none of them.
   public var fileIndex: Int
   /// First byte, counted from the start of that file.
   public var offset: Int
@@ -10,6 +10,14 @@ public struct FileExtent: Hashable, Sendable {
     self.fileIndex = fileIndex
     self.offset = offset
     self.byteCount = byteCount
+  }
+
+  /// Whether the bytes are in no file as they are: an expert's that a bundle has in its records.
+  public var isNowhere: Bool { fileIndex < 0 }
+
+  /// So many bytes that are in no file.
+  package static func nowhere(byteCount: Int) -> FileExtent {
+    FileExtent(fileIndex: -1, offset: 0, byteCount: byteCount)
   }
 
   /// The `index`-th of `count` equal parts, as stacked expert tensors are divided.

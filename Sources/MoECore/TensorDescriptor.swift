@@ -13,10 +13,12 @@ public struct TensorDescriptor: Hashable, Sendable {
   public var conversion: StoredConversion?
   /// Where the scales are, of a conversion that wants some.
   public var scales: FileExtent?
+  /// CRC-32C of the stored bytes, scales left out; nil where the file has none.
+  public var checksum: UInt32?
 
   public init(
     name: String, formatID: UInt32, formatName: String, shape: [Int], extent: FileExtent,
-    conversion: StoredConversion? = nil, scales: FileExtent? = nil
+    conversion: StoredConversion? = nil, scales: FileExtent? = nil, checksum: UInt32? = nil
   ) {
     self.name = name
     self.formatID = formatID
@@ -25,6 +27,7 @@ public struct TensorDescriptor: Hashable, Sendable {
     self.extent = extent
     self.conversion = conversion
     self.scales = scales
+    self.checksum = checksum
   }
 
   /// Bytes in the files, scales included.

@@ -162,5 +162,5 @@ extension ExpertLayout {
 
 extension Bundle.Part {
   /// What a copy in another format has in common.
-  fileprivate var withoutFormat: [Int] { [Int(role), rowCount, columnCount] }
+  package var withoutFormat: [Int] { [Int(role), rowCount, columnCount] }
 }

@@ -18,6 +18,7 @@ enum FileKind {
     (Array("version https://git-lfs".utf8), "a Git LFS pointer; fetch the file that it stands for"),
     (Array("<".utf8), "what looks like a web page, as saved in place of a download"),
     (Array("{".utf8), "what looks like JSON"),
+    ([0x93] + Array("MOEBNDL".utf8), "a bundle; 'moe-run bundle unpack' makes a GGUF file of it"),
     (Array("PK\u{3}\u{4}".utf8), "a ZIP archive or PyTorch checkpoint; convert the model to GGUF"),
     ([0x80, 0x02], "a Python pickle; convert the model to GGUF"),
     ([0x1F, 0x8B], "a gzip archive; unpack it first"),

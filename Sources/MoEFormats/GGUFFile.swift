@@ -18,7 +18,11 @@ package struct GGUFFile: StoredModel {
 
   /// Opens the file, or all shards where `path` is any one of them.
   package init(path: String) throws(FormatError) {
-    let shards = try Shard.openAll(path: path)
+    try self.init(try Shard.openAll(path: path))
+  }
+
+  /// - Parameter shards: All of a model, in order.
+  init(_ shards: [Shard]) throws(FormatError) {
     files = shards.map { ModelFile(path: $0.path, identity: $0.identity) }
     version = shards[0].header.version
     metadata = shards[0].header.metadata

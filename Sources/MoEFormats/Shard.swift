@@ -15,9 +15,32 @@ struct Shard {
     path: String, headerByteCountMax: Int = ByteReader.headerByteCountMax
   ) throws(FormatError) {
     let file = try HeaderFile(path: path)
-    self.path = path
-    identity = file.identity
-    header = try GGUFHeader(file, byteCountMax: headerByteCountMax)
+    try self.init(file, identity: file.identity, headerByteCountMax: headerByteCountMax)
+  }
+
+  /// - Parameter identity: Of the file in which the bytes are.
+  private init(
+    _ source: some ByteSource, identity: FileIdentity, headerByteCountMax: Int
+  ) throws(FormatError) {
+    path = source.path
+    self.identity = identity
+    header = try GGUFHeader(source, byteCountMax: headerByteCountMax)
+  }
+
+  /// Every shard of a model whose files' bytes are given in order.
+  static func all(
+    _ sources: [some ByteSource], identity: FileIdentity
+  ) throws(FormatError) -> [Shard] {
+    var shards: [Shard] = []
+    var bytesLeft = ByteReader.headerByteCountMax
+    for source in sources {
+      let shard = try Shard(source, identity: identity, headerByteCountMax: bytesLeft)
+      bytesLeft -= shard.header.byteCount
+      guard sources.count > 1 else { return [shard] }
+      try append(shard, to: &shards, count: sources.count)
+    }
+    try checkTensorCount(shards)
+    return shards
   }
 
   /// Every shard of the model that the file at `path` belongs to, in order; at least one.
@@ -39,17 +62,29 @@ struct Shard {
         shard = try sibling(name.path(number: number), headerByteCountMax: bytesLeft)
         bytesLeft -= shard.header.byteCount
       }
-      try shard.check(number: number, count: count, first: shards.first ?? shard)
-      if number > 1 { shard.header.dropMetadata() }
-      shards.append(shard)
+      try append(shard, to: &shards, count: count)
     }
+    try checkTensorCount(shards)
+    return shards
+  }
+
+  /// Adds the next shard, which must belong to those before.
+  private static func append(
+    _ shard: Shard, to shards: inout [Shard], count: Int
+  ) throws(FormatError) {
+    var shard = shard
+    try shard.check(number: shards.count + 1, count: count, first: shards.first ?? shard)
+    if !shards.isEmpty { shard.header.dropMetadata() }
+    shards.append(shard)
+  }
+
+  private static func checkTensorCount(_ shards: [Shard]) throws(FormatError) {
     let tensorCount = shards.reduce(0) { $0 + $1.header.tensors.count }
     if let wanted = try shards[0].integer("split.tensors.count"), wanted != tensorCount {
       throw FormatError(
         .shards, path: shards[0].path, subject: "key \"split.tensors.count\"",
-        wanted: "\(wanted) tensors in all \(count) shards", found: "\(tensorCount)")
+        wanted: "\(wanted) tensors in all \(shards.count) shards", found: "\(tensorCount)")
     }
-    return shards
   }
 
   /// The name of the shard at `path` that leads to the others: its own, or one that it is linked

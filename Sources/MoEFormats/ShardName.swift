@@ -22,6 +22,18 @@ package struct ShardName: Sendable {
     self.count = count
   }
 
+  /// What the files of a model are called that is written to a path: of several, as the shards that
+  /// the path is one of, or else with their numbers before its ending.
+  package static func paths(ofModelAt path: String, count: Int) -> [String] {
+    guard count > 1 else { return [path] }
+    if let name = ShardName(path: path), name.count == count {
+      return (1...count).map { name.path(number: $0) }
+    }
+    let ending = ".gguf"
+    let stem = path.lowercased().hasSuffix(ending) ? String(path.dropLast(ending.count)) : path
+    return (1...count).map { "\(stem)-\(fiveDigits($0))-of-\(fiveDigits(count))\(ending)" }
+  }
+
   package func path(number: Int) -> String {
     "\(prefix)\(Self.fiveDigits(number))-of-\(Self.fiveDigits(count))\(suffix)"
   }

@@ -1,4 +1,5 @@
 package import MoECore
+package import MoEStore
 
 /// A model as it lies on disk, whatever the format: metadata and tensors under the names that a
 /// GGUF file of it has. Weights are not read.
@@ -13,6 +14,8 @@ package protocol StoredModel: MetadataSource, Sendable {
   var formatName: String { get }
   /// Keys of the metadata, in the file's order if it has one.
   var keys: [String] { get }
+  /// The bundle that the model is read from; nil where its files have the tensors as they are.
+  var bundle: Bundle? { get }
 
   /// Refuses a file that holds something else than a model, and says what it holds.
   func requireModel() throws(FormatError)
@@ -20,6 +23,8 @@ package protocol StoredModel: MetadataSource, Sendable {
 
 extension StoredModel {
   package func requireModel() throws(FormatError) {}
+
+  package var bundle: Bundle? { nil }
 
   /// `general.architecture`, for example `olmoe`; nil where absent or not a string.
   package var architecture: String? {
@@ -33,9 +38,10 @@ extension StoredModel {
 
 /// Every format that models are read from.
 package enum FormatRegistry {
-  /// Opens the model that a path means: a GGUF file, one of several that it was split into, or the
-  /// folder of a published model or a file in it.
+  /// Opens the model that a path means: a GGUF file, one of several that it was split into, a
+  /// bundle that has all of a model, or the folder of a published model or a file in it.
   package static func open(_ path: String) throws(FormatError) -> any StoredModel {
+    if Bundle.isBundle(at: path) { return try BundledModel(path: path) }
     if let folder = HuggingFaceFolder.folder(of: path) {
       return try HuggingFaceFolder(path: folder)
     }

@@ -134,7 +134,7 @@ public enum BundleChoice: Hashable, Sendable, Codable {
   /// From the one beside the model that has its name, with `.moebundle` instead of `.gguf`; from
   /// the model's own files where there is none, or where they have copies on other disks.
   case automatic
-  /// From the model's own files.
+  /// From the model's own files; a model that is in a bundle itself is always read from that.
   case none
   case file(String)
 }

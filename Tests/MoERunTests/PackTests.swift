@@ -172,7 +172,7 @@ import Testing
 }
 
 /// A file system in memory of a few MiB; not everybody may make one.
-private final class SmallDisk {
+final class SmallDisk {
   struct Refused: Error {}
   let url = FileManager.default.temporaryDirectory.appending(path: "moe-disk-\(UUID())")
 

@@ -3,32 +3,14 @@ import MoEExperts
 import MoEKernels
 package import MoEStore
 
-/// Reads every expert of a bundle, and says which are damaged.
+/// Reads all of a bundle, and says what is damaged.
 package final class BundleCheck {
   private let bundle: Bundle
-  private let reader: ExtentReader
-  private let room: CodecRoom
-  private let buffer: AlignedBuffer
+  private let records: RecordReader
 
   package init(_ bundle: Bundle, threadCount: Int) throws(PackError) {
     self.bundle = bundle
-    let records = bundle.layers.flatMap(\.records)
-    let readByteCount = records.reduce(0) { max($0, $1.extent.byteCount) } + 2 * 4096
-    let partByteCount = bundle.layers.flatMap(\.parts).reduce(0) {
-      max($0, $1.shape?.byteCount ?? 0)
-    }
-    do {
-      room = try CodecRoom(WorkerTeam(workerCount: threadCount))
-      buffer = try AlignedBuffer(
-        byteCount: readByteCount.alignedUp(to: 4096) + partByteCount.alignedUp(to: 4096))
-    } catch {
-      throw .outOfMemory("\(error)")
-    }
-    do {
-      reader = try ExtentReader(files: [bundle.file])
-    } catch {
-      throw .store(error)
-    }
+    records = try RecordReader(bundle, threadCount: threadCount)
   }
 
   /// Experts whose bytes are not those that were packed, or differ from those of the model where
@@ -69,32 +51,40 @@ package final class BundleCheck {
     _ item: PackItem, _ originals: [ByteView]?
   ) throws(PackError) -> Bool {
     guard let layer = bundle.layer(item.expert.layer, isLow: item.isLow) else { return false }
-    let record = layer.records[item.expert.index]
-    let readByteCount = reader.placement.slotByteCount(for: record.extent)
-    let region = buffer.bytes(count: readByteCount)
-    let parts = [
-      unsafe ReadPart(
-        extent: record.extent, destination: region.pointer, capacity: region.count)
-    ]
-    do {
-      try reader.read(parts.span)
-    } catch {
-      throw .store(error)
+    var isEqual = true
+    let isSound = try records.forEachPart(of: item.expert.index, in: layer) { number, bytes in
+      if let originals, !originals[number].isEqual(to: bytes) { isEqual = false }
     }
-    let bytes = region.slice(
-      reader.placement.phase(of: record.extent), count: record.extent.byteCount)
-    guard record.isSound(bytes, room: room) else { return false }
-    for (number, part) in record.parts.enumerated() {
-      guard let shape = layer.parts[number].shape, let codec = CodecRegistry.entry(id: part.codecID)
-      else { return false }
-      let target = buffer.bytes(atOffset: readByteCount, count: shape.byteCount)
-      do {
-        try codec.decode(bytes.slice(part.offset, count: part.byteCount), shape, target, room)
-      } catch {
-        return false
+    return isSound && isEqual
+  }
+
+  /// What else the bundle keeps of the model, where those bytes are not the ones that were packed,
+  /// or differ from the model's where that is given: extents of the model's own files.
+  ///
+  /// - Parameter progress: Called with the bytes that are done, and all.
+  package func damagedRanges(
+    comparedWith source: PackSource? = nil, progress: (_ done: Int, _ total: Int) -> Void
+  ) throws(PackError) -> [FileExtent] {
+    let buffer = try AlignedBuffer.forPacking(byteCount: ExtentReader.pieceBufferByteCount)
+    let total = bundle.ranges.reduce(0) { $0 + $1.extent.byteCount }
+    var done = 0
+    func checksum(_ extent: FileExtent, _ reader: ExtentReader) throws(PackError) -> UInt32 {
+      var sum: UInt32 = 0
+      try reader.forEachPiece(of: extent, through: buffer) { _, bytes in
+        sum = CRC32C.checksum(bytes, after: sum)
       }
-      if let originals, !originals[number].isEqual(to: target) { return false }
+      return sum
     }
-    return true
+    var damaged: [FileExtent] = []
+    for range in bundle.ranges {
+      var isSound = try checksum(range.stored, records.reader) == range.checksum
+      if isSound, let source {
+        isSound = try checksum(range.extent, source.reader) == range.checksum
+      }
+      if !isSound { damaged.append(range.extent) }
+      done += range.extent.byteCount
+      progress(done, total)
+    }
+    return damaged
   }
 }

@@ -14,6 +14,16 @@ package enum PackError: Error, CustomStringConvertible {
   /// Parts that are not stored as products read them.
   case converted(path: String, tensor: String)
   case noExperts(path: String)
+  /// A model that is in a bundle shall be packed.
+  case packedAlready(path: String)
+  /// A model in another format shall be kept or written as a whole.
+  case notGGUF(path: String)
+  /// Experts are not in the form that the model has them in.
+  case lossy(path: String, layer: Int)
+  /// What shall be written is there.
+  case exists(path: String)
+  /// The caller wanted unpacking to end.
+  case stopped
   /// A copy in fewer bits could not be made.
   case quantization(String)
   case noSuchLayers(wanted: ClosedRange<Int>, lastLayer: Int)
@@ -33,6 +43,17 @@ package enum PackError: Error, CustomStringConvertible {
         + "not keep; pack a GGUF file of the model"
     case .noExperts(let path):
       "\(path): has no routed experts; only those are packed"
+    case .packedAlready(let path):
+      "\(path): is a bundle already; unpack it first, and pack the GGUF file"
+    case .notGGUF(let path):
+      "\(path): is no GGUF file, and a bundle has all of a model, or is unpacked, only of those; "
+        + "the model's own files are what there is of it"
+    case .lossy(let path, let layer):
+      "\(path): has the experts of layer \(layer) in another format than the model, whose bytes it "
+        + "cannot give back; keep the model's file, or make another bundle of it"
+    case .exists(let path):
+      "\(path): is there already; give another name, or --force to replace it"
+    case .stopped: "interrupted; nothing was written"
     case .noSuchLayers(let wanted, let last):
       "layers \(wanted.lowerBound) to \(wanted.upperBound) have no experts; give layers from 0 to "
         + "\(last)"

@@ -9,6 +9,9 @@ package import MoEStore
 package final class PackSource {
   package let files: [StoreFile]
   let experts: ExpertLayout
+  /// Of all tensors, in the model's own files.
+  let tensors: [FileExtent]
+  private let isGGUF: Bool
   let reader: ExtentReader
   /// Memory for two experts: one is read while the other is worked on.
   private let buffer: AlignedBuffer
@@ -24,14 +27,10 @@ package final class PackSource {
     } catch {
       throw .format(error)
     }
-    do {
-      let description = try ArchitectureRegistry.describe(metadata: model, tensors: model.tensors)
-      experts = try ModelTensors(
-        description: description, tensors: model.tensors, file: model.sourceName
-      ).experts
-    } catch {
-      throw .model(error)
-    }
+    guard model.bundle == nil else { throw .packedAlready(path: path) }
+    experts = try Self.experts(of: model)
+    tensors = model.tensors.map(\.extent)
+    isGGUF = model is GGUFFile
     files = model.files.map {
       StoreFile(path: $0.path, byteCount: $0.byteCount, identity: $0.identity)
     }
@@ -54,6 +53,30 @@ package final class PackSource {
     }
   }
 
+  /// Where a model has its experts.
+  static func experts(of model: any StoredModel) throws(PackError) -> ExpertLayout {
+    do {
+      let description = try ArchitectureRegistry.describe(metadata: model, tensors: model.tensors)
+      return try ModelTensors(
+        description: description, tensors: model.tensors, file: model.sourceName
+      ).experts
+    } catch {
+      throw .model(error)
+    }
+  }
+
+  /// Refuses a model whose files are in another format.
+  func requireGGUF() throws(PackError) {
+    guard isGGUF else { throw .notGGUF(path: files[0].path) }
+  }
+
+  /// What the files have besides the experts of some layers.
+  func plainExtents(besides layers: [Int]) -> [FileExtent] {
+    PlainExtents.all(
+      fileByteCounts: files.map(\.byteCount), tensors: tensors,
+      besides: layers.map { experts.layers[$0] })
+  }
+
   /// Refuses a bundle of another model.
   package func check(isOf bundle: Bundle) throws(PackError) {
     do throws(BundleError) {
@@ -66,6 +89,8 @@ package final class PackSource {
 
   package var layerCount: Int { experts.layers.count }
   package var routedLayers: [Int] { experts.routedLayers }
+  package var expertsPerTokenMax: Int { experts.expertsPerTokenMax }
+  package func expertCount(ofLayer layer: Int) -> Int { experts.layers[layer].expertCount }
 
   /// Bytes of the experts of some layers.
   package func byteCount(ofLayers layers: [Int]) -> Int {

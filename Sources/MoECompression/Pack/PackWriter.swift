@@ -113,10 +113,34 @@ struct PackWriter {
       BundleRecord(
         extent: FileExtent(fileIndex: 0, offset: end, byteCount: layout.byteCount),
         headerChecksum: checksum, parts: layout.parts), item)
+    flushIfDue()
+  }
+
+  private mutating func flushIfDue() {
     if end - flushed.upperBound >= Self.flushByteCount {
       file.flush(flushed.upperBound..<end, behind: flushed)
       flushed = flushed.upperBound..<end
     }
+  }
+
+  /// Where a run of a model file's bytes goes that is written next.
+  func place(of extent: FileExtent) -> Int {
+    let alignment = Bundle.recordAlignment
+    let distance = (extent.offset - end) % alignment
+    return end + (distance + alignment) % alignment
+  }
+
+  /// Writes a piece of such a run.
+  func write(_ bytes: ByteView, at offset: Int) throws(FileError) {
+    try unsafe file.write(
+      UnsafeRawBufferPointer(start: bytes.pointer, count: bytes.count), at: offset)
+  }
+
+  /// Ends a run that has been written.
+  mutating func set(_ range: BundleRange, number: Int) {
+    bundle.ranges[number] = range
+    end = range.place + range.extent.byteCount
+    flushIfDue()
   }
 
   /// Writes the table; the file takes its place.

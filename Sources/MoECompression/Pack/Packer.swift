@@ -17,8 +17,12 @@ package final class Packer {
   package let layers: [Int]
   /// Copies of all experts that are packed behind these; nil: none.
   package let low: LowCopy?
+  /// Whether the bundle has all else of the model, too.
+  package let isStandalone: Bool
+  /// (layer): its experts in the order in which they are written; others are by their numbers.
+  private let order: [Int: [Int]]
   private let room: CodecRoom
-  private let cancellation: CancellationFlag?
+  let cancellation: CancellationFlag?
 
   /// What was written.
   package struct Result: Sendable {
@@ -31,21 +35,28 @@ package final class Packer {
   /// - Parameters:
   ///   - layers: Nil: all that have experts.
   ///   - low: Copies of all experts besides.
+  ///   - isStandalone: Whether the model's own files shall not be needed any more.
+  ///   - order: (layer): its experts in the order in which they are written; others are by their
+  ///     numbers.
   ///   - memoryByteCount: All that the process may hold; nil: as much as it takes.
   package init(
     _ source: PackSource, to path: String, codec: CodecEntry, layers: ClosedRange<Int>? = nil,
-    low: LowCopy? = nil, threadCount: Int, memoryByteCount: Int? = nil,
+    low: LowCopy? = nil, isStandalone: Bool = false, order: [Int: [Int]] = [:],
+    threadCount: Int, memoryByteCount: Int? = nil,
     cancellation: CancellationFlag? = nil
   ) throws(PackError) {
     self.source = source
     self.path = path
     self.codec = codec
     self.low = low
+    self.isStandalone = isStandalone
+    self.order = order
     self.cancellation = cancellation
     self.layers = source.routedLayers.filter { layers?.contains($0) ?? true }
     if let layers, self.layers.isEmpty {
       throw .noSuchLayers(wanted: layers, lastLayer: source.layerCount - 1)
     }
+    if isStandalone { try source.requireGGUF() }
     let wanted = Self.byteCount(source, threadCount: threadCount)
     if let memoryByteCount, memoryByteCount < wanted {
       throw .memoryTooSmall(wanted: wanted, given: memoryByteCount)
@@ -64,9 +75,9 @@ package final class Packer {
   }
 
   /// What packing takes, besides code and headers: two experts as they are read, one coded, its
-  /// parts before they are put together, and the record.
+  /// parts before they are put together, and the record; and a piece of what is copied.
   private static func byteCount(_ source: PackSource, threadCount: Int) -> Int {
-    source.byteCount + 4 * source.expertByteCountMax
+    source.byteCount + 4 * source.expertByteCountMax + ExtentReader.pieceBufferByteCount
       + CodecRoom.byteCount(workerCount: threadCount, encodes: true) + processByteCount
   }
 
@@ -75,6 +86,15 @@ package final class Packer {
 
   private func experts(ofLayer layer: Int) -> [ExpertID] {
     (0..<source.experts.layers[layer].expertCount).map { ExpertID(layer: layer, index: $0) }
+  }
+
+  /// The records of some layers in the order in which they are written.
+  private func items(ofLayers layers: [Int], isLow: Bool) -> [PackItem] {
+    layers.flatMap { layer in
+      let experts =
+        order[layer].map { $0.map { ExpertID(layer: layer, index: $0) } } ?? experts(ofLayer: layer)
+      return experts.map { PackItem(expert: $0, isLow: isLow) }
+    }
   }
 
   /// Codes some experts of each kind of layer, without writing anything: (layer), what was found of
@@ -97,6 +117,7 @@ package final class Packer {
 
   private init(_ packer: Packer, layers: [Int]) {
     (source, path, codec, low) = (packer.source, packer.path, packer.codec, packer.low)
+    (isStandalone, order) = (packer.isStandalone, packer.order)
     (room, cancellation) = (packer.room, packer.cancellation)
     self.layers = layers
   }
@@ -170,6 +191,16 @@ package final class Packer {
       records: Array(repeating: unknown, count: experts.expertCount))
   }
 
+  /// The bundle with a place for all that it will have.
+  private func emptyBundle(_ marks: [ModelMark]) -> Bundle {
+    Bundle(
+      file: StoreFile(path: path, byteCount: 0), marks: marks,
+      layers: layers.map { emptyLayer($0, isLow: false) }
+        + lowLayers.map { emptyLayer($0, isLow: true) },
+      order: order.isEmpty ? .byExpert : .byCoUse,
+      ranges: plainExtents.map { BundleRange(extent: $0, place: 0, checksum: 0) })
+  }
+
   /// An expert's parts, or their copies, in the codes that they are kept in.
   private func codes(
     of parts: [ByteView], _ item: PackItem
@@ -234,22 +265,19 @@ package final class Packer {
     _ marks: [ModelMark], to file: ResumableFile, expectedByteCount: Int,
     _ progress: (_ done: Int, _ total: Int) -> Void
   ) throws(PackError) -> Result {
-    var bundle = Bundle(
-      file: StoreFile(path: path, byteCount: 0), marks: marks,
-      layers: layers.map { emptyLayer($0, isLow: false) }
-        + lowLayers.map { emptyLayer($0, isLow: true) })
-    var writer = PackWriter(bundle, codec: codec, low: low, file: file, room: room)
-    let all =
-      layers.flatMap(experts(ofLayer:)).map { PackItem(expert: $0, isLow: false) }
-      + lowLayers.flatMap(experts(ofLayer:)).map { PackItem(expert: $0, isLow: true) }
+    var writer = PackWriter(
+      emptyBundle(marks), codec: codec, low: low, file: file, room: room)
+    let all = items(ofLayers: layers, isLow: false) + items(ofLayers: lowLayers, isLow: true)
+    let plainByteCount = writer.bundle.ranges.map(\.extent).reduce(0) { $0 + $1.byteCount }
     var result = Result()
     do throws(FileError) {
       result.resumedCount = try writer.resume(all)
-      try file.checkRoom(for: max(0, expectedByteCount - writer.end))
+      try file.checkRoom(for: max(0, expectedByteCount + plainByteCount - writer.end))
     } catch {
       throw PackError(error)
     }
-    let total = source.byteCount(ofLayers: layers) + source.byteCount(ofLayers: lowLayers)
+    let total =
+      source.byteCount(ofLayers: layers) + source.byteCount(ofLayers: lowLayers) + plainByteCount
     var done = all.prefix(result.resumedCount).reduce(0) {
       $0 + source.experts.layers[$1.expert.layer].slotByteCountPerExpert
     }
@@ -271,7 +299,7 @@ package final class Packer {
       done += parts.reduce(0) { $0 + $1.count }
       progress(done, total)
     }
-    bundle = writer.bundle
+    try copyRanges(to: &writer, file) { progress(done + $0, total) }
     do throws(FileError) {
       try writer.commit()
     } catch {

@@ -31,6 +31,13 @@ package struct ModelTensors: Sendable {
     }
   }
 
+  /// Whether all that is read is in some file; of a bundle that has all of a model, the table tells
+  /// what is.
+  package var isComplete: Bool {
+    let plain = experts.layers.filter { $0.records == nil }.flatMap(\.parts).flatMap(\.runs)
+    return !(dense.map(\.extent) + plain).contains(where: \.isNowhere)
+  }
+
   package init(
     description: ModelDescription, tensors: [TensorDescriptor], file: String
   ) throws(ModelError) {

@@ -29,7 +29,7 @@ extension TensorFinder {
     set.append(
       DenseTensor(
         name: found, format: format, rowCount: 1, columnCount: count, isVector: true,
-        extent: tensor.extent), as: role)
+        extent: tensor.extent, checksum: tensor.checksum), as: role)
   }
 }
 

@@ -38,7 +38,7 @@ struct TensorFinder {
         DenseTensor(
           name: row.name, format: format, rowCount: rowCount, columnCount: columnCount,
           isVector: row.isVector, extent: tensor.extent, transposed: row.transposed,
-          conversion: tensor.conversion, scales: tensor.scales),
+          conversion: tensor.conversion, scales: tensor.scales, checksum: tensor.checksum),
         as: row.role)
       guard !row.isVector else { continue }
       try appendScales(of: [row.name], apartFrom: ownNames, count: 1, as: row.role.scale, to: &set)

@@ -15,6 +15,8 @@ package struct DenseTensor: Sendable, Hashable {
   /// What is done with the stored bytes when they are loaded, and where its scales are.
   package var conversion: StoredConversion?
   package var scales: FileExtent?
+  /// CRC-32C of the stored bytes; nil where the file has none.
+  package var checksum: UInt32?
 
   /// Bytes in memory.
   package var byteCount: Int { rowCount * format.rowByteCount(columnCount: columnCount) }
@@ -22,7 +24,7 @@ package struct DenseTensor: Sendable, Hashable {
   package init(
     name: String, format: QuantFormat, rowCount: Int, columnCount: Int, isVector: Bool,
     extent: FileExtent, transposed: TransposedRows? = nil,
-    conversion: StoredConversion? = nil, scales: FileExtent? = nil
+    conversion: StoredConversion? = nil, scales: FileExtent? = nil, checksum: UInt32? = nil
   ) {
     self.name = name
     self.format = format
@@ -33,6 +35,7 @@ package struct DenseTensor: Sendable, Hashable {
     self.transposed = transposed
     self.conversion = conversion
     self.scales = scales
+    self.checksum = checksum
   }
 }
 

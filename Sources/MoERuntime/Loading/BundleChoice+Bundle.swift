@@ -37,4 +37,9 @@ extension Bundle {
     if name.lowercased().hasSuffix(ending) { name.removeLast(ending.count) }
     return name + suffix
   }
+
+  /// Where the model of a bundle is looked for.
+  package static func modelPath(besides bundle: String) -> String {
+    (bundle.hasSuffix(suffix) ? String(bundle.dropLast(suffix.count)) : bundle) + ".gguf"
+  }
 }

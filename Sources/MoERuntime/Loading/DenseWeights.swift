@@ -126,10 +126,7 @@ final class DenseWeights {
     } catch {
       throw .outOfMemory("the dense weights do not fit in memory: \(error)")
     }
-    decoderWeights = DecoderWeights(
-      tensors: tensors, vectors: vectors.floats(count: elementCount),
-      transposed: transposed.bytes(count: transposedByteCount)
-    ) { tensor in
+    func place(of tensor: DenseTensor) -> ByteView {
       if let place = places[tensor.name] { return place }
       guard
         let run = runs.last(where: {
@@ -141,6 +138,16 @@ final class DenseWeights {
       return memory.slice(
         start + tensor.extent.offset - run.extent.offset, count: tensor.extent.byteCount)
     }
+    for tensor in tensors.dense {
+      guard let checksum = tensor.checksum, CRC32C.checksum(place(of: tensor)) != checksum else {
+        continue
+      }
+      let path = reader.files[tensor.extent.fileIndex].path
+      throw .store(BundleError.damagedRange(path: path, tensor.extent).description)
+    }
+    decoderWeights = DecoderWeights(
+      tensors: tensors, vectors: vectors.floats(count: elementCount),
+      transposed: transposed.bytes(count: transposedByteCount), bytes: place(of:))
   }
 
   /// Reads a tensor, and makes of it what products read.

@@ -11,7 +11,7 @@ struct LoadedHeader {
   private(set) var description: ModelDescription
   private(set) var tensors: ModelTensors
   let tokenizer: Tokenizer
-  /// The model's own, and after them that of its bundle.
+  /// The model's own, and after them that of a bundle beside them.
   private(set) var files: [StoreFile]
   /// Bytes of the model's own files.
   let byteCount: Int
@@ -35,24 +35,41 @@ struct LoadedHeader {
     try self.init(file)
   }
 
-  /// The same model, its experts being read from a bundle.
-  ///
-  /// - Parameter lowCopies: Whether its copies in fewer bits are wanted.
-  func reading(from bundle: Bundle, lowCopies: Bool) throws(EngineError) -> LoadedHeader {
+  /// The same model, its experts being read from a bundle beside it.
+  func reading(from bundle: Bundle) throws(EngineError) -> LoadedHeader {
     var header = self
     do throws(BundleError) {
       try bundle.check(isOf: files)
       header.tensors.experts = try tensors.experts.stored(in: bundle, fileIndex: files.count)
-      if lowCopies {
-        header.tensors.lowExperts = try tensors.experts.lowCopies(
-          in: bundle, fileIndex: files.count)
-      }
     } catch {
       throw .store(error.description)
     }
     header.files.append(bundle.file)
     header.bundle = bundle
     return header
+  }
+
+  /// The same model with its bundle's copies of all experts in fewer bits, where that has some.
+  func readingLowCopies() throws(EngineError) -> LoadedHeader {
+    guard let bundle, let fileIndex = files.lastIndex(of: bundle.file) else { return self }
+    var header = self
+    do throws(BundleError) {
+      header.tensors.lowExperts = try tensors.experts.lowCopies(in: bundle, fileIndex: fileIndex)
+    } catch {
+      throw .store(error.description)
+    }
+    return header
+  }
+
+  /// Has the experts read from the records of a bundle that the model is in as a whole.
+  private mutating func readExperts(from bundle: Bundle) throws(EngineError) {
+    do throws(BundleError) {
+      tensors.experts = try tensors.experts.stored(in: bundle, fileIndex: 0)
+      guard tensors.isComplete else { throw .damagedTable(path: bundle.file.path) }
+    } catch {
+      throw .store(error.description)
+    }
+    self.bundle = bundle
   }
 
   /// Decides for texts of up to so many positions what depends on it.
@@ -104,5 +121,6 @@ struct LoadedHeader {
     } else {
       name = nil
     }
+    if let bundle = file.bundle { try readExperts(from: bundle) }
   }
 }

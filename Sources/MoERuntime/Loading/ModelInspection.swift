@@ -29,6 +29,7 @@ package struct ModelInspection: Sendable {
     package let format: String
     /// Innermost first, as in the file.
     package let shape: [Int]
+    /// Nowhere for experts that are in the records of a bundle.
     package let extent: FileExtent
   }
 
@@ -60,7 +61,8 @@ package struct ModelInspection: Sendable {
   package let experts: ExpertSummary?
   /// Why the engine cannot run the model; nil where it can.
   package let obstacle: String?
-  /// The bundle beside the model, or what is wrong with it; nil where there is none.
+  /// The bundle that the model is in or that is beside it, or what is wrong with that; nil where
+  /// there is none.
   package let bundle: String?
   /// What is missing of a file that has its full size; nil where nothing is known to be.
   package let hole: HoleInTensor?
@@ -74,7 +76,7 @@ package struct ModelInspection: Sendable {
     }
     files = file.files.map { File(path: $0.path, byteCount: $0.byteCount) }
     formatName = file.formatName
-    ggufVersion = (file as? GGUFFile)?.version
+    ggufVersion = (file as? GGUFFile ?? (file as? BundledModel)?.original)?.version
     architecture = file.architecture
     name =
       if case .string(let name) = file.value(forKey: "general.name") { name } else { nil }
@@ -107,11 +109,12 @@ package struct ModelInspection: Sendable {
       return
     }
     do {
-      bundle = try BundleChoice.automatic.bundle(ofModelAt: files[0].path, mirrors: []).map {
-        bundle throws(EngineError) in
-        BundleSummary(
-          bundle, of: try header.reading(from: bundle, lowCopies: false).tensors.experts
-        ).description
+      let bundle =
+        try header.bundle
+        ?? BundleChoice.automatic.bundle(ofModelAt: files[0].path, mirrors: [])
+      self.bundle = try bundle.map { bundle throws(EngineError) in
+        let reading = header.bundle == nil ? try header.reading(from: bundle) : header
+        return BundleSummary(bundle, of: reading.tensors.experts).description
       }
     } catch {
       bundle = "not to be used: \(error)"

@@ -55,17 +55,7 @@ struct PreparedRun {
   /// Reads the header, checks the options and divides the budget.
   init(path: String, options: EngineOptions) throws(EngineError) {
     try options.check()
-    var loaded = try LoadedHeader(path: path)
-    if let bundle = try options.bundle.bundle(
-      ofModelAt: loaded.files[0].path, mirrors: options.mirrors)
-    {
-      loaded = try loaded.reading(from: bundle, lowCopies: options.holdsLowCopies)
-    }
-    if options.holdsLowCopies, loaded.tensors.lowExperts == nil {
-      throw .invalidOption(
-        name: "the copies in fewer bits", wanted: "in a bundle of the model",
-        found: loaded.bundle.map { "none in \($0.file.path)" } ?? "no bundle")
-    }
+    let loaded = try Self.header(path: path, options: options)
     self.options = options
     processors = .current
     threadCount = options.threadCount ?? processors.count
@@ -88,6 +78,32 @@ struct PreparedRun {
       header, options: options, tensors: header.tensors, threadCount: threadCount,
       contextLength: contextLength, processByteCount: processByteCount, budget: budget
     ).fittingPlan()
+  }
+
+  /// The model's header, with the bundle that its experts are read from.
+  private static func header(
+    path: String, options: EngineOptions
+  ) throws(EngineError) -> LoadedHeader {
+    var loaded = try LoadedHeader(path: path)
+    if loaded.bundle != nil {
+      if case .file(let other) = options.bundle {
+        throw .invalidOption(
+          name: "the bundle", wanted: "left out for a model that is in a bundle itself",
+          found: other)
+      }
+    } else if let bundle = try options.bundle.bundle(
+      ofModelAt: loaded.files[0].path, mirrors: options.mirrors)
+    {
+      loaded = try loaded.reading(from: bundle)
+    }
+    guard options.holdsLowCopies else { return loaded }
+    loaded = try loaded.readingLowCopies()
+    guard loaded.tensors.lowExperts != nil else {
+      throw .invalidOption(
+        name: "the copies in fewer bits", wanted: "in a bundle of the model",
+        found: loaded.bundle.map { "none in \($0.file.path)" } ?? "no bundle")
+    }
+    return loaded
   }
 
   private static func check(

@@ -4,12 +4,12 @@ import MoECore
 import MoERuntime
 import MoEStore
 
-/// `moe-run bundle`: what is in a bundle, and whether it is sound.
+/// `moe-run bundle`: what is in a bundle, whether it is sound, and the model's file of it again.
 struct BundleCommands: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bundle",
-    abstract: "Look at bundles of experts, as 'pack' writes them, and check them.",
-    subcommands: [BundleInfo.self, BundleVerify.self])
+    abstract: "Look at bundles of experts, as 'pack' writes them, check them, unpack them.",
+    subcommands: [BundleInfo.self, BundleVerify.self, BundleUnpack.self])
 }
 
 /// The file, and what its table says.
@@ -43,7 +43,7 @@ struct BundleInfo: ParsableCommand {
 struct BundleVerify: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Read and decode every expert of a bundle; exit with 1 where one is damaged.",
+    abstract: "Read and decode all of a bundle; exit with 1 where something is damaged.",
     discussion: "With a model, each expert is also compared with the model's.")
 
   @OptionGroup var argument: BundleArgument
@@ -58,6 +58,7 @@ struct BundleVerify: ParsableCommand {
     let bundle = try argument.bundle()
     let bar = ProgressBar("checking")
     let damaged: [ExpertID]
+    let damagedRanges: [FileExtent]
     do throws(PackError) {
       let check = try BundleCheck(bundle, threadCount: ProcessorCount.current.count)
       let source = try model.map { path throws(PackError) in
@@ -66,19 +67,33 @@ struct BundleVerify: ParsableCommand {
         return source
       }
       damaged = try check.damaged(comparedWith: source) { bar.update($0, $1) }
+      bar.erase()
+      let rest = ProgressBar("checking the rest", format: ProgressBar.sizes)
+      defer { rest.erase() }
+      damagedRanges = try check.damagedRanges(comparedWith: source) { rest.update($0, $1) }
     } catch {
       bar.erase()
       throw Failure.runtime(error.description)
     }
-    bar.erase()
-    guard let first = damaged.first else {
-      let comparison = model == nil ? "" : " and equal to the model's"
-      return try StandardOutput.write(
-        "\(bundle.file.path): all \(bundle.recordCount) experts are sound\(comparison)\n")
-    }
+    guard let first = damaged.first else { return try say(damagedRanges, of: bundle) }
     let more = damaged.count > 1 ? ", and \(damaged.count - 1) more" : ""
     throw Failure.runtime(
       "\(bundle.file.path): expert \(first.index) of layer \(first.layer) is damaged\(more); pack "
         + "the model again")
+  }
+
+  /// What there is to say of a bundle whose experts are sound.
+  private func say(_ damaged: [FileExtent], of bundle: Bundle) throws {
+    let comparison = model == nil ? "" : " and equal to the model's"
+    let rest = bundle.isStandalone ? " and the rest of the model" : ""
+    guard let first = damaged.first else {
+      return try StandardOutput.write(
+        "\(bundle.file.path): all \(bundle.recordCount) experts\(rest) are sound\(comparison)\n")
+    }
+    let file = bundle.marks.count > 1 ? " of file \(first.fileIndex + 1)" : ""
+    let more = damaged.count > 1 ? ", and \(damaged.count - 1) more runs of bytes" : ""
+    throw Failure.runtime(
+      "\(bundle.file.path): what it has of the model from byte \(first.offset)\(file) on is "
+        + "damaged\(more); pack the model again")
   }
 }

@@ -12,7 +12,8 @@ struct Pack: AsyncParsableCommand {
     discussion: """
       A bundle beside its model, under the model's name with .moebundle in place of .gguf, is used \
       by every other command. A few experts are coded first, to say what a bundle would gain on \
-      this disk; where that is nothing, none is written unless --force is given.
+      this disk; where that is nothing, none is written unless --force is given. With --standalone \
+      the bundle has all of the model and takes the place of its files.
 
       With --quantize a model file is written instead, its experts in another format.
 
@@ -43,6 +44,19 @@ struct Pack: AsyncParsableCommand {
       valueName: "format"),
     transform: { try FlagValue.name($0, among: BlockEncoderRegistry.all.map(\.name)) })
   var low: String?
+
+  @Flag(
+    help: ArgumentHelp(
+      "Have all of the model in the bundle, which is then run by itself: the model's files may go.")
+  )
+  var standalone = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Have experts that a trace's tokens take together close to each other in the bundle; "
+        + "'trace record' writes such a file. (default: by number)", valueName: "trace"),
+    completion: .file(extensions: ["moetrace", "npz"]))
+  var trace: String?
 
   @OptionGroup(title: "Other formats") var quantization: QuantizationFlags
 
@@ -76,6 +90,12 @@ struct Pack: AsyncParsableCommand {
       first >= 0, first <= last
     else { throw ValidationError("give the first and the last layer, such as 0-15") }
     return first...last
+  }
+
+  func validate() throws {
+    if quantization.isGiven, standalone || trace != nil {
+      throw ValidationError("--standalone and --trace are for bundles, not for --quantize")
+    }
   }
 
   func run() async throws {
@@ -112,23 +132,27 @@ struct Pack: AsyncParsableCommand {
       LowCopy.nearest(
         $0, quantizer: MatrixQuantizer(team: try WorkerTeam(workerCount: threadCount)))
     }
+    let order = try trace.map { try PackOrder(traceAt: $0, of: source) }
     var packer = try Packer(
-      source, to: output, codec: entry, layers: layers, low: copies, threadCount: threadCount,
-      memoryByteCount: memoryByteCount, cancellation: cancellation)
+      source, to: output, codec: entry, layers: layers, low: copies, isStandalone: standalone,
+      order: order?.experts ?? [:], threadCount: threadCount, memoryByteCount: memoryByteCount,
+      cancellation: cancellation)
     let samples = try packer.samples()
     let forecast = try PackForecast(
       samples, of: packer, modelAt: path, isAutomatic: isAutomatic,
       memoryByteCount: memoryByteCount)
-    try StandardOutput.write(forecast.text)
+    try StandardOutput.write(forecast.text + (order?.text ?? ""))
     if !forecast.pays && entry.id != CodecRegistry.none.id && !force && low == nil {
       return try StandardOutput.write(
         "not packed: it would gain nothing here (--force packs all the same)\n")
     }
     if dryRun { return }
     if isAutomatic, !force { packer = try packer.limited(to: forecast.layersThatPay) }
-    let bar = ProgressBar("packing") { done, total in
-      "\(ByteSize(done)) of \(ByteSize(total))"
-    }
+    try write(packer, forecast)
+  }
+
+  private func write(_ packer: Packer, _ forecast: PackForecast) throws {
+    let bar = ProgressBar("packing", format: ProgressBar.sizes)
     let start = MonotonicClock.nanoseconds()
     let result = try packer.pack(expectedByteCount: forecast.byteCount(of: packer.layers)) {
       bar.update($0, $1)
@@ -138,7 +162,8 @@ struct Pack: AsyncParsableCommand {
     let resumed =
       result.resumedCount > 0 ? ", \(result.resumedCount) of them by an earlier run" : ""
     try StandardOutput.write(
-      "wrote \(output): \(result.expertCount) experts\(resumed), \(ByteSize(result.byteCount)) in "
+      "wrote \(packer.path): \(result.expertCount) experts\(resumed)"
+        + (standalone ? " and the rest of the model" : "") + ", \(ByteSize(result.byteCount)) in "
         + "\(Int(seconds.rounded())) s\n")
   }
 }

@@ -4,15 +4,15 @@ import ArgumentParser
 struct ModelOptions: ParsableArguments {
   @Argument(
     help: ArgumentHelp(
-      "The model: a GGUF file, any shard of one, or the folder of a published model.",
-      valueName: "model.gguf"),
-    completion: .file(extensions: ["gguf"]))
+      "The model: a GGUF file, any shard of one, a bundle packed with --standalone, or the folder "
+        + "of a published model.", valueName: "model.gguf"),
+    completion: .file(extensions: ["gguf", "moebundle"]))
   var argument: String?
 
   @Option(
     name: [.customShort("m"), .customLong("model")],
     help: ArgumentHelp("The model, as a flag.", valueName: "model.gguf"),
-    completion: .file(extensions: ["gguf"]))
+    completion: .file(extensions: ["gguf", "moebundle"]))
   var flag: String?
 
   #if Server

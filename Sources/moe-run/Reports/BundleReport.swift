@@ -8,10 +8,17 @@ enum BundleReport {
     let model = bundle.marks.map { "\(ByteSize($0.byteCount))" }.joined(separator: " and ")
     return """
       bundle    \(bundle.file.path), version \(Bundle.version), \(ByteSize(bundle.file.byteCount))
-      model     files of \(model)
-      experts   \(bundle.recordCount) in \(bundle.layers.count) layers
+      model     files of \(model)\(bundle.isStandalone ? ", all in the bundle" : "")
+      experts   \(bundle.recordCount) in \(bundle.layers.count) layers, \(orderText(bundle))
       \(Columns.text(bundle.layers.map(cells), right: [0, 1, 2, 3]))
       """
+  }
+
+  private static func orderText(_ bundle: Bundle) -> String {
+    switch bundle.order {
+    case .byExpert: "in the order of their numbers"
+    case .byCoUse: "in an order by co-use"
+    }
   }
 
   private static func cells(_ layer: Bundle.Layer) -> [String] {

@@ -15,9 +15,10 @@ struct InspectionReport: Encodable {
     /// Innermost first.
     let shape: [Int]
     let bytes: Int
-    /// Index into `files`, and the tensor's first byte there.
-    let file: Int
-    let offset: Int
+    /// Index into `files`, and the tensor's first byte there; absent for experts that are in the
+    /// records of a bundle.
+    let file: Int?
+    let offset: Int?
   }
 
   struct Format: Encodable {
@@ -51,7 +52,7 @@ struct InspectionReport: Encodable {
   /// Whether the engine can run the model and, where not, why.
   let supported: Bool
   let obstacle: String?
-  /// The bundle beside the model; absent where there is none.
+  /// The bundle that the model is in or that is beside it; absent where there is none.
   let bundle: String?
   /// Absent where nothing is known to be missing of the files.
   let missing: String?
@@ -91,7 +92,8 @@ struct InspectionReport: Encodable {
     tensors = model.tensors.map {
       Tensor(
         name: $0.name, format: $0.format, shape: $0.shape, bytes: $0.extent.byteCount,
-        file: $0.extent.fileIndex, offset: $0.extent.offset)
+        file: $0.extent.isNowhere ? nil : $0.extent.fileIndex,
+        offset: $0.extent.isNowhere ? nil : $0.extent.offset)
     }
   }
 }
@@ -107,7 +109,7 @@ extension InspectionReport {
     runs here \(obstacle.map { "no: " + $0 } ?? "yes")
     \(bundle.map { "bundle    \($0)\n" } ?? "")\
     \(missing.map { "missing   \($0)\n" } ?? "")\
-    \(damaged.map(Self.damageText) ?? "")\
+    \(damaged.map(damageText) ?? "")\
     experts   \(expertText)
     weights   \(parameters.text)
     formats
@@ -119,9 +121,11 @@ extension InspectionReport {
     """
   }
 
-  private static func damageText(_ damaged: [String]) -> String {
-    damaged.isEmpty
-      ? "checked   every weight is a finite number\n"
+  private func damageText(_ damaged: [String]) -> String {
+    let records =
+      tensors.contains { $0.file == nil } ? " but for those in records ('bundle verify')" : ""
+    return damaged.isEmpty
+      ? "checked   every weight\(records) is a finite number\n"
       : damaged.map { "damaged   \($0)\n" }.joined()
   }
 
