@@ -5,6 +5,7 @@ import MoEExperts
 import MoEModel
 import MoERuntime
 import MoEStore
+import MoESynthetic
 import MoETestSupport
 import Testing
 
@@ -16,62 +17,82 @@ import Testing
   }
 
   private static func pack(
-    _ model: GoldenModel, _ codec: CodecEntry, lastLayerAlone: Bool, in folder: TemporaryFolder
+    _ path: String, _ codec: CodecEntry, lastLayerAlone: Bool, in folder: TemporaryFolder
   ) throws -> String {
-    let path = folder.url.appending(path: "\(codec.name)-\(lastLayerAlone).moebundle").path
-    let source = try PackSource(modelAt: model.modelPath)
+    let bundle = folder.url.appending(path: "\(codec.name)-\(lastLayerAlone).moebundle").path
+    let source = try PackSource(modelAt: path)
     let last = try #require(source.routedLayers.last)
     let packer = try Packer(
-      source, to: path, codec: codec, layers: lastLayerAlone ? last...last : nil,
+      source, to: bundle, codec: codec, layers: lastLayerAlone ? last...last : nil,
       isStandalone: true, threadCount: 2)
     _ = try packer.pack(expectedByteCount: 0)
-    return path
+    return bundle
   }
 
+  /// Bits of the logits of all tokens.
   private static func answers(
-    _ model: GoldenModel, at path: String, _ options: EngineOptions
+    _ tokens: [Int32], at path: String, _ options: EngineOptions
   ) async throws -> [UInt32] {
-    let engine = try await Engine(modelAt: path, options: options)
-    var bits: [UInt32] = []
-    for sequence in model.sequences.prefix(1) {
-      bits += try await model.run(try model.tokens(sequence), on: engine).logits.map(\.bitPattern)
+    try await Engine(modelAt: path, options: options).withDecoder { decoder in
+      let sequence = try #require(decoder.beginSequence())
+      defer { decoder.endSequence(sequence) }
+      var bits: [UInt32] = []
+      for token in tokens {
+        try decoder.forward([token], of: sequence, phase: .decode)
+        bits += decoder.logits(ofRows: 0..<1).values.map(\.bitPattern)
+      }
+      return bits
     }
-    return bits
   }
 
-  @Test(arguments: models)
-  func logitsAreThoseOfTheModelsFile(_ model: GoldenModel) async throws {
+  private static func expectTheSame(_ tokens: [Int32], fromModelAt path: String) async throws {
     let folder = try TemporaryFolder()
     var options = GoldenModel.exactOptions
+    options.contextLength = 64
     options.bundle = .none
     options.placement = .resident
-    let expected = try await Self.answers(model, at: model.modelPath, options)
+    let expected = try await answers(tokens, at: path, options)
     for (codec, isPartial) in [(CodecRegistry.zstd, false), (CodecRegistry.none, true)] {
-      let path = try Self.pack(model, codec, lastLayerAlone: isPartial, in: folder)
+      let bundle = try pack(path, codec, lastLayerAlone: isPartial, in: folder)
       options.placement = .resident
       #expect(
-        try await Self.answers(model, at: path, options) == expected,
+        try await answers(tokens, at: bundle, options) == expected,
         "\(codec.name), \(isPartial), resident")
       options.placement = .offloaded
       options.expertPool = .fraction(1)
-      let pool = try await Engine(modelAt: path, options: options)
+      let pool = try await Engine(modelAt: bundle, options: options)
         .withDecoder { PoolLayout($0.experts.layout) }
       for share in [0, 0.5] {
         options.expertPool = .bytes(
           max(pool.floorByteCount, Int(share * Double(pool.fullByteCount))))
         #expect(
-          try await Self.answers(model, at: path, options) == expected,
+          try await answers(tokens, at: bundle, options) == expected,
           "\(codec.name), \(isPartial), \(share) of the experts")
       }
-      #expect(try ModelInspection(path: path).obstacle == nil)
+      #expect(try ModelInspection(path: bundle).obstacle == nil)
     }
+  }
+
+  @Test(arguments: models)
+  func logitsAreThoseOfTheModelsFile(_ model: GoldenModel) async throws {
+    let tokens = try model.tokens(try #require(model.sequences.first))
+    try await Self.expectTheSame(Array(tokens.prefix(24)), fromModelAt: model.modelPath)
+  }
+
+  @Test(arguments: SyntheticModel.Architecture.allCases)
+  func everyArchitectureAnswersTheSame(_ architecture: SyntheticModel.Architecture) async throws {
+    let folder = try TemporaryFolder()
+    let url = folder.url.appending(path: "model.gguf")
+    try SyntheticModel(architecture).write(to: url)
+    try await Self.expectTheSame(Array(40..<52), fromModelAt: url.path)
   }
 
   /// What lies on the disk otherwise than it was packed is an error before the first token.
   @Test func aFlippedBitInDenseWeightsIsNoticed() async throws {
     let model = try #require(GoldenModel.all.first { $0.name == "olmoe f32" })
     let folder = try TemporaryFolder()
-    let path = try Self.pack(model, CodecRegistry.zstd, lastLayerAlone: false, in: folder)
+    let path = try Self.pack(
+      model.modelPath, CodecRegistry.zstd, lastLayerAlone: false, in: folder)
     let range = try #require(
       try MoEStore.Bundle(path: path).ranges.max { $0.extent.byteCount < $1.extent.byteCount })
     var data = try Data(contentsOf: URL(fileURLWithPath: path))

@@ -85,6 +85,17 @@ import Testing
     #expect(packed.code == 1 && packed.errors.contains("is a bundle already"))
   }
 
+  /// What is missing of a download reads as zeros, and would be weights like any others.
+  @Test func anIncompleteModelIsNotPacked() async throws {
+    let file = try FileHandle(forWritingTo: URL(fileURLWithPath: model))
+    try file.truncate(atOffset: UInt64(original.count / 2))
+    try file.truncate(atOffset: UInt64(original.count))
+    try file.close()
+    let output = try await pack("--standalone", "--codec", "none", "-o", bundle)
+    #expect(output.code == 1 && output.errors.contains("a hole inside the tensor"))
+    #expect(scratch.names == ["model.gguf"])
+  }
+
   /// A full disk ends in a sentence before the work, and leaves nothing.
   @Test func aDiskWithoutRoomIsRefusedBeforehand() async throws {
     guard let disk = try? SmallDisk(mebibytes: 7) else { return }

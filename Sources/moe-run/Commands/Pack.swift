@@ -123,6 +123,8 @@ struct Pack: AsyncParsableCommand {
 
   private func pack(_ path: String, _ cancellation: CancellationFlag) throws {
     let source = try PackSource(modelAt: path)
+    // In a bundle nobody would see any more that what reads as zeros was never written.
+    if let hole = try ModelInspection(path: path).hole { throw Failure.runtime(hole.description) }
     let output = output ?? Bundle.path(besides: source.files[0].path)
     let isAutomatic = codec == "auto"
     let entry = CodecRegistry.entry(named: codec) ?? CodecRegistry.zstd
