@@ -8,15 +8,26 @@
 
 #define MOE_FORMAT(name) extern const moe_format_definition moe_definition_##name;
 #include "quant/formats.h"
+#include "quant/bundle_formats.h"
 #undef MOE_FORMAT
 
-static const moe_format_definition *const definitions[] = {
 #define MOE_FORMAT(name) &moe_definition_##name,
+/* Those of GGUF files first. */
+static const moe_format_definition *const definitions[] = {
 #include "quant/formats.h"
-#undef MOE_FORMAT
+#include "quant/bundle_formats.h"
 };
+#undef MOE_FORMAT
 
-enum { FORMAT_COUNT = sizeof definitions / sizeof definitions[0], ACTIVATION_COUNT = 3 };
+#define MOE_FORMAT(name) +1
+enum {
+  FILE_FORMAT_COUNT = 0
+#include "quant/formats.h"
+  ,
+  FORMAT_COUNT = sizeof definitions / sizeof definitions[0],
+  ACTIVATION_COUNT = 4
+};
+#undef MOE_FORMAT
 
 static struct {
   moe_isa isa;
@@ -93,15 +104,23 @@ const char *moe_isa_name(moe_isa isa) {
   return (unsigned)isa < MOE_ISA_COUNT ? isa_names[isa] : "unknown";
 }
 
-size_t moe_format_count(void) { return FORMAT_COUNT; }
+size_t moe_format_count(void) { return FILE_FORMAT_COUNT; }
 
 const moe_format *moe_format_at(size_t index) {
   pthread_once(&table_once, fill_table);
-  return index < FORMAT_COUNT ? &table.formats[index] : NULL;
+  return index < FILE_FORMAT_COUNT ? &table.formats[index] : NULL;
+}
+
+size_t moe_bundle_format_count(void) { return FORMAT_COUNT - FILE_FORMAT_COUNT; }
+
+const moe_format *moe_bundle_format_at(size_t index) {
+  pthread_once(&table_once, fill_table);
+  if (index >= FORMAT_COUNT - FILE_FORMAT_COUNT) return NULL;
+  return &table.formats[FILE_FORMAT_COUNT + index];
 }
 
 const moe_format *moe_format_for_type(uint32_t ggml_type) {
-  for (size_t i = 0; i < FORMAT_COUNT; i++) {
+  for (size_t i = 0; i < FILE_FORMAT_COUNT; i++) {
     if (definitions[i]->format.ggml_type == ggml_type) return moe_format_at(i);
   }
   return NULL;

@@ -5,19 +5,49 @@ package import MoECore
 @safe package struct QuantFormat: @unchecked Sendable, Hashable {
   // Sendable because the table is constant.
   package let entry: OpaquePointer
+  /// GGUF's number, or that of a format which bundles alone have.
   package let ggmlType: UInt32
   package let blockElementCount: Int
   package let blockByteCount: Int
+  /// Bytes before a row's blocks: of formats that bundles alone have, whose rows may be any number
+  /// of columns and whose last block may not be full. Else 0.
+  package let rowHeaderByteCount: Int
   package let activation: ActivationForm
 
-  /// Every supported format, in the table's order.
+  /// Every supported format of GGUF files, in the table's order.
   package static let all: [QuantFormat] = (0..<moe_format_count()).compactMap {
     unsafe QuantFormat(moe_format_at($0))
   }
 
-  /// Nil where the format is not supported.
+  /// The formats that bundles alone have.
+  package static let bundleFormats: [QuantFormat] = (0..<moe_bundle_format_count()).compactMap {
+    unsafe QuantFormat(moe_bundle_format_at($0))
+  }
+
+  /// Rows of three values, in two bits for each column (`TernaryRows`).
+  package static let ternary = bundleFormat(named: "TERNARY")
+
+  /// The same rows in the dictionary code of QMoE (`QMoECode`). Rows of a matrix differ in size:
+  /// what a row takes here is the part of it that lies with the other rows'.
+  package static let qmoe = bundleFormat(named: "QMOE")
+
+  private static func bundleFormat(named name: String) -> QuantFormat {
+    guard let format = bundleFormats.first(where: { $0.name == name }) else {
+      preconditionFailure("there are no kernels for \(name)")
+    }
+    return format
+  }
+
+  /// The format of this number in GGUF files; nil where it is not supported.
   package init?(ggmlType: UInt32) {
     unsafe self.init(moe_format_for_type(ggmlType))
+  }
+
+  /// The format of this number in bundles: one of GGUF's, or one of their own.
+  package init?(bundleType: UInt32) {
+    let own = Self.bundleFormats.first { $0.ggmlType == bundleType }
+    guard let format = own ?? QuantFormat(ggmlType: bundleType) else { return nil }
+    self = format
   }
 
   private init?(_ format: UnsafePointer<moe_format>?) {
@@ -27,6 +57,7 @@ package import MoECore
     unsafe ggmlType = format.pointee.ggml_type
     unsafe blockElementCount = Int(format.pointee.block_elements)
     unsafe blockByteCount = Int(format.pointee.block_bytes)
+    unsafe rowHeaderByteCount = Int(format.pointee.row_bytes)
     activation = form
   }
 
@@ -35,13 +66,21 @@ package import MoECore
     unsafe String(cString: UnsafePointer<moe_format>(entry).pointee.name)
   }
 
-  /// Bytes of a row; `columnCount` must be a multiple of `blockElementCount`.
-  package func rowByteCount(columnCount: Int) -> Int {
-    precondition(columnCount >= 0 && columnCount % blockElementCount == 0)
-    return columnCount / blockElementCount * blockByteCount
+  /// Whether rows may have so many columns.
+  package func canHave(columnCount: Int) -> Bool {
+    guard columnCount >= 0 else { return false }
+    if rowHeaderByteCount == 0 { return columnCount % blockElementCount == 0 }
+    return columnCount <= Int(MOE_TERNARY_COLUMNS_MAX)
   }
 
-  /// Blocks to floats; `out.count` elements are written.
+  /// Bytes of a row, which can have so many columns.
+  package func rowByteCount(columnCount: Int) -> Int {
+    precondition(canHave(columnCount: columnCount))
+    let blockCount = (columnCount + blockElementCount - 1) / blockElementCount
+    return rowHeaderByteCount + blockCount * blockByteCount
+  }
+
+  /// Blocks to floats, or one row of a format of bundles; `out.count` elements are written.
   package func dequantize(_ blocks: ByteView, into out: FloatView) {
     precondition(rowByteCount(columnCount: out.count) <= blocks.count)
     unsafe UnsafePointer<moe_format>(entry).pointee.dequantize(
@@ -92,12 +131,15 @@ package enum ActivationForm: Sendable, Hashable, CaseIterable {
   case q8_0
   /// Blocks of 256: scale, 256 signed bytes, 16 sums.
   case q8_K
+  /// The row: scale, integers of 13 bits in 16, at least 32 zeros.
+  case q13
 
   init?(_ value: moe_activation) {
     switch value {
     case MOE_ACTIVATION_F32: self = .f32
     case MOE_ACTIVATION_Q8_0: self = .q8_0
     case MOE_ACTIVATION_Q8_K: self = .q8_K
+    case MOE_ACTIVATION_Q13: self = .q13
     default: return nil
     }
   }
@@ -107,6 +149,7 @@ package enum ActivationForm: Sendable, Hashable, CaseIterable {
     case .f32: MOE_ACTIVATION_F32
     case .q8_0: MOE_ACTIVATION_Q8_0
     case .q8_K: MOE_ACTIVATION_Q8_K
+    case .q13: MOE_ACTIVATION_Q13
     }
   }
 
@@ -116,6 +159,7 @@ package enum ActivationForm: Sendable, Hashable, CaseIterable {
     case .f32: 0
     case .q8_0: 1
     case .q8_K: 2
+    case .q13: 3
     }
   }
 

@@ -82,7 +82,8 @@ package struct ActivationRows {
   }
 }
 
-/// A weight matrix in its file's blocks: (row, column), rows consecutive, at any address.
+/// A weight matrix in its file's blocks: (row, column), rows consecutive, at any address. Codewords
+/// of coded rows are not among its bytes: they lie behind them, where the rows say.
 package struct QuantizedMatrix {
   package var format: QuantFormat
   package var bytes: ByteView
@@ -96,7 +97,7 @@ package struct QuantizedMatrix {
   package init(
     format: QuantFormat, bytes: ByteView, rowCount: Int, columnCount: Int, scale: Float = 1
   ) {
-    precondition(columnCount % format.blockElementCount == 0)
+    precondition(format.canHave(columnCount: columnCount))
     precondition(rowCount * format.rowByteCount(columnCount: columnCount) <= bytes.count)
     self.format = format
     self.bytes = bytes

@@ -53,6 +53,7 @@ import Testing
     case .f32: "F32"
     case .q8_0: "Q8_0"
     case .q8_K: "Q8_K"
+    case .q13: "Q13"
     }
   }
 

@@ -15,10 +15,12 @@ static size_t row_grain(const moe_matmul_segment *segment) {
   return segment->format->activation == MOE_ACTIVATION_F32 ? ROW_GRAIN : PANEL_GRAIN;
 }
 
-/* Relative time of one row. */
+/* Relative time of one row; coded ones do not tell by their bytes. */
 static uint64_t row_cost(const moe_matmul_segment *segment) {
   if (segment->tokens == 0) return 0;
-  return (uint64_t)segment->columns * segment->tokens + BYTE_COST * (segment->row_bytes + 1);
+  size_t per_byte = segment->format->columns_per_byte;
+  size_t bytes = per_byte == 0 ? segment->row_bytes : segment->columns / per_byte;
+  return (uint64_t)segment->columns * segment->tokens + BYTE_COST * (bytes + 1);
 }
 
 /* The row of a segment at which `boundary` units of work are done, if it begins at `start`. */

@@ -63,6 +63,32 @@ static places places_of(moe_q8_row row) {
   return (places){(int8_t *)row.quants, (int16_t *)row.sums, (float *)row.scales};
 }
 
+/* What is known of a row in 13 bits before its integers are: their scale is written, the bytes
+ * behind them are zero. Returns the factor that makes integers of values; 0: all become 0. */
+static float begin_q13(uint8_t *out, size_t columns, uint32_t magnitude_bits) {
+  float largest = moe_float_from_bits(magnitude_bits);
+  float to_integer = MOE_Q13_MAX / largest, scale = largest / MOE_Q13_MAX;
+  if (magnitude_bits >= INFINITY_BITS) {
+    to_integer = 0;
+    scale = moe_float_from_bits(0x7fc00000);
+  } else if ((moe_bits_from_float(to_integer) & MAGNITUDE_BITS) >= INFINITY_BITS) {
+    to_integer = scale = 0; /* All zero, or below 1e-35. */
+  }
+  memset(out, 0, MOE_Q13_SCALE_BYTES);
+  memcpy(out, &scale, sizeof scale);
+  size_t end = MOE_Q13_SCALE_BYTES + columns * sizeof(int16_t);
+  memset(out + end, 0, moe_activation_row_bytes(MOE_ACTIVATION_Q13, columns) - end);
+  return to_integer;
+}
+
+static void quantize_q13_scalar(const float *x, uint8_t *out, size_t columns) {
+  float to_integer = begin_q13(out, columns, largest_magnitude_bits(x, columns));
+  int16_t *quants = (int16_t *)(out + MOE_Q13_SCALE_BYTES);
+  for (size_t c = 0; c < columns; c++) {
+    quants[c] = (int16_t)(to_integer == 0 ? 0 : round_to_integer(x[c] * to_integer));
+  }
+}
+
 static void quantize_f32(const float *x, uint8_t *out, size_t columns) {
   memcpy(out, x, columns * sizeof *x);
 }
@@ -174,6 +200,25 @@ static MOE_TARGET_AVX2 void quantize_q8_k_avx2(const float *x, uint8_t *out, siz
   }
 }
 
+static MOE_TARGET_AVX2 void quantize_q13_avx2(const float *x, uint8_t *out, size_t columns) {
+  size_t whole = columns / 16 * 16;
+  uint32_t first = largest_magnitude_bits_avx2(x, whole);
+  uint32_t rest = largest_magnitude_bits(x + whole, columns - whole);
+  float to_integer = begin_q13(out, columns, first > rest ? first : rest);
+  int16_t *quants = (int16_t *)(out + MOE_Q13_SCALE_BYTES);
+  __m256 factor = _mm256_set1_ps(to_integer);
+  for (size_t c = 0; c < whole; c += 16) {
+    __m256i q0 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + c), factor));
+    __m256i q1 = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + c + 8), factor));
+    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(q0, q1), 0xd8);
+    if (to_integer == 0) words = _mm256_setzero_si256(); /* What is no number stays none. */
+    _mm256_storeu_si256((__m256i *)(quants + c), words);
+  }
+  for (size_t c = whole; c < columns; c++) {
+    quants[c] = (int16_t)(to_integer == 0 ? 0 : round_to_integer(x[c] * to_integer));
+  }
+}
+
 #elif defined(__aarch64__)
 
 static uint32_t largest_magnitude_bits_neon(const float *x, size_t count) {
@@ -232,6 +277,12 @@ static void quantize_q8_k_neon(const float *x, uint8_t *out, size_t columns) {
 
 moe_quantize_fn moe_activation_variant(moe_activation activation, moe_isa isa) {
   if (activation == MOE_ACTIVATION_F32) return isa == MOE_ISA_SCALAR ? quantize_f32 : NULL;
+  if (activation == MOE_ACTIVATION_Q13) {
+#if defined(__x86_64__)
+    if (isa == MOE_ISA_AVX2) return quantize_q13_avx2;
+#endif
+    return isa == MOE_ISA_SCALAR ? quantize_q13_scalar : NULL;
+  }
   int is_q8_k = activation == MOE_ACTIVATION_Q8_K;
   if (isa == MOE_ISA_SCALAR) return is_q8_k ? quantize_q8_k_scalar : quantize_q8_0_scalar;
 #if defined(__x86_64__)
@@ -244,7 +295,10 @@ moe_quantize_fn moe_activation_variant(moe_activation activation, moe_isa isa) {
 
 size_t moe_activation_row_bytes(moe_activation activation, size_t columns) {
   size_t bytes = columns * sizeof(float);
-  if (activation != MOE_ACTIVATION_F32) {
+  if (activation == MOE_ACTIVATION_Q13) {
+    /* A step of columns reads up to 31 too many. */
+    bytes = MOE_Q13_SCALE_BYTES + columns * sizeof(int16_t) + 64;
+  } else if (activation != MOE_ACTIVATION_F32) {
     size_t elements = activation == MOE_ACTIVATION_Q8_0 ? MOE_Q8_0_ELEMENTS : MOE_Q8_K_ELEMENTS;
     bytes = columns + columns / MOE_Q8_SUM_ELEMENTS * sizeof(int16_t) +
             columns / elements * sizeof(float);

@@ -47,6 +47,10 @@ MOE_ALWAYS_INLINE moe_q8_row moe_q8_k_row_at(const uint8_t *row, size_t columns)
                       (const float *)(sums + columns / MOE_Q8_SUM_ELEMENTS * sizeof(int16_t))};
 }
 
+/* Q13: the scale in the first 64 bytes, then the integers of the whole row, and behind them at
+ * least as many zeros as a step of columns may read too far. So many integers add up in 16 bits. */
+enum { MOE_Q13_SCALE_BYTES = 64, MOE_Q13_MAX = 4095, MOE_Q13_ADDENDS_MAX = 8 };
+
 /* elements: that share a scale, which tells the forms apart. */
 MOE_ALWAYS_INLINE moe_q8_row moe_q8_row_at(const uint8_t *row, size_t columns, size_t elements) {
   return elements == MOE_Q8_0_ELEMENTS ? moe_q8_0_row_at(row, columns)

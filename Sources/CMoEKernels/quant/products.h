@@ -111,4 +111,19 @@
       .matmul = MOE_##kind##_PRODUCTS(format_name),                                            \
   };
 
+/* The entry of a format of bundles: bytes before a row's groups of 32 columns, and of a group. */
+#define MOE_DEFINE_ROW_FORMAT(format_name, shown_name, type_number, bytes, group, per_byte,    \
+                              form, kind)                                                      \
+  const moe_format_definition moe_definition_##format_name = {                                 \
+      .format = {.name = shown_name,                                                           \
+                 .ggml_type = type_number,                                                     \
+                 .block_elements = MOE_TERNARY_GROUP,                                          \
+                 .block_bytes = group,                                                         \
+                 .row_bytes = bytes,                                                           \
+                 .columns_per_byte = per_byte,                                                 \
+                 .activation = MOE_ACTIVATION_##form,                                          \
+                 .dequantize = dequantize},                                                    \
+      .matmul = MOE_##kind##_PRODUCTS(format_name),                                            \
+  };
+
 #endif

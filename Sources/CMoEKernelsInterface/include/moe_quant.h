@@ -14,7 +14,8 @@ typedef enum { MOE_ISA_SCALAR = 0, MOE_ISA_AVX2 = 1, MOE_ISA_AVX512 = 2, MOE_ISA
 typedef enum {
   MOE_ACTIVATION_F32 = 0,  /* floats as they are */
   MOE_ACTIVATION_Q8_0 = 1, /* blocks of 32: float scale, 32 int8, 2 int16 sums of 16 */
-  MOE_ACTIVATION_Q8_K = 2  /* blocks of 256: float scale, 256 int8, 16 int16 sums of 16 */
+  MOE_ACTIVATION_Q8_K = 2, /* blocks of 256: float scale, 256 int8, 16 int16 sums of 16 */
+  MOE_ACTIVATION_Q13 = 3   /* the row: float scale in 64 bytes, int16 up to 4095, 32 zeros */
 } moe_activation;
 
 /* y[token * y_stride + row] = sum over c of w[row][c] * x[token][c].
@@ -29,20 +30,29 @@ typedef void (*moe_matmul_fn)(const uint8_t *w, size_t w_stride, size_t rows, co
 
 typedef struct moe_format {
   const char *name;        /* as GGUF tools print it, for example "Q4_K" */
-  uint32_t ggml_type;      /* GGUF's number */
+  uint32_t ggml_type;      /* GGUF's number, or one of bundles */
   uint32_t block_elements; /* elements per block */
   uint32_t block_bytes;    /* bytes per block */
+  /* Of formats of bundles, whose rows may have any number of columns up to
+   * MOE_TERNARY_COLUMNS_MAX: bytes before a row's blocks, of which the last may not be full.
+   * `dequantize` then takes one row. Else 0. */
+  uint32_t row_bytes;
+  /* The same: columns that a product takes as long for as for reading a byte. */
+  uint32_t columns_per_byte;
   moe_activation activation;
   /* elements a multiple of block_elements; blocks at any address. */
   void (*dequantize)(const uint8_t *blocks, float *out, size_t elements);
   moe_matmul_fn matmul; /* at the best level of this machine, or the one that MOE_ISA forces */
 } moe_format;
 
-/* Every format, in a fixed order; index in [0, moe_format_count()). */
+/* Every format of GGUF files, in a fixed order; index in [0, moe_format_count()). */
 size_t moe_format_count(void);
 const moe_format *moe_format_at(size_t index);
 /* Null where the number is unknown. */
 const moe_format *moe_format_for_type(uint32_t ggml_type);
+/* The same of the formats that bundles alone have. */
+size_t moe_bundle_format_count(void);
+const moe_format *moe_bundle_format_at(size_t index);
 /* The format's product at one level, or null where this machine or build has none (for tests). */
 moe_matmul_fn moe_format_matmul_at(const moe_format *format, moe_isa isa);
 
