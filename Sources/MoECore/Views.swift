@@ -101,6 +101,12 @@ package typealias IndexView = ElementView<UInt32>
       .elementsEqual(UnsafeRawBufferPointer(start: other.pointer, count: other.count))
   }
 
+  /// Writes four bytes from an offset on, at any address, the lowest first.
+  package func set(_ word: UInt32, at offset: Int) {
+    precondition(offset >= 0 && offset + 4 <= count)
+    unsafe pointer.storeBytes(of: word.littleEndian, toByteOffset: offset, as: UInt32.self)
+  }
+
   /// Four bytes from an offset on, at any address, the lowest first.
   package func littleEndianWord(at offset: Int) -> UInt32 {
     precondition(offset >= 0 && offset + 4 <= count)

@@ -16,6 +16,7 @@ package struct ExpertFinisher: ~Copyable {
   package init(_ layout: ExpertLayout, team: WorkerTeam) throws(OutOfMemory) {
     // Together at the end: a value half made cannot be taken apart.
     let room = layout.hasRecords ? try CodecRoom(team) : nil
+    if layout.hasCodedSlots { try QMoECode.prepare() }
     let buffer = try AlignedBuffer(byteCount: layout.finishByteCount)
     self.room = room
     self.buffer = buffer
@@ -61,13 +62,12 @@ package struct ExpertFinisher: ~Copyable {
     for (number, part) in layer.parts.enumerated() {
       let coded = record.parts[number]
       let place = layer.location(ofPart: number, expert: expert, placement: placement)
-      let shape = CodedShape(
-        format: part.format, rowCount: part.rowCount, columnCount: part.columnCount)
       guard let codec = CodecRegistry.entry(id: coded.codecID) else { return false }
       do {
         try codec.decode(
-          bytes.slice(coded.offset, count: coded.byteCount), shape,
-          region.slice(place.offset, count: part.slotByteCount), room)
+          bytes.slice(coded.offset, count: coded.byteCount), part.shape,
+          region.slice(
+            place.offset, count: layer.slot(ofPart: number, expert: expert).byteCount), room)
       } catch {
         return false
       }

@@ -33,12 +33,29 @@ extension ExpertLayer {
   private func regionByteCount(of record: BundleRecord, alignment: Int) -> Int {
     let read = ReadPlacement(alignment: alignment).readByteCount(for: record.extent)
     guard record.isCoded else { return read }
-    return max(read, decodedByteCount.alignedUp(to: alignment))
+    let decoded = decodedOffset(ofPart: parts.count, in: record)
+    return max(read, decoded.alignedUp(to: alignment))
   }
 
-  /// All parts side by side.
-  private var decodedByteCount: Int {
-    parts.reduce(0) { $0 + $1.slotByteCount.alignedUp(to: Self.partAlignment) }
+  /// Where a part begins among the decoded ones, which lie side by side.
+  private func decodedOffset(ofPart number: Int, in record: BundleRecord) -> Int {
+    (0..<number).reduce(0) { offset, part in
+      offset
+        + record.parts[part].slot(of: parts[part].shape).byteCount
+        .alignedUp(to: Self.partAlignment)
+    }
+  }
+
+  /// A part of an expert as products read it. Coded ones differ in size from expert to expert.
+  package func slot(ofPart number: Int, expert: Int) -> CodedSlot {
+    let part = parts[number]
+    return records?[expert].parts[number].slot(of: part.shape)
+      ?? CodedSlot(format: part.format, byteCount: part.slotByteCount)
+  }
+
+  /// Whether a part of any expert stays coded in memory.
+  var hasCodedSlots: Bool {
+    records?.contains { $0.parts.contains(where: \.staysCoded) } ?? false
   }
 
   /// Calls `body` with each piece that an expert is read in, the region that it goes to, and where
@@ -69,9 +86,7 @@ extension ExpertLayer {
     guard record.isCoded else {
       return (0, placement.phase(of: record.extent) + record.parts[number].offset)
     }
-    return (
-      0, parts.prefix(number).reduce(0) { $0 + $1.slotByteCount.alignedUp(to: Self.partAlignment) }
-    )
+    return (0, decodedOffset(ofPart: number, in: record))
   }
 
   /// Whether something is to be done with what was read before it is used.
@@ -106,6 +121,20 @@ extension ExpertLayer {
       expertCount: expertCount, expertsPerToken: expertsPerToken, parts: parts, records: records)
   }
 
+  /// Whether a bundle's layer has these experts: as many, with the same parts in the same formats;
+  /// but matrices may be ternary, and copies in any format.
+  fileprivate func hasSameShape(as layer: Bundle.Layer) -> Bool {
+    guard expertCount == layer.records.count, parts.count == layer.parts.count else {
+      return false
+    }
+    return zip(parts, zip(bundleParts, layer.parts)).allSatisfy { own, both in
+      let (part, stored) = both
+      guard part.formatID != stored.formatID else { return part == stored }
+      return part.withoutFormat == stored.withoutFormat && own.role.isMatrix
+        && (layer.isLow || stored.formatID == QuantFormat.ternary.ggmlType)
+    }
+  }
+
   /// What a bundle says of the layer's parts.
   package var bundleParts: [Bundle.Part] {
     parts.map {
@@ -117,15 +146,15 @@ extension ExpertLayer {
 }
 
 extension ExpertLayout {
-  /// The same experts, those of layers that a bundle has being read from there.
+  /// The same experts, those of layers that a bundle has being read from there, in the formats that
+  /// it has them in.
   ///
   /// - Parameter fileIndex: The bundle's, among the files that the reader has.
   package func stored(in bundle: Bundle, fileIndex: Int) throws(BundleError) -> ExpertLayout {
     var layout = self
     for layer in bundle.layers where !layer.isLow {
       guard layers.indices.contains(layer.number),
-        layers[layer.number].expertCount == layer.records.count,
-        layers[layer.number].bundleParts == layer.parts
+        layers[layer.number].hasSameShape(as: layer)
       else { throw .damagedTable(path: bundle.file.path) }
       layout.layers[layer.number] = layers[layer.number].stored(in: layer, fileIndex: fileIndex)
     }
@@ -140,8 +169,7 @@ extension ExpertLayout {
     var layout = self
     for number in layers.indices where layers[number].expertCount > 0 {
       guard let layer = bundle.layer(number, isLow: true),
-        layers[number].expertCount == layer.records.count,
-        layers[number].bundleParts.map(\.withoutFormat) == layer.parts.map(\.withoutFormat)
+        layers[number].hasSameShape(as: layer)
       else { throw .damagedTable(path: bundle.file.path) }
       layout.layers[number] = layers[number].stored(in: layer, fileIndex: fileIndex)
     }
@@ -154,9 +182,14 @@ extension ExpertLayout {
   /// Whether any are in a bundle.
   package var hasRecords: Bool { layers.contains { $0.records != nil } }
 
-  /// Memory for the codecs of a bundle; 0 without one.
+  /// Whether any part stays coded in memory.
+  package var hasCodedSlots: Bool { layers.contains(where: \.hasCodedSlots) }
+
+  /// Memory for the codecs of a bundle, a dictionary among it; 0 without one.
   package func codecByteCount(workerCount: Int) -> Int {
-    hasRecords ? CodecRoom.byteCount(workerCount: workerCount, encodes: false) : 0
+    guard hasRecords else { return 0 }
+    return CodecRoom.byteCount(workerCount: workerCount, encodes: false)
+      + (hasCodedSlots ? QMoECode.byteCount : 0)
   }
 }
 

@@ -57,8 +57,14 @@ package struct ExpertLayer: Sendable, Hashable {
       ?? storedByteCountPerExpert * expertCount
   }
 
-  /// Bytes that products read of an expert.
-  package var slotByteCountPerExpert: Int { parts.reduce(0) { $0 + $1.slotByteCount } }
+  /// Bytes that products read of an expert; of experts that differ, the mean.
+  package var slotByteCountPerExpert: Int {
+    guard hasCodedSlots else { return parts.reduce(0) { $0 + $1.slotByteCount } }
+    let all = (0..<expertCount).reduce(0) { sum, expert in
+      parts.indices.reduce(sum) { $0 + slot(ofPart: $1, expert: expert).byteCount }
+    }
+    return all / expertCount
+  }
 
   /// Pieces that an expert is read in.
   package var readCountPerExpert: Int {

@@ -1,5 +1,6 @@
 package import MoECore
 package import MoEKernels
+package import MoEStore
 
 /// What a part of an expert is for.
 ///
@@ -90,6 +91,11 @@ package struct ExpertPart: Sendable, Hashable {
     self.columnCount = columnCount
     self.storage = storage
     slotByteCount = size
+  }
+
+  /// What codecs code of one expert.
+  package var shape: CodedShape {
+    CodedShape(format: format, rowCount: rowCount, columnCount: columnCount)
   }
 
   /// Bytes of one expert's part in the file.

@@ -1,5 +1,6 @@
 package import MoECore
 package import MoEKernels
+import MoEStore
 
 /// One expert's matrices and biases in memory, valid while its lease lasts.
 package struct ExpertWeights {
@@ -17,14 +18,20 @@ package struct ExpertWeights {
 
   /// Finds a layer's weights in an expert's parts.
   ///
-  /// - Parameter bytes: The bytes of a part, by its number.
-  package init(_ layer: ExpertLayer, bytes: (_ part: Int) -> ByteView) {
+  /// - Parameters:
+  ///   - expert: Of a bundle's, those that stay coded differ in format.
+  ///   - bytes: The bytes of a part, by its number.
+  package init(_ layer: ExpertLayer, expert: Int, bytes: (_ part: Int) -> ByteView) {
     guard let assembly = layer.assembly else {
       preconditionFailure("a dense layer has no experts")
     }
-    gate = assembly.gate?.matrix(bytes)
-    up = assembly.up.matrix(bytes)
-    down = assembly.down.matrix(bytes)
+    func matrix(_ piece: ExpertAssembly.Piece) -> QuantizedMatrix {
+      piece.matrix(
+        layer.slot(ofPart: piece.part, expert: expert).format, bytes(piece.part))
+    }
+    gate = assembly.gate.map(matrix)
+    up = matrix(assembly.up)
+    down = matrix(assembly.down)
     gateBias = assembly.gateBias?.vector(bytes)
     upBias = assembly.upBias?.vector(bytes)
     downBias = assembly.downBias?.vector(bytes)
@@ -35,27 +42,28 @@ package struct ExpertWeights {
 struct ExpertAssembly: Sendable, Hashable {
   struct Piece: Sendable, Hashable {
     var part: Int
-    /// From the part's first byte.
-    var byteOffset: Int
-    var format: QuantFormat
+    /// The part's rows or, of a vector, its columns, from which on the piece is.
+    var start: Int
     var rowCount: Int
     var columnCount: Int
 
-    func matrix(_ bytes: (_ part: Int) -> ByteView) -> QuantizedMatrix {
-      QuantizedMatrix(
-        format: format, bytes: slice(bytes), rowCount: rowCount, columnCount: columnCount)
+    /// - Parameters:
+    ///   - format: What the part is in.
+    ///   - bytes: Of the part. Codewords are found from the rows, wherever these begin.
+    func matrix(_ format: QuantFormat, _ bytes: ByteView) -> QuantizedMatrix {
+      let rowByteCount = format.rowByteCount(columnCount: columnCount)
+      return QuantizedMatrix(
+        format: format,
+        bytes: bytes.slice(start * rowByteCount, count: rowCount * rowByteCount),
+        rowCount: rowCount, columnCount: columnCount)
     }
 
     func vector(_ bytes: (_ part: Int) -> ByteView) -> FloatView {
-      let view = slice(bytes)
+      let floatByteCount = MemoryLayout<Float>.size
+      let view = bytes(part).slice(start * floatByteCount, count: columnCount * floatByteCount)
       precondition(unsafe UInt(bitPattern: view.pointer) % 4 == 0)
       return unsafe FloatView(
         view.pointer.assumingMemoryBound(to: Float.self), count: columnCount)
-    }
-
-    private func slice(_ bytes: (_ part: Int) -> ByteView) -> ByteView {
-      bytes(part).slice(
-        byteOffset, count: rowCount * format.rowByteCount(columnCount: columnCount))
     }
   }
 
@@ -94,17 +102,17 @@ struct ExpertAssembly: Sendable, Hashable {
     guard let number = parts.firstIndex(where: { $0.role == role }) else { return nil }
     let part = parts[number]
     var piece = Piece(
-      part: number, byteOffset: 0, format: part.format, rowCount: part.rowCount,
-      columnCount: part.columnCount)
+      part: number, start: 0, rowCount: part.rowCount, columnCount: part.columnCount)
     guard let half else { return piece }
     if role.isMatrix {
       precondition(part.rowCount % 2 == 0)
       piece.rowCount /= 2
+      piece.start = half * piece.rowCount
     } else {
       precondition(part.columnCount % 2 == 0)
       piece.columnCount /= 2
+      piece.start = half * piece.columnCount
     }
-    piece.byteOffset = half * (part.slotByteCount / 2)
     return piece
   }
 }

@@ -246,11 +246,11 @@ package final class OffloadedExperts: ExpertSource {
     precondition(entry.state == .ready)
     let experts = layout.layers[step.layer]
     let place = places.place(ofSlot: entry.slot)
-    return ExpertWeights(experts) { index in
-      let found = experts.location(
-        ofPart: index, expert: entry.request.expert, placement: reader.placement)
+    let expert = entry.request.expert
+    return ExpertWeights(experts, expert: expert) { index in
+      let found = experts.location(ofPart: index, expert: expert, placement: reader.placement)
       return places.pool.region(place: place, layer: step.layer, number: found.region)
-        .slice(found.offset, count: experts.parts[index].slotByteCount)
+        .slice(found.offset, count: experts.slot(ofPart: index, expert: expert).byteCount)
     }
   }
 

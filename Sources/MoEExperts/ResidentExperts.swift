@@ -180,10 +180,10 @@ package final class ResidentExperts: ExpertSource {
   package func weights(of number: Int) -> ExpertWeights {
     let experts = layout.layers[layer]
     let expert = requests[number].expert
-    return ExpertWeights(experts) { part in
+    return ExpertWeights(experts, expert: expert) { part in
       buffer.bytes(
         atOffset: partOffsets[layer][part * experts.expertCount + expert],
-        count: experts.parts[part].slotByteCount)
+        count: experts.slot(ofPart: part, expert: expert).byteCount)
     }
   }
 

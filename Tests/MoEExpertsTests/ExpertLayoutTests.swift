@@ -46,7 +46,7 @@ import Testing
     let memory = try AlignedBuffer(byteCount: 88)
     for index in 0..<22 { memory.floats(count: 22)[index] = Float(index) }
     let starts = [0, 48, 72]
-    let weights = ExpertWeights(layer) {
+    let weights = ExpertWeights(layer, expert: 0) {
       memory.bytes(atOffset: starts[$0], count: layer.parts[$0].slotByteCount)
     }
     func floats(_ matrix: QuantizedMatrix?) throws -> [Float] {

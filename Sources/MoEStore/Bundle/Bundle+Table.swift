@@ -227,9 +227,10 @@ extension Bundle {
             path: file.path, wanted: isHuge ? .max : end, found: file.byteCount)
         }
         for (part, shape) in zip(record.parts, shapes) {
-          guard CodecRegistry.entry(id: part.codecID) != nil else {
+          guard let codec = CodecRegistry.entry(id: part.codecID) else {
             throw .unknownCodec(path: file.path, id: part.codecID)
           }
+          guard codec.takes(shape.format) else { throw damaged }
           let isPlain = part.codecID == CodecRegistry.none.id
           guard isPlain ? part.byteCount == shape.byteCount : part.byteCount < shape.byteCount
           else { throw damaged }

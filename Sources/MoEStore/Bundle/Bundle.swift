@@ -20,11 +20,11 @@ package struct Bundle: Hashable, Sendable {
       self.columnCount = columnCount
     }
 
-    /// Nil where the format is not known, or such rows cannot be.
+    /// Nil where the format is not known, is one of codes, or such rows cannot be.
     package var shape: CodedShape? {
-      guard let format = QuantFormat(ggmlType: formatID), rowCount > 0, columnCount > 0,
-        rowCount <= Self.extentMax, columnCount <= Self.extentMax,
-        columnCount % format.blockElementCount == 0
+      guard let format = QuantFormat(bundleType: formatID), format != .qmoe, rowCount > 0,
+        columnCount > 0, rowCount <= Self.extentMax, columnCount <= Self.extentMax,
+        format.canHave(columnCount: columnCount)
       else { return nil }
       return CodedShape(format: format, rowCount: rowCount, columnCount: columnCount)
     }
@@ -89,6 +89,13 @@ package struct Bundle: Hashable, Sendable {
 
   package func layer(_ number: Int, isLow: Bool = false) -> Layer? {
     layers.first { $0.number == number && $0.isLow == isLow }
+  }
+
+  /// Whether experts are ternary in place of the model's own, which changes answers.
+  package var isTernary: Bool {
+    layers.contains { layer in
+      !layer.isLow && layer.parts.contains { $0.formatID == QuantFormat.ternary.ggmlType }
+    }
   }
 
   /// Whether it has copies in fewer bits.

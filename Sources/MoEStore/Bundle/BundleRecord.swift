@@ -15,6 +15,15 @@ package struct BundleRecord: Hashable, Sendable {
       self.offset = offset
       self.byteCount = byteCount
     }
+
+    /// The part in memory.
+    package func slot(of shape: CodedShape) -> CodedSlot {
+      CodedSlot(
+        shape, residentFormat: CodecRegistry.residentFormats[codecID], codeByteCount: byteCount)
+    }
+
+    /// Whether the part stays coded in memory.
+    package var staysCoded: Bool { CodecRegistry.residentFormats[codecID] != nil }
   }
 
   /// Of the bundle's file, from its start; file index 0.
