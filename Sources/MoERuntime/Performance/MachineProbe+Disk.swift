@@ -141,7 +141,7 @@ extension MachineProbe {
   /// memory.
   private func computeUnit(tokenCount: Int) -> () -> Void {
     guard let shape = request.shapes.first(where: \.isExpert),
-      let format = QuantFormat(ggmlType: shape.format)
+      let format = QuantFormat(bundleType: shape.format)
     else { return {} }
     let inputByteCount =
       format.activation.rowByteCount(columnCount: shape.columnCount) * tokenCount

@@ -141,8 +141,8 @@ extension MachineProbe {
       for tensor in layer.matrices {
         sum += result.cost(of: ProbeShape(tensor))?.seconds(tokenCount) ?? 0
       }
-      for matrix in experts.matrices {
-        let cost = result.cost(of: ProbeShape(matrix))
+      for shape in experts.productShapes {
+        let cost = result.cost(of: shape)
         sum += Double(experts.expertsPerToken) * (cost?.seconds(tokenCount) ?? 0)
       }
     }

@@ -34,7 +34,9 @@ final class MachineProbe {
       throw .outOfMemory("\(error)")
     }
     do {
-      memory = try ProbeMemory(byteCount: request.bufferByteCount, team: team)
+      memory = try ProbeMemory(
+        byteCount: request.bufferByteCount,
+        codedRowCounts: run.header.tensors.experts.codedRowCounts, team: team)
     } catch {
       throw .outOfMemory("the memory to measure with cannot be had: \(error)")
     }
@@ -100,7 +102,7 @@ extension MachineProbe {
   /// Each of the model's products at few and at many tokens.
   private func measureProducts() throws(OutOfMemory) {
     for shape in request.shapes {
-      guard let format = QuantFormat(ggmlType: shape.format) else { continue }
+      guard let format = QuantFormat(bundleType: shape.format) else { continue }
       let rowByteCount = format.rowByteCount(columnCount: shape.columnCount)
       var points: [CostCurve.Point] = []
       for tokenCount in [1, 4, 16, 64, 256] where tokenCount <= 64 || !shape.isExpert {

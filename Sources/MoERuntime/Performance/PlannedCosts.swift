@@ -115,7 +115,7 @@ extension PreparedRun {
         // What a layer takes beyond its products may be less than nothing, as they overlap; what is
         // left of a layer without its experts may not.
         dense: dense.matrices.reduce(probe.layerRest) { $0 + cost(ProbeShape($1)) }.notNegative,
-        expert: experts.matrices.reduce(.zero) { $0 + cost(ProbeShape($1)) },
+        expert: experts.productShapes.reduce(.zero) { $0 + cost($1) },
         // A state is read and written by every step.
         denseByteCount: dense.byteCount + 2 * (states.states[index]?.state.byteCount ?? 0),
         expertByteCount: experts.storedByteCountPerExpert,
@@ -197,17 +197,20 @@ extension ProbeResult {
       PlannedCosts.Figure(name: "memory", value: memoryBytesPerSecond * 1e-9, unit: "GB/s")
     ]
     for product in products {
-      guard let format = QuantFormat(ggmlType: product.shape.format) else { continue }
+      guard let format = QuantFormat(bundleType: product.shape.format) else { continue }
       let shape = product.shape
       let byteCount = shape.rowCount * format.rowByteCount(columnCount: shape.columnCount)
       let multiplications = Double(shape.rowCount * shape.columnCount)
       let name =
         "\(format.name) \(shape.rowCount)x\(shape.columnCount)"
         + (shape.isExpert ? " of an expert" : "")
+      // Bytes of coded matrices are not told by their shape.
+      let isCoded = format == .qmoe
       figures.append(
         PlannedCosts.Figure(
-          name: name + ", 1 token", value: Double(byteCount) / product.cost.seconds(1) * 1e-9,
-          unit: "GB/s"))
+          name: name + ", 1 token",
+          value: (isCoded ? multiplications : Double(byteCount)) / product.cost.seconds(1) * 1e-9,
+          unit: isCoded ? "GMAC/s" : "GB/s"))
       figures.append(
         PlannedCosts.Figure(
           name: name + ", 64 tokens",

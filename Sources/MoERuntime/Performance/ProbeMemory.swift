@@ -15,8 +15,20 @@ final class ProbeMemory {
 
   private let buffer: AlignedBuffer
   private var offset = 0
+  /// By columns: what stands for matrices that stay coded, in which not every byte will do.
+  private let coded: [Int: ProbeCodes]
 
-  init(byteCount: Int, team: WorkerTeam) throws(OutOfMemory) {
+  /// - Parameter codedRowCounts: By columns of such matrices, the rows that they have at most.
+  init(
+    byteCount: Int, codedRowCounts: [Int: Int] = [:], team: WorkerTeam
+  ) throws(OutOfMemory) {
+    var coded: [Int: ProbeCodes] = [:]
+    for (columnCount, rowCount) in codedRowCounts {
+      coded[columnCount] = try ProbeCodes(
+        columnCount: columnCount, rowCount: rowCount,
+        byteCount: byteCount / (2 * codedRowCounts.count))
+    }
+    self.coded = coded
     buffer = try AlignedBuffer(byteCount: byteCount)
     team.populate(buffer.bytes(count: byteCount))
     buffer.bytes(count: byteCount).fill(with: Self.byte)
@@ -37,9 +49,20 @@ final class ProbeMemory {
     return buffer.bytes(atOffset: offset, count: byteCount)
   }
 
+  /// The next region with rows of a format.
+  func rows(_ format: QuantFormat, rowCount: Int, columnCount: Int) -> ByteView {
+    guard format == .qmoe else {
+      return next(rowCount * format.rowByteCount(columnCount: columnCount))
+    }
+    guard let codes = coded[columnCount] else {
+      preconditionFailure("nobody asked for coded rows of \(columnCount) columns")
+    }
+    return codes.next(rowCount)
+  }
+
   func matrix(_ format: QuantFormat, rowCount: Int, columnCount: Int) -> QuantizedMatrix {
     QuantizedMatrix(
-      format: format, bytes: next(rowCount * format.rowByteCount(columnCount: columnCount)),
+      format: format, bytes: rows(format, rowCount: rowCount, columnCount: columnCount),
       rowCount: rowCount, columnCount: columnCount)
   }
 }
@@ -52,7 +75,7 @@ final class ProbeExperts: ExpertSource {
   let statistics = ExpertStatistics()
   private let memory: ProbeMemory
   private var layer = 0
-  private var requestCount = 0
+  private var requests: [ExpertRequest] = []
   private var wasReturned = false
 
   init(_ layout: ExpertLayout, memory: ProbeMemory) {
@@ -65,13 +88,13 @@ final class ProbeExperts: ExpertSource {
 
   func begin(layer: Int, requests: [ExpertRequest]) {
     self.layer = layer
-    requestCount = requests.count
+    self.requests = requests
     wasReturned = false
   }
 
   func waitForAny(_ ready: inout [Int]) -> Int {
     ready.removeAll(keepingCapacity: true)
-    if !wasReturned { ready.append(contentsOf: 0..<requestCount) }
+    if !wasReturned { ready.append(contentsOf: requests.indices) }
     wasReturned = true
     return ready.count
   }
@@ -80,7 +103,13 @@ final class ProbeExperts: ExpertSource {
 
   func weights(of number: Int) -> ExpertWeights {
     let experts = layout.layers[layer]
-    return ExpertWeights(experts) { memory.next(experts.parts[$0].slotByteCount) }
+    let expert = requests[number].expert
+    return ExpertWeights(experts, expert: expert) { index in
+      let part = experts.parts[index]
+      return memory.rows(
+        experts.slot(ofPart: index, expert: expert).format, rowCount: part.rowCount,
+        columnCount: part.columnCount)
+    }
   }
 
   func release(_ number: Int) {}

@@ -7,7 +7,7 @@ private import MoEPlatform
 
 /// One kind of product: matrices of one format and shape.
 struct ProbeShape: Codable, Hashable {
-  /// The format's number in GGUF files.
+  /// The format's number in GGUF files, or in bundles.
   var format: UInt32
   var rowCount: Int
   var columnCount: Int
@@ -19,7 +19,7 @@ struct ProbeShape: Codable, Hashable {
 /// as a machine repeats itself. The key of the cache.
 struct ProbeRequest: Codable, Equatable {
   /// Counts up with every change of what is measured or how.
-  var version = 8
+  var version = 9
   var machine: MachineProfile
   var threadCount: Int
   /// The file system's device that the model's first file is on.
@@ -83,7 +83,7 @@ struct ProbeRequest: Codable, Equatable {
   private static func shapes(of tensors: ModelTensors) -> [ProbeShape] {
     let dense = tensors.layers.flatMap(\.matrices) + [tensors.output].compactMap(\.self)
     return dense.map { ProbeShape($0) }
-      + tensors.experts.layers.flatMap { layer in layer.matrices.map { ProbeShape($0) } }
+      + tensors.experts.layers.flatMap(\.productShapes)
   }
 
   /// Four times the last cache, at most 256 MiB, but no more than the model itself: what fits in a
@@ -109,9 +109,38 @@ extension ProbeShape {
       isExpert: false)
   }
 
-  init(_ part: ExpertPart) {
+  init(_ part: ExpertPart, in format: QuantFormat) {
     self.init(
-      format: part.format.ggmlType, rowCount: part.rowCount, columnCount: part.columnCount,
+      format: format.ggmlType, rowCount: part.rowCount, columnCount: part.columnCount,
       isExpert: true)
+  }
+}
+
+extension ExpertLayer {
+  /// The products of an expert: where experts differ in format, in that of most of them.
+  var productShapes: [ProbeShape] {
+    parts.indices.filter { parts[$0].role.isMatrix }.map { number in
+      let part = parts[number]
+      let others = (0..<expertCount).map { slot(ofPart: number, expert: $0).format }
+        .filter { $0 != part.format }
+      let format = others.count * 2 > expertCount ? others[0] : part.format
+      return ProbeShape(part, in: format)
+    }
+  }
+}
+
+extension ExpertLayout {
+  /// Of matrices that stay coded in memory: by their columns, the most rows.
+  var codedRowCounts: [Int: Int] {
+    var counts: [Int: Int] = [:]
+    for layer in layers where layer.records != nil {
+      for (number, part) in layer.parts.enumerated() where part.role.isMatrix {
+        let isCoded = (0..<layer.expertCount).contains {
+          layer.slot(ofPart: number, expert: $0).format != part.format
+        }
+        if isCoded { counts[part.columnCount] = max(counts[part.columnCount] ?? 0, part.rowCount) }
+      }
+    }
+    return counts
   }
 }
