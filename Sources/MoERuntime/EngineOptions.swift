@@ -132,7 +132,8 @@ public enum KVCacheType: String, Sendable, CaseIterable, Codable {
 /// Whether experts are read from a bundle.
 public enum BundleChoice: Hashable, Sendable, Codable {
   /// From the one beside the model that has its name, with `.moebundle` instead of `.gguf`; from
-  /// the model's own files where there is none, or where they have copies on other disks.
+  /// the model's own files where there is none, where they have copies on other disks, and where
+  /// the bundle's experts are ternary in place of the model's.
   case automatic
   /// From the model's own files; a model that is in a bundle itself is always read from that.
   case none

@@ -104,6 +104,51 @@ import Testing
     #expect(try await pack("--codec", "none").code == 0)
   }
 
+  /// Ternary experts are another model's: used where they are asked for, and named.
+  @Test(arguments: ["ternary", "qmoe"])
+  func ternaryExpertsAreUsedWhereTheyAreAskedFor(_ codec: String) async throws {
+    let path = scratch.url("model-ternary.moebundle").path
+    let packed = try await pack("--quantize", "ternary", "--method", "rtn", "--codec", codec)
+    #expect(packed.code == 0, "\(packed.errors)")
+    #expect(packed.text.contains("wrote \(path): 128 experts") && packed.text.contains("bits a"))
+    #expect(packed.text.contains("of the weights are 0"))
+    let (before, after) = (try await text(), try await text("--bundle", path))
+    #expect(after.code == 0 && after.text != before.text && !after.text.isEmpty)
+    let plan = try await Program.run("plan", model, "--probe", "fresh", "--bundle", path)
+    #expect(plan.code == 0, "\(plan.errors)")
+    #expect(plan.text.contains("\(path), \(codec)") && plan.text.contains("answers are others"))
+    let info = try await Program.run("bundle", "info", path)
+    #expect(info.text.contains("TERNARY") && info.text.contains("answers are others"))
+    let checked = try await Program.run("bundle", "verify", path, "-m", model)
+    #expect(checked.code == 0 && checked.text.contains("all 128 experts are sound"))
+    // The same from the same.
+    let whole = try bytes(path)
+    #expect(
+      try await pack("--quantize", "ternary", "--method", "rtn", "--codec", codec).code == 0)
+    #expect(try bytes(path) == whole)
+  }
+
+  /// By GPTQ results lose less on the calibration text than by rounding to the nearest values.
+  @Test func gptqLosesLess() async throws {
+    let output = try await pack(
+      "--quantize", "ternary", "--calibration-tokens", "600", "--codec", "qmoe")
+    #expect(output.code == 0, "\(output.errors)")
+    let line = try #require(output.text.split(separator: "\n").first { $0.contains("lose") })
+    let numbers = line.split(separator: " ").compactMap { Double($0) }
+    #expect(numbers.count == 2 && numbers[0] < 0.8 * numbers[1], "\(line)")
+  }
+
+  @Test(arguments: [
+    (["--codec", "qmoe"], "add --quantize ternary"),
+    (["--codec", "zstd", "--quantize", "ternary"], "keeps no ternary weights"),
+    (["--quantize", "ternary", "--attention", "q4_0"], "leave out --dense and --attention"),
+    (["--quantize", "ternary", "--low", "q2_k"], "leave out --quantize"),
+  ])
+  func choicesThatDoNotGoTogetherAreRefused(_ flags: [String], _ why: String) async throws {
+    let output = try await Program(["pack", model] + flags).end()
+    #expect(output.code == 64 && output.errors.contains(why), "\(output.errors)")
+  }
+
   /// A bit that flips on the disk is an error that names its expert, never another text.
   @Test(arguments: ["none", "zstd"])
   func aFlippedBitIsNoticedWhileRunning(_ codec: String) async throws {

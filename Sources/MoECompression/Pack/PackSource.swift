@@ -8,6 +8,7 @@ package import MoEStore
 /// A model whose experts are to be packed, read expert by expert.
 package final class PackSource {
   package let files: [StoreFile]
+  let description: ModelDescription
   let experts: ExpertLayout
   /// Of all tensors, in the model's own files.
   let tensors: [FileExtent]
@@ -28,7 +29,7 @@ package final class PackSource {
       throw .format(error)
     }
     guard model.bundle == nil else { throw .packedAlready(path: path) }
-    experts = try Self.experts(of: model)
+    (description, experts) = try Self.description(of: model)
     tensors = model.tensors.map(\.extent)
     isGGUF = model is GGUFFile
     files = model.files.map {
@@ -53,13 +54,15 @@ package final class PackSource {
     }
   }
 
-  /// Where a model has its experts.
-  static func experts(of model: any StoredModel) throws(PackError) -> ExpertLayout {
+  /// What a model is, and where it has its experts.
+  static func description(
+    of model: any StoredModel
+  ) throws(PackError) -> (ModelDescription, experts: ExpertLayout) {
     do {
       let description = try ArchitectureRegistry.describe(metadata: model, tensors: model.tensors)
-      return try ModelTensors(
-        description: description, tensors: model.tensors, file: model.sourceName
-      ).experts
+      let tensors = try ModelTensors(
+        description: description, tensors: model.tensors, file: model.sourceName)
+      return (description, tensors.experts)
     } catch {
       throw .model(error)
     }

@@ -9,8 +9,8 @@ struct PackWriter {
   /// Behind the last record.
   private(set) var end: Int
   private let codec: CodecEntry
-  /// What copies are made by.
-  private let lowName: String
+  /// How what is packed was made of the model.
+  private let recipe: [String]
   private let file: ResumableFile
   private let room: CodecRoom
   /// Bytes that the kernel was not yet told to write.
@@ -22,9 +22,9 @@ struct PackWriter {
 
   /// - Parameter bundle: With a place for each record, of which nothing is known yet.
   init(
-    _ bundle: Bundle, codec: CodecEntry, low: LowCopy?, file: ResumableFile, room: CodecRoom
+    _ bundle: Bundle, codec: CodecEntry, recipe: [String], file: ResumableFile, room: CodecRoom
   ) {
-    lowName = low?.name ?? ""
+    self.recipe = recipe
     self.bundle = bundle
     self.codec = codec
     self.file = file
@@ -38,7 +38,8 @@ struct PackWriter {
   private var draft: [UInt8] {
     var bytes = Self.draftMark
     bytes.append(littleEndian: codec.id)
-    bytes.append(littleEndian: CRC32C.checksum(bundle.table() + Array(lowName.utf8)))
+    bytes.append(
+      littleEndian: CRC32C.checksum(bundle.table() + recipe.joined(separator: "; ").utf8))
     return bytes
   }
 

@@ -17,11 +17,13 @@ package final class Packer {
   package let layers: [Int]
   /// Copies of all experts that are packed behind these; nil: none.
   package let low: LowCopy?
+  /// What takes the place of the experts as they are; nil: nothing.
+  package let ternary: TernaryExperts?
   /// Whether the bundle has all else of the model, too.
   package let isStandalone: Bool
   /// (layer): its experts in the order in which they are written; others are by their numbers.
   private let order: [Int: [Int]]
-  private let room: CodecRoom
+  let room: CodecRoom
   let cancellation: CancellationFlag?
 
   /// What was written.
@@ -35,20 +37,22 @@ package final class Packer {
   /// - Parameters:
   ///   - layers: Nil: all that have experts.
   ///   - low: Copies of all experts besides.
+  ///   - ternary: In place of the layers' experts.
   ///   - isStandalone: Whether the model's own files shall not be needed any more.
   ///   - order: (layer): its experts in the order in which they are written; others are by their
   ///     numbers.
   ///   - memoryByteCount: All that the process may hold; nil: as much as it takes.
   package init(
     _ source: PackSource, to path: String, codec: CodecEntry, layers: ClosedRange<Int>? = nil,
-    low: LowCopy? = nil, isStandalone: Bool = false, order: [Int: [Int]] = [:],
-    threadCount: Int, memoryByteCount: Int? = nil,
+    low: LowCopy? = nil, ternary: TernaryExperts? = nil, isStandalone: Bool = false,
+    order: [Int: [Int]] = [:], threadCount: Int, memoryByteCount: Int? = nil,
     cancellation: CancellationFlag? = nil
   ) throws(PackError) {
     self.source = source
     self.path = path
     self.codec = codec
     self.low = low
+    self.ternary = ternary
     self.isStandalone = isStandalone
     self.order = order
     self.cancellation = cancellation
@@ -57,7 +61,8 @@ package final class Packer {
       throw .noSuchLayers(wanted: layers, lastLayer: source.layerCount - 1)
     }
     if isStandalone { try source.requireGGUF() }
-    let wanted = Self.byteCount(source, threadCount: threadCount)
+    var wanted = Self.byteCount(source, threadCount: threadCount)
+    if let ternary { wanted += ternary.byteCount(workerCount: threadCount) }
     if let memoryByteCount, memoryByteCount < wanted {
       throw .memoryTooSmall(wanted: wanted, given: memoryByteCount)
     }
@@ -84,7 +89,7 @@ package final class Packer {
   /// Code, headers, tables and the reader.
   private static let processByteCount = 64 << 20
 
-  private func experts(ofLayer layer: Int) -> [ExpertID] {
+  func experts(ofLayer layer: Int) -> [ExpertID] {
     (0..<source.experts.layers[layer].expertCount).map { ExpertID(layer: layer, index: $0) }
   }
 
@@ -97,19 +102,6 @@ package final class Packer {
     }
   }
 
-  /// Codes some experts of each kind of layer, without writing anything: (layer), what was found of
-  /// its kind.
-  package func samples() throws(PackError) -> [Int: PackSample] {
-    var kinds: [[CodedShape]: [Int]] = [:]
-    for layer in layers { kinds[source.shapes(ofLayer: layer), default: []].append(layer) }
-    var samples: [Int: PackSample] = [:]
-    for layers in kinds.values {
-      let sample = try sample(ofLayers: layers)
-      for layer in layers { samples[layer] = sample }
-    }
-    return samples
-  }
-
   /// The same packing of fewer layers.
   package func limited(to layers: [Int]) throws(PackError) -> Packer {
     Packer(self, layers: layers)
@@ -117,53 +109,15 @@ package final class Packer {
 
   private init(_ packer: Packer, layers: [Int]) {
     (source, path, codec, low) = (packer.source, packer.path, packer.codec, packer.low)
-    (isStandalone, order) = (packer.isStandalone, packer.order)
+    (ternary, isStandalone, order) = (packer.ternary, packer.isStandalone, packer.order)
     (room, cancellation) = (packer.room, packer.cancellation)
     self.layers = layers
   }
 
-  private func sample(ofLayers layers: [Int]) throws(PackError) -> PackSample {
-    let all = layers.flatMap(experts(ofLayer:))
-    let count = min(all.count, max(PackSample.countMin, all.count / 100))
-    let chosen = (0..<count).map { all[all.count / count * $0] }
-    var sample = PackSample()
-    try source.forEachExpert(chosen) { expert, parts throws(PackError) in
-      let shapes = source.shapes(ofLayer: expert.layer)
-      for (part, shape) in zip(parts, shapes) {
-        let start = MonotonicClock.nanoseconds()
-        let code = try encode(part, shape)
-        sample.encodeSeconds += Double(MonotonicClock.nanoseconds() - start) * 1e-9
-        sample.plainByteCount += shape.byteCount
-        sample.codedByteCount += code?.count ?? shape.byteCount
-        guard let code else { continue }
-        sample.decodeSeconds += try decodeSeconds(code, shape)
-        sample.decodedByteCount += shape.byteCount
-      }
-    }
-    return sample
-  }
-
-  /// Of the whole team, the faster of two tries.
-  private func decodeSeconds(_ code: [UInt8], _ shape: CodedShape) throws(PackError) -> Double {
-    do {
-      let buffer = try AlignedBuffer(byteCount: code.count + 64 + shape.byteCount)
-      let stored = buffer.bytes(count: code.count)
-      stored.copy(from: code)
-      let target = buffer.bytes(
-        atOffset: (code.count + 63) / 64 * 64, count: shape.byteCount)
-      var best = Double.infinity
-      for _ in 0..<2 {
-        let start = MonotonicClock.nanoseconds()
-        try codec.decode(stored, shape, target, room)
-        best = min(best, Double(MonotonicClock.nanoseconds() - start) * 1e-9)
-      }
-      return best
-    } catch {
-      throw .outOfMemory("\(error)")
-    }
-  }
-
-  private func encode(_ part: ByteView, _ shape: CodedShape) throws(PackError) -> [UInt8]? {
+  private func encode(
+    _ part: ByteView, _ shape: CodedShape, _ codec: CodecEntry
+  ) throws(PackError) -> [UInt8]? {
+    guard codec.takes(shape.format) else { return nil }
     do {
       return try codec.encode(part, shape, room)
     } catch {
@@ -178,9 +132,11 @@ package final class Packer {
   private func emptyLayer(_ number: Int, isLow: Bool) -> Bundle.Layer {
     let experts = source.experts.layers[number]
     var parts = experts.bundleParts
-    if isLow, let low {
-      for (index, shape) in source.shapes(ofLayer: number).enumerated() {
-        parts[index].formatID = low.format(shape).ggmlType
+    for (index, part) in experts.parts.enumerated() {
+      if isLow, let low {
+        parts[index].formatID = low.format(part.shape).ggmlType
+      } else if !isLow, ternary != nil {
+        parts[index].formatID = TernaryExperts.shape(of: part).format.ggmlType
       }
     }
     let unknown = BundleRecord(
@@ -199,6 +155,26 @@ package final class Packer {
         + lowLayers.map { emptyLayer($0, isLow: true) },
       order: order.isEmpty ? .byExpert : .byCoUse,
       ranges: plainExtents.map { BundleRange(extent: $0, place: 0, checksum: 0) })
+  /// An expert's parts as they are packed, or what is packed in their place.
+  ///
+  /// - Parameter isSample: Whether nothing is written.
+  func forEachPart(
+    _ own: [ByteView], of item: PackItem, isSample: Bool = false,
+    _ body: (_ part: ByteView, CodedShape) throws(PackError) -> Void
+  ) throws(PackError) {
+    let parts = source.experts.layers[item.expert.layer].parts
+    let made =
+      item.isLow ? [:] : try ternary?.make(item.expert, own, isSample: isSample) ?? [:]
+    for (number, part) in parts.enumerated() {
+      if item.isLow, let low {
+        let copy = try lowCopy(of: own[number], part.shape, by: low)
+        try body(copy.bytes, low.shape(of: part.shape))
+      } else if let ternary = made[number] {
+        try body(ternary.bytes, TernaryExperts.shape(of: part))
+      } else {
+        try body(own[number], part.shape)
+      }
+    }
   }
 
   /// An expert's parts, or their copies, in the codes that they are kept in.
@@ -206,25 +182,20 @@ package final class Packer {
     of parts: [ByteView], _ item: PackItem
   ) throws(PackError) -> [(codecID: UInt32, bytes: [UInt8])] {
     var codes: [(codecID: UInt32, bytes: [UInt8])] = []
-    for (part, shape) in zip(parts, source.shapes(ofLayer: item.expert.layer)) {
-      guard item.isLow, let low else {
-        codes.append(try stored(part, shape))
-        continue
-      }
-      let copy = try lowCopy(of: part, shape, by: low)
-      codes.append(try stored(copy.bytes(count: copy.byteCount), low.shape(of: shape)))
+    try forEachPart(parts, of: item) { part, shape throws(PackError) in
+      codes.append(try stored(part, shape))
     }
     return codes
   }
 
   private func lowCopy(
     of part: ByteView, _ shape: CodedShape, by low: LowCopy
-  ) throws(PackError) -> AlignedBuffer {
+  ) throws(PackError) -> MadePart {
     do {
       let bytes = try low.make(part, shape)
-      let buffer = try AlignedBuffer(byteCount: bytes.count)
-      buffer.bytes(count: bytes.count).copy(from: bytes)
-      return buffer
+      let copy = try MadePart(byteCount: bytes.count)
+      copy.bytes.copy(from: bytes)
+      return copy
     } catch let error as OutOfMemory {
       throw .outOfMemory("\(error)")
     } catch {
@@ -232,11 +203,13 @@ package final class Packer {
     }
   }
 
-  private func stored(
+  func stored(
     _ part: ByteView, _ shape: CodedShape
   ) throws(PackError) -> (codecID: UInt32, bytes: [UInt8]) {
-    if codec.id != CodecRegistry.none.id, let code = try encode(part, shape) {
-      return (codec.id, code)
+    var next: CodecEntry? = codec
+    while let codec = next, codec.id != CodecRegistry.none.id {
+      if let code = try encode(part, shape, codec) { return (codec.id, code) }
+      next = CodecRegistry.fallback(for: codec)
     }
     return (CodecRegistry.none.id, part.slice(0, count: shape.byteCount).array())
   }
@@ -266,7 +239,8 @@ package final class Packer {
     _ progress: (_ done: Int, _ total: Int) -> Void
   ) throws(PackError) -> Result {
     var writer = PackWriter(
-      emptyBundle(marks), codec: codec, low: low, file: file, room: room)
+      emptyBundle(marks), codec: codec, recipe: [low?.name, ternary?.recipe].compactMap(\.self),
+      file: file, room: room)
     let all = items(ofLayers: layers, isLow: false) + items(ofLayers: lowLayers, isLow: true)
     let plainByteCount = writer.bundle.ranges.map(\.extent).reduce(0) { $0 + $1.byteCount }
     var result = Result()
@@ -309,29 +283,4 @@ package final class Packer {
     result.expertCount = all.count
     return result
   }
-}
-
-/// What coding a few experts has shown.
-package struct PackSample: Sendable {
-  static let countMin = 8
-
-  /// Bytes of the experts that were coded, before and after.
-  package var plainByteCount = 0
-  package var codedByteCount = 0
-  /// Seconds of the whole team.
-  package var encodeSeconds = 0.0
-  package var decodeSeconds = 0.0
-  /// What was decoded in these: of parts that gain nothing, nothing.
-  package var decodedByteCount = 0
-
-  /// What is left of a byte.
-  package var ratio: Double { Double(codedByteCount) / Double(max(1, plainByteCount)) }
-  /// Seconds that the team takes to make a byte of the model ready: decoding, those of parts that
-  /// stay as they are counted in, and moving and checking the code.
-  package var finishSecondsPerByte: Double {
-    decodeSeconds / Double(max(1, plainByteCount)) + ratio * Self.checkSecondsPerByte
-  }
-
-  /// Copying and checksums: two passes over what has just been read.
-  private static let checkSecondsPerByte = 0.15e-9
 }

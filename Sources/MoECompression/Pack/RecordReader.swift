@@ -56,7 +56,7 @@ final class RecordReader {
     for (number, part) in record.parts.enumerated() {
       guard let shape = layer.parts[number].shape, let codec = CodecRegistry.entry(id: part.codecID)
       else { return false }
-      let target = buffer.bytes(atOffset: readByteCount, count: shape.byteCount)
+      let target = buffer.bytes(atOffset: readByteCount, count: part.slot(of: shape).byteCount)
       do {
         try codec.decode(bytes.slice(part.offset, count: part.byteCount), shape, target, room)
       } catch {

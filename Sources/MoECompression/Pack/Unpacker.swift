@@ -63,7 +63,7 @@ package final class Unpacker {
       } catch {
         throw .format(error)
       }
-      experts = try PackSource.experts(of: model.original)
+      experts = try PackSource.description(of: model.original).experts
       plainReader = records.reader
       let extents = try Self.plainRuns(
         of: bundle, experts, tensors: model.original.tensors.map(\.extent))

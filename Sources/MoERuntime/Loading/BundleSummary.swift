@@ -12,6 +12,10 @@ public struct BundleSummary: Sendable, Codable, Equatable {
   /// Bytes of its experts, and of the same experts as products read them.
   public var storedByteCount: Int
   public var decodedByteCount: Int
+  /// Weights of its experts, and whether they are ternary ones in place of the model's: answers are
+  /// then others.
+  public var weightCount: Int
+  public var isTernary: Bool
 
   init(_ bundle: Bundle, of layout: ExpertLayout) {
     path = bundle.file.path
@@ -23,14 +27,22 @@ public struct BundleSummary: Sendable, Codable, Equatable {
     decodedByteCount = layout.layers.filter { $0.records != nil }.reduce(0) {
       $0 + $1.slotByteCountPerExpert * $1.expertCount
     }
+    weightCount = bundle.layers.reduce(0) { sum, layer in
+      sum + layer.parts.reduce(0) { $0 + $1.rowCount * $1.columnCount } * layer.records.count
+    }
+    isTernary = bundle.isTernary
   }
 }
 
 extension BundleSummary: CustomStringConvertible {
   /// For reports, a line.
   public var description: String {
+    let start = "\(path), \(codecs.joined(separator: " and ")), experts of \(layerCount) layers in "
+    if isTernary {
+      let bits = (800 * Double(storedByteCount) / Double(max(1, weightCount))).rounded() / 100
+      return start + "\(bits) bits a weight, ternary in place of the model's: answers are others"
+    }
     let percent = 100 * Double(storedByteCount) / Double(max(1, decodedByteCount))
-    return "\(path), \(codecs.joined(separator: " and ")), experts of \(layerCount) layers in "
-      + "\(Double((percent * 10).rounded()) / 10) % of their bytes"
+    return start + "\(Double((percent * 10).rounded()) / 10) % of their bytes"
   }
 }

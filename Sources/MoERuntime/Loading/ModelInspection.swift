@@ -114,7 +114,8 @@ package struct ModelInspection: Sendable {
         ?? BundleChoice.automatic.bundle(ofModelAt: files[0].path, mirrors: [])
       self.bundle = try bundle.map { bundle throws(EngineError) in
         let reading = header.bundle == nil ? try header.reading(from: bundle) : header
-        return BundleSummary(bundle, of: reading.tensors.experts).description
+        let summary = BundleSummary(bundle, of: reading.tensors.experts).description
+        return bundle.isTernary ? summary + "; used only where it is asked for" : summary
       }
     } catch {
       bundle = "not to be used: \(error)"

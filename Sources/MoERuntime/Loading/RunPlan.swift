@@ -92,7 +92,9 @@ struct PreparedRun {
           found: other)
       }
     } else if let bundle = try options.bundle.bundle(
-      ofModelAt: loaded.files[0].path, mirrors: options.mirrors)
+      ofModelAt: loaded.files[0].path, mirrors: options.mirrors),
+      // Answers change only where somebody wants it.
+      options.bundle != .automatic || !bundle.isTernary
     {
       loaded = try loaded.reading(from: bundle)
     }

@@ -44,7 +44,7 @@ struct BundleVerify: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Read and decode all of a bundle; exit with 1 where something is damaged.",
-    discussion: "With a model, each expert is also compared with the model's.")
+    discussion: "With a model, each expert that is not ternary is also compared with its own.")
 
   @OptionGroup var argument: BundleArgument
 
@@ -84,7 +84,9 @@ struct BundleVerify: ParsableCommand {
 
   /// What there is to say of a bundle whose experts are sound.
   private func say(_ damaged: [FileExtent], of bundle: Bundle) throws {
-    let comparison = model == nil ? "" : " and equal to the model's"
+    let comparison =
+      model == nil
+      ? "" : bundle.isTernary ? "; ternary ones are not the model's" : " and equal to the model's"
     let rest = bundle.isStandalone ? " and the rest of the model" : ""
     guard let first = damaged.first else {
       return try StandardOutput.write(

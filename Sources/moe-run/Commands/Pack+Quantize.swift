@@ -117,12 +117,12 @@ extension Pack {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private func calibrationText() throws -> String {
+  func calibrationText() throws -> String {
     try quantization.calibration.map { path throws(Failure) in try InputText.file(path) }
       ?? GatingCalibration.ownText
   }
 
-  private static func folder(of path: String) -> String {
+  static func folder(of path: String) -> String {
     path.contains("/")
       ? String(path.prefix(through: path.lastIndex(of: "/") ?? path.startIndex)) : "."
   }
@@ -130,22 +130,29 @@ extension Pack {
   private func say(
     _ result: QuantizedModelWriter.Result, _ report: QuantizationReport?
   ) throws {
-    var lines = ["wrote \(output ?? ""): \(ByteSize(result.byteCount))"]
-    if let report, let loss = report.relativeLoss() {
+    try StandardOutput.write("wrote \(output ?? ""): \(ByteSize(result.byteCount))\n")
+    if let report { try say(report) }
+  }
+
+  /// What rounding has cost.
+  func say(_ report: QuantizationReport) throws {
+    var lines: [String] = []
+    if let loss = report.relativeLoss() {
       lines.append(
         "experts' results on the calibration text lose "
           + "\(Decimals.text(100 * loss.reached, 3)) % of their squares, "
           + "\(Decimals.text(100 * loss.nearest, 3)) % if rounded to the nearest")
-      lines.append(
-        "\(Decimals.text(report.secondsPerExpert, 2)) s for an expert, "
-          + "\(Decimals.text(100 * report.zeroShare, 1)) % of the weights are 0")
+      lines.append("\(Decimals.text(report.secondsPerExpert, 2)) s for an expert")
     }
-    let fallbacks = report?.fallbacks ?? []
+    if !report.entries.isEmpty {
+      lines.append("\(Decimals.text(100 * report.zeroShare, 1)) % of the weights are 0")
+    }
+    let fallbacks = report.fallbacks
     if let first = fallbacks.first {
       lines.append(
         "\(fallbacks.count) matrices were rounded to the nearest values; the first is expert "
           + "\(first.expert.index) of layer \(first.expert.layer): \(first.reason)")
     }
-    try StandardOutput.write(lines.joined(separator: "\n") + "\n")
+    try StandardOutput.write(lines.map { $0 + "\n" }.joined())
   }
 }

@@ -15,7 +15,9 @@ struct Pack: AsyncParsableCommand {
       this disk; where that is nothing, none is written unless --force is given. With --standalone \
       the bundle has all of the model and takes the place of its files.
 
-      With --quantize a model file is written instead, its experts in another format.
+      With --quantize a model file is written instead, its experts in another format; with \
+      --quantize ternary a bundle that has experts of three values in place of the model's, for \
+      which --bundle asks.
 
       An interrupted run leaves a file that ends in .part, which the same command goes on with.
       """)
@@ -96,6 +98,19 @@ struct Pack: AsyncParsableCommand {
     if quantization.isGiven, standalone || trace != nil {
       throw ValidationError("--standalone and --trace are for bundles, not for --quantize")
     }
+    let isOfTernary = CodecRegistry.entry(named: codec)?.takes(.ternary) == true
+    let isOfFiles = CodecRegistry.entry(named: codec)?.takes(QuantFormat.all[0]) != false
+    if quantization.isTernary {
+      if !isOfTernary && codec != "auto" {
+        throw ValidationError("codec \(codec) keeps no ternary weights; give ternary or qmoe")
+      }
+      if low != nil {
+        throw ValidationError("--low makes copies of a model's experts; leave out --quantize")
+      }
+    } else if !isOfFiles {
+      throw ValidationError(
+        "codec \(codec) keeps ternary weights alone; add --quantize ternary, which changes answers")
+    }
   }
 
   func run() async throws {
@@ -103,7 +118,9 @@ struct Pack: AsyncParsableCommand {
     let cancellation = CancellationFlag()
     Interruption.onFirstSignal { cancellation.cancel() }
     do {
-      if quantization.isGiven {
+      if quantization.isTernary {
+        try await packTernary(path, cancellation)
+      } else if quantization.isGiven {
         try await quantize(path, cancellation)
       } else {
         try pack(path, cancellation)
@@ -150,15 +167,14 @@ struct Pack: AsyncParsableCommand {
     }
     if dryRun { return }
     if isAutomatic, !force { packer = try packer.limited(to: forecast.layersThatPay) }
-    try write(packer, forecast)
+    try write(packer, expectedByteCount: forecast.byteCount(of: packer.layers))
   }
 
-  private func write(_ packer: Packer, _ forecast: PackForecast) throws {
+  /// Writes a bundle and says so.
+  func write(_ packer: Packer, expectedByteCount: Int) throws {
     let bar = ProgressBar("packing", format: ProgressBar.sizes)
     let start = MonotonicClock.nanoseconds()
-    let result = try packer.pack(expectedByteCount: forecast.byteCount(of: packer.layers)) {
-      bar.update($0, $1)
-    }
+    let result = try packer.pack(expectedByteCount: expectedByteCount) { bar.update($0, $1) }
     bar.erase()
     let seconds = Double(MonotonicClock.nanoseconds() - start) * 1e-9
     let resumed =

@@ -9,11 +9,14 @@ struct QuantizationFlags: ParsableArguments {
   }
 
   private static let names = BlockEncoderRegistry.all.map(\.name)
+  static let ternary = "ternary"
 
   @Option(
     help: ArgumentHelp(
-      "The format of the experts: " + names.joined(separator: ", ") + ".", valueName: "format"),
-    transform: { try FlagValue.name($0, among: names) })
+      "The format of the experts: " + names.joined(separator: ", ")
+        + "; or \(ternary) (three values a row), which a bundle has in their place.",
+      valueName: "format"),
+    transform: { try FlagValue.name($0, among: names + [ternary]) })
   var quantize: String?
 
   @Option(
@@ -78,6 +81,9 @@ struct QuantizationFlags: ParsableArguments {
 
   var isGiven: Bool { quantize != nil || size != nil || keepExperts != nil }
 
+  /// Whether experts become ternary: then a bundle is written, and no model file.
+  var isTernary: Bool { quantize == Self.ternary }
+
   /// The first of the flags that ask for another model file.
   var givenFlag: String {
     quantize != nil ? "--quantize" : size != nil ? "--size" : "--keep-experts"
@@ -97,6 +103,15 @@ struct QuantizationFlags: ParsableArguments {
     }
     if !isGiven, calibration != nil {
       throw ValidationError("--calibration wants --quantize, --size or --keep-experts")
+    }
+    if isTernary, keepExperts != nil {
+      throw ValidationError(
+        "--keep-experts writes another model file; leave it out, or quantize what it has written")
+    }
+    if isTernary, dense != nil || attention != nil {
+      throw ValidationError(
+        "--quantize ternary writes a bundle, which has experts alone; leave out --dense and "
+          + "--attention")
     }
   }
 

@@ -9,7 +9,8 @@ enum BundleReport {
     return """
       bundle    \(bundle.file.path), version \(Bundle.version), \(ByteSize(bundle.file.byteCount))
       model     files of \(model)\(bundle.isStandalone ? ", all in the bundle" : "")
-      experts   \(bundle.recordCount) in \(bundle.layers.count) layers, \(orderText(bundle))
+      experts   \(bundle.recordCount) in \(bundle.layers.count) layers, \(orderText(bundle))\(
+        bundle.isTernary ? ", ternary in place of the model's: answers are others" : "")
       \(Columns.text(bundle.layers.map(cells), right: [0, 1, 2, 3]))
       """
   }

@@ -1,14 +1,11 @@
+import MoEKernels
+
 /// The three values {low, 0, high} of some elements of a row (QMoE, arXiv 2310.16795, section 3).
 package struct TernaryGrid: Sendable, Equatable, ValueRounder {
   /// At most 0, a bfloat16.
   package let low: Float
   /// At least 0, a bfloat16.
   package let high: Float
-
-  /// What an element is.
-  package static let zeroDigit: UInt8 = 0
-  package static let lowDigit: UInt8 = 1
-  package static let highDigit: UInt8 = 2
 
   /// The grid between the smallest and the largest weight, or 0; of zeros alone -1 and 1.
   ///
@@ -27,15 +24,15 @@ package struct TernaryGrid: Sendable, Equatable, ValueRounder {
   /// Beyond half of the way to high or low; exactly half of it is still 0. Where low is 0 it has no
   /// digit of its own, so that the same value always has the same digit.
   package func code(_ value: Double) -> UInt8 {
-    if value > Double(high) / 2 { return high == 0 ? Self.zeroDigit : Self.highDigit }
-    if value < Double(low) / 2 { return low == 0 ? Self.zeroDigit : Self.lowDigit }
-    return Self.zeroDigit
+    if value > Double(high) / 2 { return high == 0 ? TernaryRows.zeroDigit : TernaryRows.highDigit }
+    if value < Double(low) / 2 { return low == 0 ? TernaryRows.zeroDigit : TernaryRows.lowDigit }
+    return TernaryRows.zeroDigit
   }
 
   package func value(_ code: UInt8) -> Float {
     switch code {
-    case Self.lowDigit: low
-    case Self.highDigit: high
+    case TernaryRows.lowDigit: low
+    case TernaryRows.highDigit: high
     default: 0
     }
   }
