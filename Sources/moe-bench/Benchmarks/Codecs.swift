@@ -4,37 +4,37 @@ internal import MoEStore
 
 /// Parts of experts, coded and decoded, weights from a Gaussian: bytes as products read them.
 enum CodecBenchmark {
-  private static let formats = ["BF16", "F16", "Q8_0", "Q4_K"]
+  private static let formats = ["BF16", "F16", "Q8_0", "Q4_K", "TERNARY"]
+    .compactMap { name in (QuantFormat.all + [.ternary]).first { $0.name == name } }
 
   @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] {
     let codecs = CodecRegistry.all.filter { $0.id != CodecRegistry.none.id }
     return codecs.flatMap { codec in
-      formats.flatMap { name in
+      formats.filter(codec.takes).flatMap { format in
         [
-          Benchmark(name: "codec/\(codec.name)/\(name)/decode") {
-            try decode(codec, name, context)
+          Benchmark(name: "codec/\(codec.name)/\(format.name)/decode") {
+            try decode(codec, format, context)
           },
-          Benchmark(name: "codec/\(codec.name)/\(name)/encode") {
-            try encode(codec, name, context)
+          Benchmark(name: "codec/\(codec.name)/\(format.name)/encode") {
+            try encode(codec, format, context)
           },
         ]
       }
     }
   }
 
-  private static func shape(
-    _ name: String, _ context: BenchmarkContext
-  ) throws -> CodedShape {
-    guard let format = QuantFormat.all.first(where: { $0.name == name }) else {
-      throw BenchmarkError(name: "codec", problem: "no format is called \(name)")
-    }
-    return CodedShape(
-      format: format, rowCount: context.size(1024, toy: 4), columnCount: 2048)
+  private static func shape(_ format: QuantFormat, _ context: BenchmarkContext) -> CodedShape {
+    CodedShape(format: format, rowCount: context.size(1024, toy: 4), columnCount: 2048)
   }
 
   /// Words whose sum of four is near to a Gaussian; quants of other formats are noise.
   private static func part(_ shape: CodedShape) throws -> BenchmarkMemory {
     let memory = try BenchmarkMemory(byteCount: shape.byteCount)
+    if shape.format == .ternary {
+      BenchmarkTernary.fill(
+        memory.bytes, rowCount: shape.rowCount, columnCount: shape.columnCount)
+      return memory
+    }
     var generator = SeededGenerator(seed: 1)
     let isHalf = shape.format.name == "F16"
     for start in stride(from: 0, to: shape.byteCount - 1, by: 2) {
@@ -54,9 +54,9 @@ enum CodecBenchmark {
   }
 
   private static func decode(
-    _ codec: CodecEntry, _ name: String, _ context: BenchmarkContext
+    _ codec: CodecEntry, _ format: QuantFormat, _ context: BenchmarkContext
   ) throws -> Benchmark.Prepared {
-    let shape = try shape(name, context)
+    let shape = shape(format, context)
     let part = try part(shape)
     let room = try CodecRoom(context.team, encodes: true)
     let bytes = part.bytes.slice(0, count: shape.byteCount)
@@ -67,19 +67,24 @@ enum CodecBenchmark {
     let stored = try BenchmarkMemory(byteCount: code.count)
     stored.bytes.copy(from: code)
     let target = try BenchmarkMemory(byteCount: shape.byteCount)
+    let isDecoded = entry.residentFormat == nil
     return Benchmark.Prepared(
       byteCount: shape.byteCount, memory: [part, stored, target],
       run: {
         try entry.decode(
           stored.bytes.slice(0, count: code.count), shape, target.bytes, room)
       },
-      isRight: { target.bytes.slice(0, count: shape.byteCount).isEqual(to: bytes) })
+      isRight: {
+        isDecoded
+          ? target.bytes.slice(0, count: shape.byteCount).isEqual(to: bytes)
+          : QMoECode.headByteCount * shape.rowCount == Int(target.bytes.littleEndianWord(at: 0))
+      })
   }
 
   private static func encode(
-    _ codec: CodecEntry, _ name: String, _ context: BenchmarkContext
+    _ codec: CodecEntry, _ format: QuantFormat, _ context: BenchmarkContext
   ) throws -> Benchmark.Prepared {
-    let shape = try shape(name, context)
+    let shape = shape(format, context)
     let part = try part(shape)
     let room = try CodecRoom(context.team, encodes: true)
     var count: Int?

@@ -4,7 +4,7 @@ internal import MoEKernels
 /// Products with weights of every format, for one token and for many.
 enum MatMulBenchmark {
   @Sendable static func benchmarks(_ context: BenchmarkContext) -> [Benchmark] {
-    QuantFormat.all.flatMap { format in
+    (QuantFormat.all + QuantFormat.bundleFormats).flatMap { format in
       [1, 2, 8, 64, 512].map { tokens in
         Benchmark(name: "matmul/\(format.name)/\(tokens)") {
           try prepare(format, tokens: tokens, context)
@@ -17,12 +17,23 @@ enum MatMulBenchmark {
     _ format: QuantFormat, tokens: Int, _ context: BenchmarkContext
   ) throws -> Benchmark.Prepared {
     let columns = context.size(4096, toy: 512)
-    let rowByteCount = format.rowByteCount(columnCount: columns)
+    // Of coded rows about as many as of packed ones.
+    let isCoded = format == .qmoe
+    let rowByteCount = (isCoded ? .ternary : format).rowByteCount(columnCount: columns)
     // Few tokens: more weights than caches hold, since every one is used once. Many: a matrix of a
     // model's size, since the products take the time.
     let rows = context.size(tokens <= 8 ? (128 << 20) / rowByteCount : 2048, toy: 24)
-    let weights = try BenchmarkMemory(byteCount: rows * rowByteCount)
-    fill(weights.bytes, format)
+    var weights = try BenchmarkMemory(byteCount: rows * rowByteCount)
+    var byteCount = rows * rowByteCount
+    if QuantFormat.bundleFormats.contains(format) {
+      BenchmarkTernary.fill(weights.bytes, rowCount: rows, columnCount: columns)
+    } else {
+      fill(weights.bytes, format)
+    }
+    if isCoded {
+      (weights, byteCount) = try BenchmarkTernary.coded(
+        weights.bytes, rowCount: rows, columnCount: columns)
+    }
     let matrix = QuantizedMatrix(
       format: format, bytes: weights.bytes, rowCount: rows, columnCount: columns)
     let x = try BenchmarkMemory.floats(tokens, columns, seed: 1)
@@ -31,7 +42,7 @@ enum MatMulBenchmark {
     var products = ProductList(capacity: 1)
     products.append(matrix, activations.rows, into: y.rows)
     return Benchmark.Prepared(
-      byteCount: tokens <= 8 ? rows * rowByteCount : 0,
+      byteCount: tokens <= 8 ? byteCount : 0,
       operationCount: 2 * rows * columns * tokens, multiplyAddCount: rows * columns * tokens,
       memory: [weights, x.memory, activations.memory, y.memory], goal: tokens == 1 ? 0.7 : nil,
       run: { context.team.multiply(products) },
@@ -46,10 +57,7 @@ enum MatMulBenchmark {
     defer { withExtendedLifetime(alone.memory) {} }
     for sample in 0..<64 {
       let (row, token) = (sample * 1999 % matrix.rowCount, sample * 7 % x.rowCount)
-      let size = matrix.rowByteCount
-      let weights = QuantizedMatrix(
-        format: matrix.format, bytes: matrix.bytes.slice(row * size, count: size), rowCount: 1,
-        columnCount: matrix.columnCount)
+      let weights = matrix.rows(row, count: 1)
       let activations = ActivationRows(
         x.bytes.slice(token * x.rowByteCount, count: x.rowByteCount), rowCount: 1,
         columnCount: x.columnCount, form: x.form)
