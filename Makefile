@@ -11,6 +11,8 @@ TRACES ?= $(addprefix $(or $(MOE_TRACES),../shared/traces)/,real nano-moe)
 RELEASE := -c release -debug-info-format none
 # Without networking, which takes minutes: in a folder of its own, or each would rebuild the other's.
 WITHOUT_SERVER := --disable-default-traits --scratch-path .build-run
+WITH_TLS := --scratch-path .build-tls --traits TLS
+HUB_SUITE := MOE_SUITES=MoEHubTests
 WITH_SOLVER := --scratch-path .build-solver --traits GLPK
 SOLVER_SUITE := MOE_SUITES=MoEAnalysisTests
 PROCESSOR := $(shell sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1 | tr -c '[:alnum:]\n' '-')
@@ -26,7 +28,7 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEFormatsTests|$(SUITES_WITH_THREADS)
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run serve build tests test test-dependent test-clients test-page test-debug test-solver test-neon \
+.PHONY: help run serve build tests test test-dependent test-clients test-page test-hub test-debug test-solver test-neon \
 	check fuzz simulate golden bench bench-record record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
@@ -66,6 +68,10 @@ test-page: deps ## Tests the server's page in headless Chromium.
 	@cd Tests/Fixtures/page && MOE_PAGE=$(CURDIR)/Sources/MoEServer/Resources/page.html \
 		python3 -m unittest test_page
 	@.ci/with-server python3 Tests/Fixtures/page/test_served.py
+
+test-hub: deps ## Builds with the trait TLS and tests models from a hub.
+	@$(HUB_SUITE) .ci/quietly $(SWIFT) build $(RELEASE) $(WITH_TLS) --product moe-runtimePackageTests
+	@$(HUB_SUITE) $(SWIFT) test $(RELEASE) $(WITH_TLS) --skip-build
 
 test-debug: deps ## Runs the fast suites in a debug build, with assertions on.
 	@MOE_SUITES='$(TARGETS_IN_DEBUG)' .ci/quietly $(SWIFT) build --product moe-runtimePackageTests
@@ -134,4 +140,4 @@ deps: ## Installs the system packages that are missing (Debian, Ubuntu).
 	@.ci/install-packages pkg-config liburing-dev zlib1g-dev libzstd-dev
 
 clean: ## Removes everything that was built.
-	rm -rf .build .build-run .build-thread .build-address .build-solver
+	rm -rf .build .build-run .build-thread .build-address .build-solver .build-tls

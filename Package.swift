@@ -21,6 +21,7 @@ func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 // Networking takes minutes to build and only `moe-run serve` wants it.
 let ifServer = TargetDependencyCondition.when(traits: ["Server"])
+let ifTLS = TargetDependencyCondition.when(traits: ["TLS"])
 
 // Where MOE_SUITES names suites, separated by bars, the others are left out and need not be built.
 let chosenSuites = Context.environment["MOE_SUITES"].map {
@@ -49,9 +50,11 @@ let package = Package(
     .default(enabledTraits: ["Server"]),
     // Without it products are built one by one, not all at once: MoEServer itself needs it.
     .trait(name: "Server", description: "`moe-run serve`: HTTP on Hummingbird."),
-    // Off by default: building BoringSSL takes longer than all of the server, and a reverse proxy
-    // is where certificates usually are.
-    .trait(name: "TLS", description: "HTTPS for `moe-run serve`.", enabledTraits: ["Server"]),
+    // Off by default: building BoringSSL, which it needs twice, takes longer than all else.
+    .trait(
+      name: "TLS",
+      description: "HTTPS: models from a hub, and certificates for `moe-run serve`.",
+      enabledTraits: ["Server"]),
     // Off by default: it links a library of tens of megabytes that only quantising uses.
     .trait(
       name: "Compression",
@@ -156,7 +159,7 @@ let package = Package(
         "MoERuntime", "MoEExperts", "MoETemplates", "MoETokenizer", "MoECore", "MoEPlatform",
         .product(name: "HummingbirdCore", package: "hummingbird", condition: ifServer),
         .product(
-          name: "HummingbirdTLS", package: "hummingbird", condition: .when(traits: ["TLS"])),
+          name: "HummingbirdTLS", package: "hummingbird", condition: ifTLS),
         .product(name: "Logging", package: "swift-log", condition: ifServer),
         .product(name: "NIOCore", package: "swift-nio", condition: ifServer),
         .product(name: "NIOPosix", package: "swift-nio", condition: ifServer),
@@ -170,11 +173,11 @@ let package = Package(
       name: "MoEHub",
       dependencies: [
         "MoEFormats", "MoECore", "MoEPlatform",
-        .product(name: "AsyncHTTPClient", package: "async-http-client", condition: ifServer),
-        .product(name: "Crypto", package: "swift-crypto", condition: ifServer),
-        .product(name: "NIOCore", package: "swift-nio", condition: ifServer),
-        .product(name: "NIOHTTP1", package: "swift-nio", condition: ifServer),
-        .product(name: "NIOPosix", package: "swift-nio", condition: ifServer),
+        .product(name: "AsyncHTTPClient", package: "async-http-client", condition: ifTLS),
+        .product(name: "Crypto", package: "swift-crypto", condition: ifTLS),
+        .product(name: "NIOCore", package: "swift-nio", condition: ifTLS),
+        .product(name: "NIOHTTP1", package: "swift-nio", condition: ifTLS),
+        .product(name: "NIOPosix", package: "swift-nio", condition: ifTLS),
       ],
       swiftSettings: swiftSettings),
 
@@ -187,7 +190,7 @@ let package = Package(
         "MoETemplates", "MoECache", "MoEStore", "MoEModel", "MoEExperts", "MoEKernels", "MoECore",
         "MoEPlatform",
         .target(name: "MoEServer", condition: ifServer),
-        .target(name: "MoEHub", condition: ifServer),
+        .target(name: "MoEHub", condition: ifTLS),
         .product(name: "Logging", package: "swift-log", condition: ifServer),
       ],
       // The text that gatings are calibrated on, in the program itself.
@@ -275,7 +278,7 @@ let package = Package(
       [
         "MoEHub", "moe-run", "MoESynthetic", "MoEFormats", "MoECore", "MoEPlatform",
         "MoETestSupport",
-        .product(name: "Crypto", package: "swift-crypto", condition: ifServer),
+        .product(name: "Crypto", package: "swift-crypto", condition: ifTLS),
       ]),
     // Depends on the program so that it is built before the tests that run it.
     suite(

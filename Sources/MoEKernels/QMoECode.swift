@@ -4,8 +4,9 @@ package import MoECore
 /// The dictionary code of ternary rows (QMoE, arXiv 2310.16795, section 4).
 ///
 /// A codeword of 16 bits stands for 2 to 28 digits. A coded matrix is a head of 8 bytes for each
-/// row and then the codewords of all rows, one row behind the other. A head is how many bytes behind
-/// the head's first byte the row's codewords begin, and low and high, as `TernaryRows` has them.
+/// row and then the codewords of all rows, one row behind the other. A head is how many bytes
+/// behind the head's first byte the row's codewords begin, and low and high, as `TernaryRows` has
+/// them.
 @safe package enum QMoECode {
   /// The dictionary, and what is needed besides while it is made.
   package static let byteCount = 2 << 20

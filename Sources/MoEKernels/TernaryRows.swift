@@ -1,3 +1,4 @@
+internal import CMoEKernelsInterface
 package import MoECore
 
 /// Rows of the three values zero, low and high (QMoE, arXiv 2310.16795, section 3), packed.
@@ -49,16 +50,21 @@ package enum TernaryRows {
     guard row.count == QuantFormat.ternary.rowByteCount(columnCount: columnCount),
       areLevels(row.slice(0, count: levelsByteCount))
     else { return false }
-    let groupCount = (row.count - levelsByteCount) / groupByteCount
-    for group in 0..<groupCount {
-      let start = levelsByteCount + group * groupByteCount
-      let low = row.littleEndianWord(at: start)
-      let high = row.littleEndianWord(at: start + groupByteCount / 2)
-      let rest = columnCount - group * groupColumnCount
-      let beyond: UInt32 = rest < groupColumnCount ? .max << UInt32(rest) : 0
-      guard low & high == 0, (low | high) & beyond == 0 else { return false }
+    let groups = row.slice(levelsByteCount, count: row.count - levelsByteCount)
+    // One after the other without a branch: rows are checked whenever they arrive.
+    var overlap: UInt64 = 0
+    for group in 0..<groups.count / groupByteCount {
+      let both = unsafe groups.pointer.loadUnaligned(
+        fromByteOffset: group * groupByteCount, as: UInt64.self)
+      overlap |= both & both >> 32
     }
-    return true
+    guard UInt32(truncatingIfNeeded: overlap) == 0 else { return false }
+    let rest = columnCount % groupColumnCount
+    guard rest > 0 else { return true }
+    let last = groups.count - groupByteCount
+    let any =
+      groups.littleEndianWord(at: last) | groups.littleEndianWord(at: last + groupByteCount / 2)
+    return any >> UInt32(rest) == 0
   }
 
   /// Whether 4 bytes are low and high.
@@ -67,5 +73,40 @@ package enum TernaryRows {
     let low = Float(bitPattern: word << 16)
     let high = Float(bitPattern: word & 0xFFFF_0000)
     return low.isFinite && high.isFinite && low <= 0 && high >= 0
+  }
+
+  // MARK: - Planes
+
+  /// Bytes of a row's plane of digits that are not zero; its signs take at most as many.
+  package static func planeByteCount(columnCount: Int) -> Int {
+    (columnCount + groupColumnCount - 1) / groupColumnCount * groupByteCount / 2
+  }
+
+  /// The digits of a packed row as planes: which are not zero, and of those which are high, from
+  /// bit `signsEnd` on; returns where these end. `signs` has zeros there, and room.
+  package static func split(
+    _ row: ByteView, nonzero: ByteView, signs: ByteView, from signsEnd: Int
+  ) -> Int {
+    let groupCount = (row.count - levelsByteCount) / groupByteCount
+    precondition(nonzero.count >= 4 * groupCount)
+    precondition(8 * signs.count - signsEnd >= groupCount * groupColumnCount)
+    return unsafe moe_ternary_split(
+      row.pointer.assumingMemoryBound(to: UInt8.self) + levelsByteCount, groupCount,
+      nonzero.pointer.assumingMemoryBound(to: UInt8.self),
+      signs.pointer.assumingMemoryBound(to: UInt8.self), signsEnd)
+  }
+
+  /// Planes, which may be anything, to the digits of a packed row, whose levels stay; returns where
+  /// its signs end, or nil where there are too few.
+  package static func join(
+    nonzero: ByteView, signs: ByteView, from signsStart: Int, into row: ByteView
+  ) -> Int? {
+    let groupCount = (row.count - levelsByteCount) / groupByteCount
+    precondition(nonzero.count >= 4 * groupCount && signsStart <= 8 * signs.count)
+    let end = unsafe moe_ternary_join(
+      nonzero.pointer.assumingMemoryBound(to: UInt8.self), groupCount,
+      signs.pointer.assumingMemoryBound(to: UInt8.self), signs.count, signsStart,
+      row.pointer.assumingMemoryBound(to: UInt8.self) + levelsByteCount)
+    return end == Int(bitPattern: UInt.max) ? nil : end
   }
 }

@@ -21,8 +21,10 @@ struct MoERun: AsyncParsableCommand {
       Trace.self, Report.self, Policies.self, Frontier.self, Pack.self, BundleCommands.self,
       Chat.self,
     ]
-    #if Server
+    #if TLS
       return all + [Serve.self, BatchCommand.self, Pull.self]
+    #elseif Server
+      return all + [Serve.self, BatchCommand.self]
     #else
       return all
     #endif

@@ -44,6 +44,11 @@
       return (byID, order)
     }
 
+    /// Lines of the output, which may be being written.
+    private var lineCount: Int {
+      (try? Data(contentsOf: URL(filePath: output)))?.count { $0 == 0x0A } ?? 0
+    }
+
     @Test func answersAllAndSaysSo() async throws {
       try write(7)
       let first = try await Program.run(
@@ -87,8 +92,8 @@
       #expect(try texts().order.count == 3)
     }
 
-    /// Killed at any moment, or asked to end: the next run goes on, and all texts are those of a run
-    /// that nobody disturbed.
+    /// Killed at any moment, or asked to end: the next run goes on, and all texts are those of a
+    /// run that nobody disturbed.
     @Test(arguments: [SIGINT, SIGTERM, SIGKILL]) func goesOnAfterASignal(
       _ signal: Int32
     ) async throws {
@@ -100,7 +105,7 @@
       let program = try Program(
         ["batch", Self.model, input, "-o", output, "-p", "4", "-q"],
         environment: ["MOE_ISA": "scalar"])
-      while program.process.isRunning, ((try? texts().order.count) ?? 0) < 5 { usleep(2_000) }
+      while program.process.isRunning, lineCount < 5 { usleep(2_000) }
       kill(program.process.processIdentifier, signal)
       let ended = try await program.end()
       #expect(signal == SIGKILL ? ended.wasKilled : ended.code == 128 + signal, "\(ended.errors)")

@@ -152,7 +152,7 @@ import Testing
     arguments: [
       ([], "give a model (moe-run report MODEL.gguf --text FILE) or --trace FILE"),
       (["MODEL"], "give texts that the model reads"),
-      (["MODEL", "-m", "b.gguf"], "give one model, not both"),
+      (["MODEL", "-m", "b.gguf"], "give one model, not 2"),
       (["--trace", "a", "--text", "b"], "--text has no meaning with --trace"),
       (["--trace", "a", "--measure"], "--measure needs a model"),
       (["--trace", "a", "--compare", "b.gguf"], "give texts that the model reads"),

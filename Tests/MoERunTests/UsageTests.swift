@@ -17,7 +17,10 @@ import Testing
       "policies", "frontier", "pack", "bundle", "chat",
     ]
     #if Server
-      wanted += ["serve", "batch", "pull"]
+      wanted += ["serve", "batch"]
+    #endif
+    #if TLS
+      wanted.append("pull")
     #endif
     #expect(names == wanted)
   }

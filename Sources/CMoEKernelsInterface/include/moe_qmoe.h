@@ -38,4 +38,15 @@ int moe_qmoe_is_row(const uint8_t *codes, size_t count, size_t columns);
 /* The codewords of a row to packed digits; reads as many as make the columns full. */
 void moe_qmoe_decode(const uint8_t *codes, size_t columns, uint8_t *digits);
 
+/* Packed digits of `groups` groups to planes: of each group a word whose bits say which digits are
+ * not zero, and of those, one behind the other from bit `signs_end` of `signs` on, whether they are
+ * high. Bits there are 0 before. Returns where they end. */
+size_t moe_ternary_split(const uint8_t *digits, size_t groups, uint8_t *nonzero, uint8_t *signs,
+                         size_t signs_end);
+
+/* The planes to packed digits, with signs from bit `signs_start` of so many bytes. Returns where
+ * they end, or SIZE_MAX where there are fewer. */
+size_t moe_ternary_join(const uint8_t *nonzero, size_t groups, const uint8_t *signs,
+                        size_t sign_bytes, size_t signs_start, uint8_t *digits);
+
 #endif

@@ -155,6 +155,8 @@ package final class Packer {
         + lowLayers.map { emptyLayer($0, isLow: true) },
       order: order.isEmpty ? .byExpert : .byCoUse,
       ranges: plainExtents.map { BundleRange(extent: $0, place: 0, checksum: 0) })
+  }
+
   /// An expert's parts as they are packed, or what is packed in their place.
   ///
   /// - Parameter isSample: Whether nothing is written.

@@ -1,4 +1,4 @@
-#if Server
+#if TLS
   import ArgumentParser
   import MoEHub
 

@@ -1,4 +1,4 @@
-#if Server
+#if TLS
   import FoundationEssentials
   import MoECore
   import MoEHub

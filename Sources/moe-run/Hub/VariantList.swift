@@ -1,4 +1,4 @@
-#if Server
+#if TLS
   import MoECore
   import MoEHub
   import MoEReport

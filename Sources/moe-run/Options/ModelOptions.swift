@@ -15,7 +15,7 @@ struct ModelOptions: ParsableArguments {
     completion: .file(extensions: ["gguf", "moebundle"]))
   var flag: String?
 
-  #if Server
+  #if TLS
     @Option(
       name: [.customLong("hf", withSingleDash: true), .customLong("hf-repo")],
       help: ArgumentHelp(
@@ -30,7 +30,7 @@ struct ModelOptions: ParsableArguments {
 
   private enum Choice {
     case file(String)
-    #if Server
+    #if TLS
       case hub(String)
     #endif
   }
@@ -48,7 +48,7 @@ struct ModelOptions: ParsableArguments {
   func path() async throws(Failure) -> String {
     switch try choice() {
     case .file(let path): return path
-    #if Server
+    #if TLS
       case .hub(let name): return try await HubModel(name).path()
     #endif
     }
@@ -58,7 +58,7 @@ struct ModelOptions: ParsableArguments {
   func header() async throws(Failure) -> ModelHeader {
     switch try choice() {
     case .file(let path): return ModelHeader(path: path)
-    #if Server
+    #if TLS
       case .hub(let name): return try await HubModel(name).header()
     #endif
     }
@@ -72,7 +72,7 @@ struct ModelOptions: ParsableArguments {
     guard given.count <= 1 else {
       throw .usage("give one model, not \(given.count): \(given.joined(separator: " and "))")
     }
-    #if Server
+    #if TLS
       if let hub { return .hub(hub) }
     #endif
     if let path = argument ?? flag { return .file(path) }

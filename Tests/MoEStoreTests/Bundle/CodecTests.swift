@@ -241,13 +241,13 @@ import Testing
     }
   }
 
-  /// On disk near the entropy of 0.630 bits, in memory as the paper has it.
+  /// On disk near the entropy of 0.630 bits and 0.016 for rows, in memory as the paper has it.
   @Test func sparseWeightsTakeLessThanABit() throws {
     let (disk, memory) = (
       try #require(try Self.bits(CodecRegistry.ternary, zeroShare: 0.885)),
       try #require(try Self.bits(CodecRegistry.qmoe, zeroShare: 0.885))
     )
-    #expect(disk > 0.63 && disk < 0.70, "\(disk)")
+    #expect(disk > 0.646 && disk < 0.68, "\(disk)")
     #expect(memory > 0.74 && memory < 0.79, "\(memory)")
   }
 
