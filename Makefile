@@ -5,6 +5,8 @@ SWIFT ?= swift
 MODEL ?= Models/nano-moe/model-q8_0.gguf
 SEED ?= 1
 RUNS ?= 5
+PREFIX ?= /usr/local
+BUILD ?= .build/release
 MOE_FUZZ_ITERATIONS ?= 200000
 TRACES ?= $(addprefix $(or $(MOE_TRACES),../shared/traces)/,real nano-moe)
 # A fresh build takes an eighth less without debug information; profilers want `swift build -c release`.
@@ -28,7 +30,8 @@ SUITES_WITH_POINTERS := MoECoreTests|MoEFormatsTests|$(SUITES_WITH_THREADS)
 .DEFAULT_GOAL := run
 # Chores share one build folder, so they run one after the other even under `make -j`.
 .NOTPARALLEL:
-.PHONY: help run serve build tests test test-dependent test-clients test-page test-hub test-debug test-solver test-neon \
+.PHONY: help run serve build install tests test test-dependent test-clients test-page test-hub \
+	test-debug test-solver test-neon \
 	check fuzz simulate golden bench bench-record record-folder race policies model-check sanitize format format-check deps clean
 
 help: ## Lists the chores.
@@ -45,11 +48,17 @@ serve: deps ## Serves the embedded model at 127.0.0.1:8080, with a page.
 build: deps ## Builds everything for release.
 	$(SWIFT) build $(RELEASE)
 
+install: deps ## Installs moe-run and the C library, without need of Swift: make install PREFIX=/usr/local.
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moerun
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
+	@DESTDIR='$(DESTDIR)' .ci/install '$(BUILD)' '$(PREFIX)'
+
 # Tests are built here alone: `swift test` would build everything again, its way.
 # By their product: `--build-tests` would build all that the packages have which this one uses.
 tests: deps
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-run
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-bench
+	@.ci/quietly $(SWIFT) build $(RELEASE) --product moerun
 	@.ci/quietly $(SWIFT) build $(RELEASE) --product moe-runtimePackageTests
 
 test: tests ## Builds quietly for release and runs all tests.

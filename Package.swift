@@ -42,6 +42,8 @@ let package = Package(
         "MoERuntime", "MoECore", "MoETokenizer", "MoEFormats", "MoEModel", "MoEExperts",
         "AMoEKernels",
       ]),
+    // For C and all that calls C: `make install` links it once more, with Swift's runtime inside.
+    .library(name: "moerun", type: .dynamic, targets: ["CMoERuntime", "AMoEKernels"]),
     .executable(name: "moe-run", targets: ["moe-run", "AMoEKernels"]),
     .executable(name: "moe-bench", targets: ["moe-bench", "AMoEKernels"]),
     .library(name: "MoEServer", targets: ["MoEServer", "AMoEKernels"]),
@@ -126,6 +128,15 @@ let package = Package(
         "MoECore", "MoEPlatform", "MoEKernels", "MoEStore", "MoECache", "MoEExperts", "MoEModel",
         "MoEFormats", "MoETokenizer", "MoETemplates", "MoEGrammar",
         .product(name: "HeapModule", package: "swift-collections"),
+      ]),
+
+    // The same for C: its header, and what implements it.
+    .target(name: "CMoERuntimeInterface"),
+    module(
+      "CMoERuntime",
+      [
+        "CMoERuntimeInterface", "MoERuntime", "MoETemplates", "MoETokenizer", "MoECore",
+        "MoEPlatform",
       ]),
 
     // Routing traces, cache replay, performance model: works on traces and figures alone.
@@ -288,6 +299,10 @@ let package = Package(
         "moe-run", "MoERuntime", "MoEAnalysis", "MoETokenizer", "MoEFormats", "MoECore",
         "MoETestSupport",
       ]),
+    // Installs and runs what the products moerun and moe-run are linked from.
+    suite(
+      "CMoERuntimeTests",
+      ["CMoERuntime", "CMoERuntimeInterface", "MoETemplates", "MoECore", "MoETestSupport"]),
     suite("TidyTests", []),
   ]),
   cLanguageStandard: .gnu17

@@ -4,6 +4,7 @@
   private import Musl
 #endif
 import MoECore
+import MoEPlatform
 private import Synchronization
 
 /// The one thread that owns a model's decoder, ring and pool.
@@ -46,12 +47,12 @@ final class DriverThread: Sendable {
   }
 
   private let state = Mutex(State())
-  private let wake: Semaphore
+  private let wake: CountingSemaphore
   /// Goes on with what jobs have begun; false where there is nothing.
   private let step: @Sendable () -> Bool
 
   init(step: @escaping @Sendable () -> Bool) throws(EngineError) {
-    let wake = Semaphore()
+    let wake = CountingSemaphore()
     self.wake = wake
     self.step = step
     let body = unsafe Unmanaged.passRetained(ThreadBody(self)).toOpaque()
@@ -151,24 +152,4 @@ final class DriverThread: Sendable {
     state.withLock { $0.isStopping = true }
     wake.signal()
   }
-}
-
-/// A counting semaphore of the system's threads library.
-@safe private final class Semaphore: @unchecked Sendable {
-  // Sendable because sem_t is made for use from several threads, and its memory does not move.
-  private let storage: UnsafeMutablePointer<sem_t>
-
-  init() {
-    unsafe storage = .allocate(capacity: 1)
-    unsafe sem_init(storage, 0, 0)
-  }
-
-  deinit {
-    unsafe sem_destroy(storage)
-    unsafe storage.deallocate()
-  }
-
-  func signal() { unsafe sem_post(storage) }
-
-  func wait() { while unsafe sem_wait(storage) != 0 {} }
 }

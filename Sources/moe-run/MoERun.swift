@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoERuntime
 
 /// The command line: its subcommands, one file each in `Commands`.
 struct MoERun: AsyncParsableCommand {
@@ -12,7 +13,7 @@ struct MoERun: AsyncParsableCommand {
       Exit codes: 0 success; 1 failure; 64 wrong usage; 130 after Ctrl-C; 141 where standard \
       output was closed early; 143 after SIGTERM.
       """,
-    version: "0.1.0",
+    version: "\(RuntimeVersion.text)",
     subcommands: commands, defaultSubcommand: Generate.self)
 
   private static var commands: [any ParsableCommand.Type] {

@@ -3,7 +3,7 @@ enum ImportDirection {
   /// From the programs at the top down to the operating system.
   static let rows: [[String]] = [
     ["moe-run", "moe-bench"],
-    ["MoEServer", "MoEHub", "MoEReport"],
+    ["MoEServer", "MoEHub", "CMoERuntime", "MoEReport"],
     ["MoERuntime", "MoECompression", "MoEAnalysis", "MoESynthetic"],
     ["MoEModel", "MoEFormats", "MoETokenizer", "MoETemplates", "MoEGrammar"],
     ["MoEExperts"],
@@ -17,7 +17,11 @@ enum ImportDirection {
   static let ownersOfC = [
     "CMoEKernelsInterface": "MoEKernels", "COpenBLAS": "MoEKernels", "CMoERing": "MoEStore",
     "CZstd": "MoEStore", "CLAPACK": "MoECompression", "CGLPK": "MoEAnalysis", "CZlib": "MoECore",
+    "CMoERuntimeInterface": "CMoERuntime",
   ]
+
+  /// Those that their owner implements for others, and shows.
+  private static let interfacesInC: Set = ["CMoERuntimeInterface"]
 
   /// C targets and system libraries, which no Swift import reaches but through the table above.
   static let cModules = Set(ownersOfC.keys).union(["CMoEKernels", "CUring"])
@@ -34,7 +38,8 @@ enum ImportDirection {
     if cModules.contains(imported) {
       guard ownersOfC[imported] == module else { return "\(module) may not import \(imported)" }
       // Without a word an import is internal in this package: it ends at the module's border too.
-      let isLeaking = ["package ", "public "].contains(match.1 ?? "")
+      let isLeaking =
+        ["package ", "public "].contains(match.1 ?? "") && !interfacesInC.contains(imported)
       return isLeaking ? "\(imported) must not be seen above \(module)" : nil
     }
     guard let below = row(of: imported) else { return nil }

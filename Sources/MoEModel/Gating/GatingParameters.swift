@@ -1,3 +1,5 @@
+import MoECore
+
 /// What stands behind the colon of a gating's text, `1,0.5`, to be read as numbers.
 package struct GatingParameters: Sendable {
   /// The whole text, `cache-prior:1,0.5`.
@@ -67,5 +69,7 @@ package struct GatingError: Error, Sendable, CustomStringConvertible {
     self.problem = problem
   }
 
-  package var description: String { "the gating '\(text)' cannot be used: \(problem)" }
+  package var description: String {
+    "the gating \(text.quotedForMessage) cannot be used: \(problem)"
+  }
 }

@@ -29,41 +29,11 @@ enum ChatJSON {
 
   /// One message, or a list of them. Throws where the text is something else.
   static func messages(_ text: String, of name: String) throws(Failure) -> [ChatMessage] {
-    let json: JSON
     do {
-      json = try JSON(text: text)
+      return try ChatMessage.list(json: text, of: name)
     } catch {
-      throw .runtime("\(name) is no JSON: \(error)")
+      throw .runtime(error.description)
     }
-    let list = if case .array(let elements) = json { elements } else { [json] }
-    return try list.map { element throws(Failure) in
-      guard case .string(let role)? = element["role"] else {
-        throw .runtime("a message in \(name) has no role; give {\"role\": …, \"content\": …}")
-      }
-      var message = ChatMessage(role: role)
-      switch element["content"] {
-      case .string(let text)?: message.content = .text(text)
-      case .array(let parts)?: message.content = .parts(parts)
-      case .null?, nil: break
-      default:
-        throw .runtime("the content of a message in \(name) is neither a text nor a list of parts")
-      }
-      message.reasoningContent = element["reasoning_content"]?.text
-      message.toolCallID = element["tool_call_id"]?.text
-      message.name = element["name"]?.text
-      if case .array(let calls)? = element["tool_calls"] {
-        message.toolCalls = calls.compactMap(call)
-      }
-      return message
-    }
-  }
-
-  /// Arguments come as a text with JSON in it, or as that JSON.
-  private static func call(_ json: JSON) -> ChatMessage.ToolCall? {
-    guard let function = json["function"], let name = function["name"]?.text else { return nil }
-    var arguments = function["arguments"] ?? .object([])
-    if let text = arguments.text, let inner = try? JSON(text: text) { arguments = inner }
-    return ChatMessage.ToolCall(id: json["id"]?.text, name: name, arguments: arguments)
   }
 
   static func text(_ messages: [ChatMessage]) throws -> String {
@@ -86,7 +56,7 @@ enum ChatJSON {
     var content: String?
     switch message.content {
     case .text(let text)?: content = text
-    case .parts(let parts)?: content = parts.compactMap { $0["text"]?.text }.joined()
+    case .parts(let parts)?: content = parts.compactMap { $0["text"]?.string }.joined()
     case nil: break
     }
     return Message(
@@ -97,7 +67,7 @@ enum ChatJSON {
           Message.Call(
             id: call.id,
             function: .init(
-              name: call.name, arguments: call.arguments.text ?? call.arguments.jsonText))
+              name: call.name, arguments: call.arguments.string ?? call.arguments.jsonText))
         }, toolCallId: message.toolCallID, name: message.name, finishReason: finish)
   }
 
@@ -109,11 +79,5 @@ enum ChatJSON {
       ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
       : [.sortedKeys, .withoutEscapingSlashes]
     return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
-  }
-}
-
-extension JSON {
-  fileprivate var text: String? {
-    if case .string(let text) = self { text } else { nil }
   }
 }

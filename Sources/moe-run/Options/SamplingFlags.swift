@@ -194,12 +194,6 @@ struct SamplingFlags: ParsableArguments {
     transform: Self.samplers)
   var samplers: SamplerOrder?
 
-  /// A token, and what is added to its logit.
-  struct TokenBias: Sendable {
-    let token: Int32
-    let bias: Float
-  }
-
   /// Names of samplers.
   struct SamplerOrder: Sendable {
     let names: [String]
@@ -208,13 +202,10 @@ struct SamplingFlags: ParsableArguments {
   private static let samplerNames = SamplingOptions.samplerNames
 
   private static func bias(_ text: String) throws -> TokenBias {
-    guard let sign = text.dropFirst().firstIndex(where: { $0 == "+" || $0 == "-" }),
-      let token = Int32(text[..<sign]), token >= 0, let bias = Float(text[sign...]),
-      bias < .infinity
-    else {
-      throw ValidationError("give a token's number and what is added, such as 15043+1 or 15043-inf")
+    guard let bias = TokenBias(parsing: text) else {
+      throw ValidationError("give \(TokenBias.wanted)")
     }
-    return TokenBias(token: token, bias: bias)
+    return bias
   }
 
   private static func samplers(_ text: String) throws -> SamplerOrder {

@@ -1,5 +1,3 @@
-package import MoECore
-
 /// JSON in the program's own text, so that an answer's shape can be read off its source.
 extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
   ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral,
@@ -19,18 +17,18 @@ extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
 
 extension JSON {
   /// A number; one that is not finite has no place in JSON and becomes null.
-  static func real(_ value: Double) -> JSON { value.isFinite ? .number("\(value)") : .null }
+  package static func real(_ value: Double) -> JSON { value.isFinite ? .number("\(value)") : .null }
 
   /// A text, or null where there is none.
-  static func text(_ value: String?) -> JSON { value.map(JSON.string) ?? .null }
+  package static func text(_ value: String?) -> JSON { value.map(JSON.string) ?? .null }
 
   /// An object of the members that have a value.
-  static func members(_ members: KeyValuePairs<String, JSON?>) -> JSON {
+  package static func members(_ members: KeyValuePairs<String, JSON?>) -> JSON {
     .object(members.compactMap { name, value in value.map { JSONMember(name: name, value: $0) } })
   }
 
   /// The object with more members behind its own; other values as they are.
-  func adding(_ more: KeyValuePairs<String, JSON?>) -> JSON {
+  package func adding(_ more: KeyValuePairs<String, JSON?>) -> JSON {
     guard case .object(let own) = self, case .object(let others) = JSON.members(more) else {
       return self
     }
@@ -38,19 +36,19 @@ extension JSON {
   }
 
   /// The value of a string; nil for other values.
-  var string: String? {
+  package var string: String? {
     if case .string(let text) = self { text } else { nil }
   }
 
   /// The value of a whole number that an `Int` holds, however it is written; nil for other values.
-  var wholeNumber: Int? {
+  package var wholeNumber: Int? {
     guard case .number(let text) = self else { return nil }
     if let value = Int(text) { return value }
     return JSON.isWhole(text) ? Double(text).flatMap { Int(exactly: $0) } : nil
   }
 
   /// The value of a number; nil for other values and beyond what a `Double` holds.
-  var realNumber: Double? {
+  package var realNumber: Double? {
     guard case .number(let text) = self, let value = Double(text), value.isFinite else {
       return nil
     }
@@ -58,7 +56,7 @@ extension JSON {
   }
 
   /// What kind of value it is, for messages.
-  var kind: String {
+  package var kind: String {
     switch self {
     case .null: "null"
     case .bool: "a boolean"
