@@ -104,7 +104,9 @@ import Testing
   @Test func whatFollowsIsFound() throws {
     let routing = try RoutingSequences(
       layerCount: 2, expertCount: 6, expertsPerToken: 1,
-      experts: (0..<120).flatMap { [Int32($0 % 6), Int32(($0 % 6) * 5 % 6)] })
+      experts: (0..<120 as Range<Int32>).flatMap { (token) -> [Int32] in
+        [token % 6, token % 6 * 5 % 6]
+      })
     let affinity = try PredictionRecall(routing, predictor: .affinity, training: .splitHalves)
     #expect(affinity.recall(1) == 1 && affinity.recall(1, layer: 0) == 1)
     #expect(affinity.recall(1, layer: 1) == nil)

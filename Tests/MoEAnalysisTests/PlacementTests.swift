@@ -198,11 +198,9 @@ import Testing
       for deviceCount in [1, 2, 3, 6] {
         let all = layouts(6, deviceCount).map { layout in
           (0..<loads.batchCount).map { batch in
-            (0..<deviceCount).map { device in
-              (0..<6).filter { layout[$0] == device }.reduce(0) {
-                $0 + loads.load($1, batch: batch)
-              }
-            }.max() ?? 0
+            var sums = [Double](repeating: 0, count: deviceCount)
+            for expert in 0..<6 { sums[layout[expert]] += loads.load(expert, batch: batch) }
+            return sums.max() ?? 0
           }.max() ?? 0
         }
         for rule in BalancedPlacement.Rule.allCases {

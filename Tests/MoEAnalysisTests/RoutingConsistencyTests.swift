@@ -128,10 +128,11 @@ import Testing
       for length in [2, 3] {
         let counts = activations(routing, length: length, layer: 0).flatMap { $0 }
         guard !counts.isEmpty else { continue }
-        let best =
-          (0..<1 << counts.count).map { mask in
-            performance(counts, isOn: counts.indices.map { mask >> $0 & 1 == 1 }, length: length)
-          }.max() ?? 0
+        var best = 0.0
+        for mask in 0..<1 << counts.count {
+          let isOn = counts.indices.map { (index) -> Bool in mask >> index & 1 == 1 }
+          best = max(best, performance(counts, isOn: isOn, length: length))
+        }
         let found = try RoutingConsistency(routing, segmentLength: length, bootstrap: nil)
         #expect(abs(try #require(found.model).router.performance - best) < 1e-12, "seed \(seed)")
       }

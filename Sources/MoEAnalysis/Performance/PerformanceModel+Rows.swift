@@ -93,7 +93,7 @@ extension RoutingEstimate {
   /// It falls in proportion to what the step takes of those that one token does not, down to the
   /// pool's share of the experts to the power of 1.5 where a step takes all of them: what is
   /// evicted for one expert is asked for again in the same round. Read off replays of recorded
-  /// traces (`RowReplayTests` holds it against them: 0.05 off on average, 0.15 at the most).
+  /// traces (`RowReplayTests` holds it against them: 0.05 off on average, 0.17 at the most).
   package func hitRate(expertCount: Double, in costs: RunCosts) -> Double {
     let (all, own) = (Double(costs.expertCount), Double(costs.expertsPerToken))
     guard all > own, !costs.isResident else { return hitRate }

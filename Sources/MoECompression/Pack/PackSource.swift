@@ -122,11 +122,17 @@ package final class PackSource {
     _ list: [ExpertID], _ body: (_ expert: ExpertID, _ parts: [ByteView]) throws(PackError) -> Void
   ) throws(PackError) {
     guard !list.isEmpty else { return }
-    try submit(list[0], slot: 0)
-    for (number, expert) in list.enumerated() {
-      try wait()
-      if number + 1 < list.count { try submit(list[number + 1], slot: (number + 1) % 2) }
-      try body(expert, parts(of: expert, slot: number % 2))
+    do throws(PackError) {
+      try submit(list[0], slot: 0)
+      for (number, expert) in list.enumerated() {
+        try wait()
+        if number + 1 < list.count { try submit(list[number + 1], slot: (number + 1) % 2) }
+        try body(expert, parts(of: expert, slot: number % 2))
+      }
+    } catch {
+      // What is read ahead must not be taken for what the next caller asks for.
+      reader.drain()
+      throw error
     }
   }
 

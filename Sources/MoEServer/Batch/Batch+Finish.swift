@@ -2,10 +2,11 @@ import MoEPlatform
 
 /// How a batch's files are left.
 extension Batch {
-  /// Ends a batch of which all is done, or the work on the rest.
+  /// Ends a batch of which all is done, or the work on the rest; the output is anybody's then.
   package func finish() throws(BatchError) {
     try BatchError.filing { () throws(FileError) in try output?.synchronize() }
     if options.isOrdered, index.waitingCount == 0 { try putInOrder() }
+    output = nil
   }
 
   /// Writes the output anew, in the order of the input; lines of requests that are no more in it

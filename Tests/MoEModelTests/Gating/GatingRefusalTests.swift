@@ -1,3 +1,4 @@
+import MoECore
 import MoEModel
 import Testing
 
@@ -29,7 +30,7 @@ import Testing
     } catch {
       let message = error.description
       #expect(message.contains(expected), "\(message)")
-      #expect(message.contains("'\(text)'") && !message.contains("\n"))
+      #expect(message.contains(text.quotedForMessage) && !message.contains("\n"))
     }
   }
 

@@ -14,7 +14,8 @@ func describeAnimal(with engine: Engine) async throws -> String {
     """
   var options = GenerationOptions()
   options.grammar = try engine.grammar(jsonSchema: schema)
-  options.tokenCountMax = 100
+  options.sampling = .greedy
+  options.tokenCountMax = 300
   var json = ""
   for try await token in engine.generate("An animal as JSON:", options) { json += token.text }
   return json
