@@ -1,3 +1,4 @@
+import Glibc
 import MoECore
 import MoERuntime
 import MoEServer
@@ -266,11 +267,15 @@ import Testing
 
   @Test func contract48AFullQueueIsToldWithWhenToTryAgain() async throws {
     let engine = try await TestServer.engine { $0.queueLength = 1 }
+    // Two texts that stand still for as long as is looked.
+    let isHeld = Locked(true)
+    defer { isHeld.with { $0 = false } }
+    var held = GenerationOptions()
+    held.changesLogits = { _, _ in while isHeld.with({ $0 }) { usleep(1_000) } }
     try await TestServer().run(engine) { client in
-      let request = chatRequest.with("ignore_eos", true)
-      let first = try await client.open("/v1/chat/completions", request)
+      let first = engine.generate("Once", held)
       try await TestServer.wait(for: "the first") { engine.load.runningCount == 1 }
-      let second = try await client.open("/v1/chat/completions", request)
+      let second = engine.generate("Once", held)
       try await TestServer.wait(for: "the second") { engine.load.waitingCount == 1 }
       for stream: JSON in [true, false] {
         let refused = try await client.post(
@@ -279,8 +284,9 @@ import Testing
         #expect(Int(refused.headers["retry-after"] ?? "") ?? 0 >= 1)
         #expect(try refused.error["code"] == "queue_full")
       }
-      first.connection.close()
-      second.connection.close()
+      first.stop()
+      second.stop()
+      isHeld.with { $0 = false }
     }
   }
 }

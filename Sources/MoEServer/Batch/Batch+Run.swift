@@ -87,7 +87,8 @@ extension Batch {
       throw failure
     }
     try finish()
-    if place.stop.isCancelled { throw CancellationError() }
+    // Who came too late to stop anything has all of it.
+    if place.stop.isCancelled, index.waitingCount > 0 { throw CancellationError() }
     place.report(progress)
     return progress
   }

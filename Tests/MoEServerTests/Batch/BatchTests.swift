@@ -148,7 +148,11 @@ import Testing
     let begin = String(repeating: "Once upon a time there was a little girl named Lily. ", count: 6)
     let requests = (0..<6).map { BatchFolder.chat("\($0)", begin + "Day \($0)", seed: $0) }
     let folder = try BatchFolder(requests)
-    let progress = try await folder.run(parallel: 4)
+    // An engine whose kept states nobody else takes.
+    let engine = try await TestServer.engine { options in
+      (options.parallelRequestCount, options.keptStateCount) = (4, 4)
+    }
+    let progress = try await folder.run(parallel: 4, on: engine)
     // All but the first find nearly all of their prompts.
     #expect(progress.cachedTokenCount * 2 > progress.promptTokenCount)
     for (number, request) in requests.enumerated() {
