@@ -142,7 +142,8 @@ import Testing
 
   /// With the same pool and the same share of misses, no further text slows the others down by more
   /// than it gets.
-  @Test(arguments: Fuzz.seeds(200)) func moreTextsAreNoSlowerTogetherFuzz(_ seed: UInt64) {
+  @Test(arguments: Fuzz.seeds(20000, iterationsPerRun: 100))
+  func moreTextsAreNoSlowerTogetherFuzz(_ seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     func cost() -> CostCurve {
       let one = Double.random(in: 0.1...10, using: &random)
@@ -174,7 +175,8 @@ import Testing
 
   // MARK: How many are worth it
 
-  @Test(arguments: Fuzz.seeds(300)) func theChoiceIsTheLeastThatIsNearTheBestFuzz(_ seed: UInt64) {
+  @Test(arguments: Fuzz.seeds(30000, iterationsPerRun: 100))
+  func theChoiceIsTheLeastThatIsNearTheBestFuzz(_ seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     var speeds: [(textCount: Int, tokensPerSecond: Double)] = []
     for step in 0..<Int.random(in: 1...8, using: &random) {

@@ -109,7 +109,8 @@ import Testing
   }
 
   /// More rows never hit more, in any pool.
-  @Test(arguments: Fuzz.seeds(100)) func assumedRatesFallWithTheUnionFuzz(_ seed: UInt64) {
+  @Test(arguments: Fuzz.seeds(10000, iterationsPerRun: 100))
+  func assumedRatesFallWithTheUnionFuzz(_ seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     let trace = RoutingTrace(
       layerCount: 1, expertsPerToken: 2, experts: (0..<64).map { Int32($0 % 32) })

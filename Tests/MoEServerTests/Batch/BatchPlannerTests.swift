@@ -82,7 +82,8 @@ import Testing
   /// A naive batch: all of it begins once; families by a search over all pairs follow each other
   /// within what is taken from each end; what has begun has the mix of the whole to within the
   /// largest request.
-  @Test(arguments: Fuzz.seeds(300)) func keepsFamiliesAndTheMixFuzz(_ seed: UInt64) {
+  @Test(arguments: Fuzz.seeds(30000, iterationsPerRun: 100))
+  func keepsFamiliesAndTheMixFuzz(_ seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     var requests: [(prompt: [Int32], answer: Int)] = []
     var families: [Int] = []
@@ -134,7 +135,8 @@ import Testing
   }
 
   /// Without families nobody waits, so the mix is as near as whole requests allow.
-  @Test(arguments: Fuzz.seeds(300)) func whatHasBegunHasTheMixOfTheWholeFuzz(_ seed: UInt64) {
+  @Test(arguments: Fuzz.seeds(30000, iterationsPerRun: 100))
+  func whatHasBegunHasTheMixOfTheWholeFuzz(_ seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     let requests = (0..<Int.random(in: 1...60, using: &random)).map { number in
       (

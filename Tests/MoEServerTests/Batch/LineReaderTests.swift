@@ -15,7 +15,8 @@ import Testing
     return lines
   }
 
-  @Test(arguments: Fuzz.seeds(500)) func readsWhatSplittingFindsFuzz(_ seed: UInt64) throws {
+  @Test(arguments: Fuzz.seeds(50000, iterationsPerRun: 100))
+  func readsWhatSplittingFindsFuzz(_ seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let bytes = (0..<Int.random(in: 0...200, using: &random)).map { _ in
       [0x0A, 0x0A, 0x0D, 0x20, 0x61, 0x62].randomElement(using: &random) ?? 0x61 as UInt8

@@ -10,7 +10,8 @@ import Testing
     return (0..<8).map { 16 << $0 }.last { $0 <= common } ?? 0
   }
 
-  @Test(arguments: Fuzz.seeds(400)) func saysHowFarPromptsAgreeFuzz(_ seed: UInt64) {
+  @Test(arguments: Fuzz.seeds(40000, iterationsPerRun: 100))
+  func saysHowFarPromptsAgreeFuzz(_ seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     let trunk = (0..<Int.random(in: 0...3000, using: &random)).map { _ in
       Int32.random(in: 0..<4, using: &random)
@@ -30,7 +31,8 @@ import Testing
   }
 
   /// Whoever begins alike stands together, at every length.
-  @Test(arguments: Fuzz.seeds(100)) func orderKeepsFamiliesTogetherFuzz(_ seed: UInt64) {
+  @Test(arguments: Fuzz.seeds(10000, iterationsPerRun: 100))
+  func orderKeepsFamiliesTogetherFuzz(_ seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     let prompts = (0..<40).map { _ in
       (0..<Int.random(in: 0...5, using: &random)).flatMap { _ in

@@ -195,7 +195,7 @@ import Testing
   @Test(arguments: codecs) func codesThatFuzzMadeDoNoHarm(_ name: String) throws {
     let codec = try Self.entry(name)
     let room = try CodecRoom(WorkerTeam(workerCount: 1), encodes: true)
-    for seed in Fuzz.seeds(300) {
+    for seed in Fuzz.seeds(3000, iterationsPerRun: 10) {
       var random = SeededGenerator(seed: seed)
       let format = try #require(Self.formats(codec).randomElement(using: &random))
       let shape = Self.shape(
