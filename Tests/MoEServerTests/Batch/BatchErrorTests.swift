@@ -183,8 +183,7 @@ import Testing
 
   /// Whatever stands in the files: it throws what it says, or works.
   @Test(arguments: Fuzz.seeds(4000, iterationsPerRun: 100))
-  func damagedFilesEndInSentencesFuzz(_ seed: UInt64) async throws
-  {
+  func damagedFilesEndInSentencesFuzz(_ seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
     let requests = (0..<3).map { BatchFolder.chat("\($0)", "Why?").jsonText }
     var input = Array((requests.joined(separator: "\n") + "\n").utf8)
